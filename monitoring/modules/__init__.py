@@ -1,0 +1,126 @@
+"""What a check module gives back, and the register of modules.
+
+A module is an async function `collect(target, context) -> Collected` plus what `register` says about it. It knows
+the wire (through a driver) and no database; an AppConfig registers it. Either it returns a whole Collected or it
+raises a DriverError: never half a result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """A raw counter as the device gave it. `bits` is 32 or 64, from the object's type, never from its value."""
+
+    value: int
+    bits: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One row of a metric set: gauges in `values`, counters (to become rates) in `counters`, by column name.
+
+    `interface` is the key of the InterfaceReading it belongs to. `uptime_ticks` is sysUpTime beside the counters,
+    `discontinuity_ticks` is ifCounterDiscontinuityTime, both in 1/100 s; `speed_bps` is in bits a second.
+    """
+
+    set: str
+    values: Mapping[str, float | None] = field(default_factory=dict)
+    counters: Mapping[str, Counter] = field(default_factory=dict)
+    interface: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    uptime_ticks: int | None = None
+    discontinuity_ticks: int | None = None
+    speed_bps: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterfaceReading:
+    """One interface in IF-MIB's words. `key` is unique within the device and outlives a change of `if_index`."""
+
+    key: str
+    if_index: int
+    name: str = ""
+    descr: str = ""
+    alias: str = ""
+    if_type: int | None = None
+    mac_address: str | None = None
+    speed_bps: int | None = None
+    mtu: int | None = None
+    admin_status: int = 4
+    oper_status: int = 4
+    last_change_ticks: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """What one run of a module brought home.
+
+    `collected_at` is seconds since the epoch, `monotonic_at` time.monotonic() of the same moment; `interfaces` is
+    None when the module does not speak of interfaces at all.
+    """
+
+    collected_at: float
+    monotonic_at: float
+    response_ms: float | None = None
+    readings: list[Reading] = field(default_factory=list)
+    interfaces: list[InterfaceReading] | None = None
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+Collect = Callable[[Any, Mapping[str, Any]], Awaitable[Collected]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Module:
+    """A registered module. `context(check)` runs before the network, `store(check, collected)` in the writing transaction."""
+
+    key: str
+    protocol: str
+    collect: Collect
+    context: Callable[[Any], Mapping[str, Any]] | None = None
+    store: Callable[[Any, Collected], None] | None = None
+    interval_seconds: int = 60
+    is_availability: bool = False
+
+
+MODULES: dict[str, Module] = {}
+
+
+def register(
+    key: str,
+    protocol: str,
+    collect: Collect,
+    *,
+    context: Callable[[Any], Mapping[str, Any]] | None = None,
+    store: Callable[[Any, Collected], None] | None = None,
+    interval_seconds: int = 60,
+    is_availability: bool = False,
+) -> Module:
+    """Makes a module known under `key`; the same registration again is harmless, another owner raises ValueError."""
+    module = Module(
+        key=key,
+        protocol=protocol,
+        collect=collect,
+        context=context,
+        store=store,
+        interval_seconds=interval_seconds,
+        is_availability=is_availability,
+    )
+    owner = MODULES.setdefault(key, module)
+    if owner != module:
+        raise ValueError(f"{key}: already registered by {owner.collect.__module__}; choose another key")
+    return owner
+
+
+def get(key: str) -> Module:
+    """The module registered under `key`; raises LookupError naming it."""
+    try:
+        return MODULES[key]
+    except KeyError:
+        raise LookupError(f"{key}: no such module; is its app installed?") from None

@@ -1,0 +1,200 @@
+"""Who to talk to and how: frozen targets, checked when they are made, and the secrets they carry.
+
+A target holds literal addresses only; a name is resolved before (`resolve`), so that what was checked against
+the allowed networks is what the packets go to. Fields made with `_option` may be set by an operator as options of
+an endpoint; `check_options` validates such a mapping without needing a whole target.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import hmac
+import ipaddress
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from netmon.drivers.errors import Unreachable
+
+AUTH_PROTOCOLS = ("MD5", "SHA", "SHA-224", "SHA-256", "SHA-384", "SHA-512")
+# AES-192 and AES-256 extend short keys the Blumenthal way (net-snmp), the -C variants the Reeder way (Cisco).
+PRIV_PROTOCOLS = ("DES", "3DES", "AES", "AES-192", "AES-256", "AES-192-C", "AES-256-C")
+SNMP_VERSIONS = ("1", "2c", "3")
+
+
+class Secret:
+    """A text that shows itself only to `reveal()`. Its repr, str and format are "***"; it is neither hashed nor pickled."""
+
+    __slots__ = ("_text",)
+    __hash__ = None  # type: ignore[assignment]  # a hash of a short secret is as good as the secret
+
+    def __init__(self, text: str) -> None:
+        if not isinstance(text, str):
+            raise TypeError("Secret: wants a str")
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself."""
+        return self._text
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self._text.encode(), other._text.encode())
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __format__(self, spec: str) -> str:
+        return format("***", spec)
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("Secret: refuses to be pickled; pass the key of the credential instead")
+
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Secret:
+        return self
+
+
+def _option(default: Any, *, low: float | None = None, high: float | None = None, choices: tuple[str, ...] = ()) -> Any:
+    """A field an operator may set; its type is that of its default, its range is inclusive."""
+    return field(default=default, metadata={"option": True, "low": low, "high": high, "choices": choices})
+
+
+def _check_value(entry: dataclasses.Field[Any], value: Any) -> Any:
+    """`value` in the type of the field; raises ValueError naming the field, the reason and the remedy."""
+    wanted = type(entry.default)
+    if wanted is float and type(value) is int:
+        value = float(value)
+    if type(value) is not wanted:
+        raise ValueError(f"{entry.name}: {type(value).__name__} given; give a {wanted.__name__}")
+    low, high, choices = entry.metadata["low"], entry.metadata["high"], entry.metadata["choices"]
+    # written this way round so that NaN is refused
+    if low is not None and not low <= value <= high:
+        raise ValueError(f"{entry.name}: {value} is out of range; give {low} to {high}")
+    if choices and value not in choices:
+        raise ValueError(f"{entry.name}: {value!r} is unknown; give one of {', '.join(choices)}")
+    if wanted is str and len(value) > 255:
+        raise ValueError(f"{entry.name}: longer than 255 characters; shorten it")
+    return value
+
+
+def _check_fields(target: Any) -> None:
+    for entry in dataclasses.fields(target):
+        if entry.metadata.get("option"):
+            object.__setattr__(target, entry.name, _check_value(entry, getattr(target, entry.name)))
+    try:
+        ipaddress.ip_address(target.address)
+    except ValueError:
+        raise ValueError(f"address: {target.address!r} is not an IP address; resolve names first") from None
+
+
+def option_fields(cls: type) -> dict[str, type]:
+    """Name and type of each field of a target class that may be set as an option of an endpoint."""
+    return {entry.name: type(entry.default) for entry in dataclasses.fields(cls) if entry.metadata.get("option")}
+
+
+def check_options(cls: type, options: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of `options` fit to be passed to `cls`; raises ValueError naming the key that is unknown or wrong."""
+    entries = {entry.name: entry for entry in dataclasses.fields(cls) if entry.metadata.get("option")}
+    for key in options:
+        if key not in entries:
+            raise ValueError(f"{key}: unknown option; known are {', '.join(sorted(entries))}")
+    return {key: _check_value(entries[key], value) for key, value in options.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IcmpTarget:
+    """Echo requests to `address`: `count` of them, each awaited `timeout_seconds`, all within `deadline_seconds`."""
+
+    address: str
+    timeout_seconds: float = _option(1.0, low=0.05, high=60.0)
+    count: int = _option(3, low=1, high=20)
+    deadline_seconds: float = _option(5.0, low=0.05, high=300.0)
+
+    def __post_init__(self) -> None:
+        _check_fields(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnmpTarget:
+    """An SNMP agent and the credentials for it.
+
+    `timeout_seconds` is the wait for the first try; each of the `retries` waits half as long again. `max_var_binds`
+    bounds one request (columns x rows). `any_source` accepts answers from another address than the one asked, for
+    multi-homed devices. `deadline_seconds` bounds all requests of one session together.
+    """
+
+    address: str
+    port: int = 161
+    version: str = _option("2c", choices=SNMP_VERSIONS)
+    community: Secret | None = None
+    username: str = ""
+    auth_protocol: str | None = None
+    auth_key: Secret | None = None
+    priv_protocol: str | None = None
+    priv_key: Secret | None = None
+    context_name: str = _option("")
+    timeout_seconds: float = _option(1.0, low=0.05, high=60.0)
+    retries: int = _option(2, low=0, high=10)
+    max_var_binds: int = _option(60, low=1, high=500)
+    any_source: bool = _option(False)
+    deadline_seconds: float = _option(25.0, low=0.05, high=600.0)
+
+    def __post_init__(self) -> None:
+        _check_fields(self)
+        if type(self.port) is not int or not 1 <= self.port <= 65535:
+            raise ValueError(f"port: {self.port!r} is out of range; give 1 to 65535")
+        if self.version == "3":
+            self._check_user()
+        elif not isinstance(self.community, Secret) or not self.community:
+            raise ValueError(f"community: missing; SNMP version {self.version} needs one")
+        elif len(self.community.reveal().encode()) > 255:
+            raise ValueError("community: longer than 255 bytes; shorten it")
+
+    def _check_user(self) -> None:
+        # RFC 3414 section 5: a user name has 1 to 32 octets
+        if not 1 <= len(self.username.encode()) <= 32:
+            raise ValueError("username: SNMP version 3 needs one of 1 to 32 bytes; give it")
+        if self.auth_protocol is not None and self.auth_protocol not in AUTH_PROTOCOLS:
+            raise ValueError(f"auth_protocol: unknown; give one of {', '.join(AUTH_PROTOCOLS)}")
+        if self.priv_protocol is not None and self.priv_protocol not in PRIV_PROTOCOLS:
+            raise ValueError(f"priv_protocol: unknown; give one of {', '.join(PRIV_PROTOCOLS)}")
+        if self.priv_protocol is not None and self.auth_protocol is None:
+            raise ValueError("priv_protocol: privacy needs authentication (RFC 3414); set auth_protocol too")
+        for name, protocol, key in (
+            ("auth_key", self.auth_protocol, self.auth_key),
+            ("priv_key", self.priv_protocol, self.priv_key),
+        ):
+            if protocol is None:
+                continue
+            if not isinstance(key, Secret):
+                raise ValueError(f"{name}: missing; {protocol} needs a passphrase")
+            # RFC 3414 section 11.2
+            if len(key.reveal()) < 8:
+                raise ValueError(f"{name}: shorter than 8 characters; use a longer passphrase")
+            if len(key.reveal()) > 255:
+                raise ValueError(f"{name}: longer than 255 characters; use a shorter passphrase")
+
+
+async def resolve(host: str, *, timeout_seconds: float = 5.0) -> str:
+    """The first address of `host` as a literal; a literal is returned as it is. Raises Unreachable."""
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        pass
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_DGRAM)
+    except TimeoutError:
+        raise Unreachable(f"The name {host} did not resolve within {timeout_seconds:g} s.") from None
+    except (OSError, UnicodeError) as error:
+        raise Unreachable(f"The name {host} does not resolve: {error}.") from None
+    return str(found[0][4][0])
