@@ -93,8 +93,7 @@ class SnmpSession:
                 raise ProtocolError("The device answered other variables than those asked for.")
         values = iter(response.var_binds)
         return [
-            VarBind(oid, SnmpType.NoSuchInstance, None) if n in missing else next(values)
-            for n, oid in enumerate(chunk)
+            VarBind(oid, SnmpType.NoSuchInstance, None) if n in missing else next(values) for n, oid in enumerate(chunk)
         ]
 
     async def walk(self, root: Oid) -> list[VarBind]:
