@@ -24,8 +24,8 @@ class V3User:
 
     auth: str
     priv: str | None = None
-    auth_passphrase: str = AUTH_PASSPHRASE
-    priv_passphrase: str = PRIV_PASSPHRASE
+    auth_passphrase: str = field(default=AUTH_PASSPHRASE, repr=False)
+    priv_passphrase: str = field(default=PRIV_PASSPHRASE, repr=False)
 
     @property
     def name(self) -> str:
