@@ -108,9 +108,7 @@ def lab(directory: Path) -> Iterator[Lab]:
     base = f"198.{18 + slot // 8192}.{slot // 32 % 256}"
     first = slot % 32 * 8
     address, near_address = f"{base}.{first + 2}", f"{base}.{first + 1}"
-    configure(
-        directory, address=address, port=SNMP_PORT, community="public", users=DEFAULT_USERS, name=f"lab-{slot}"
-    )
+    configure(directory, address=address, port=SNMP_PORT, community="public", users=DEFAULT_USERS, name=f"lab-{slot}")
     agent = Agent(
         address=address,
         port=SNMP_PORT,
