@@ -4,11 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from celery import shared_task
-from django.utils import timezone
 
-from monitoring import retention
 from monitoring.services import polling, scheduling
-from monitoring.store import seal
 
 
 @shared_task
@@ -24,18 +21,3 @@ def poll_shard(protocol: str, check_ids: Sequence[int], token: str, deadline: st
 @shared_task
 def run_poll_job(job_id: int) -> None:
     polling.run_poll_job(job_id)
-
-
-@shared_task
-def seal_samples() -> None:
-    seal.seal(timezone.now())
-
-
-@shared_task
-def prune_samples() -> None:
-    retention.prune(timezone.now())
-
-
-@shared_task
-def purge_deleted_samples() -> None:
-    retention.purge_deleted()
