@@ -35,7 +35,7 @@ class Check(TimeStamped):
     )
     retries = models.PositiveSmallIntegerField(
         default=3,
-        validators=[MinValueValidator(1), MaxValueValidator(10)],
+        validators=[MinValueValidator(1), MaxValueValidator(5)],
         help_text="How many of the last five runs must fail before the check is down.",
     )
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.UNKNOWN)
@@ -46,6 +46,7 @@ class Check(TimeStamped):
     last_run_at = models.DateTimeField(null=True, blank=True)
     last_success_at = models.DateTimeField(null=True, blank=True)
     failing_since = models.DateTimeField(null=True, blank=True, help_text="First failed run of the present series.")
+    answering_since = models.DateTimeField(null=True, blank=True, help_text="First good run of the present series.")
     consecutive_failures = models.PositiveIntegerField(default=0)
     consecutive_successes = models.PositiveIntegerField(default=0)
     recent = models.PositiveSmallIntegerField(default=0, help_text="Last five runs, a bit each, 1 = failed.")
@@ -74,8 +75,8 @@ class Check(TimeStamped):
             ),
             models.CheckConstraint(
                 name="check_retries_range",
-                condition=Q(retries__gte=1, retries__lte=10),
-                violation_error_message="Retries are 1 to 10.",
+                condition=Q(retries__gte=1, retries__lte=5),
+                violation_error_message="Retries are 1 to 5.",
             ),
         ]
         indexes = [

@@ -24,8 +24,8 @@ class V3User:
 
     auth: str
     priv: str | None = None
-    auth_passphrase: str = AUTH_PASSPHRASE
-    priv_passphrase: str = PRIV_PASSPHRASE
+    auth_passphrase: str = field(default=AUTH_PASSPHRASE, repr=False)
+    priv_passphrase: str = field(default=PRIV_PASSPHRASE, repr=False)
 
     @property
     def name(self) -> str:
@@ -121,9 +121,7 @@ class Agent:
         return [line for line in done.stdout.decode("latin-1").splitlines() if line.startswith(".")]
 
 
-def configure(
-    directory: Path, *, address: str, port: int, community: str, users: Sequence[V3User], name: str
-) -> None:
+def configure(directory: Path, *, address: str, port: int, community: str, users: Sequence[V3User], name: str) -> None:
     """Writes snmpd.conf and the directory of the agent's state."""
     lines = [f"agentAddress udp:{address}:{port}", f"rocommunity {community} default", f"sysName {name}"]
     lines += ["sysLocation Rack 1", "sysContact noc@example.net"]
