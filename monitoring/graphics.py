@@ -43,7 +43,9 @@ def mini_strip(spans: Sequence[Span], start: float, end: float, label: str) -> S
         letter = LETTER[span.kind]
         width = max(span.seconds * scale, 1.5 if letter == "d" else 0)
         left = min((span.start - start) * scale, 144 - width)
-        bars.append((f"{left:.1f}".rstrip("0").rstrip("."), MINI_TOP[letter], f"{width:.1f}", 18 - MINI_TOP[letter], letter))
+        bars.append(
+            (f"{left:.1f}".rstrip("0").rstrip("."), MINI_TOP[letter], f"{width:.1f}", 18 - MINI_TOP[letter], letter)
+        )
     # Outages last: a wide neighbour must not cover a narrow one.
     bars.sort(key=lambda bar: bar[4] == "d")
     return format_html(

@@ -110,6 +110,3 @@ def side_navigation(context: dict[str, Any]) -> dict[str, Any]:
         "poller": navigation.poller(),
         "version": settings.VERSION,
     }
-
-
-
