@@ -5,5 +5,6 @@ from django.urls import include, path
 
 urlpatterns = [
     path("", include("netmon.accounts.urls")),
+    path("", include("monitoring.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -113,3 +113,12 @@ def side_navigation(context: dict[str, Any]) -> dict[str, Any]:
 
 
 
+
+
+@register.filter
+def time_of_day(moment: datetime | None) -> str:
+    """With the date only where it is not today: a live page must not age between two answers."""
+    if moment is None:
+        return "never"
+    local, today = timezone.localtime(moment), timezone.localdate()
+    return f"{local:%H:%M:%S}" if local.date() == today else f"{local.day} {local:%b, %H:%M}"
