@@ -8,11 +8,12 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from inventory.models import Device, DeviceChildQuerySet, Interface, ManagementEndpoint
+from monitoring.metrics import MAX_COLUMNS
 from netmon.common.constraints import unique
 from netmon.common.models import TimeStamped
 from netmon.common.querysets import VisibleQuerySet
 
-COLUMN_COUNT = 12  # value columns on a series: what is ranked must be a real column
+COLUMN_COUNT = MAX_COLUMNS  # value columns on a series: what is ranked must be a real column
 
 
 class CheckQuerySet(VisibleQuerySet):
@@ -223,7 +224,8 @@ class Series(models.Model):
                 violation_error_code="unique",
             ),
         ]
-        indexes = [models.Index(fields=["metric_set", "v0"], name="series_top_v0")]  # top-N by the first column
+        # No index on a value: it would be written with every poll, and PostgreSQL could not update in place.
+        indexes = [models.Index(fields=["metric_set"], name="series_by_metric_set")]
 
     def __str__(self) -> str:
         return f"{self.metric_set} of {self.device_id}" + (f"/{self.interface_id}" if self.interface_id else "")
@@ -243,17 +245,34 @@ class SampleRow(models.Model):
     )
     payload = models.BinaryField()
 
+    def __str__(self) -> str:
+        return f"series {self.series_id} at {self.slot}"
+
 
 class SampleChunk(models.Model):
-    """Sealed time of one series at one resolution; see the store for the format of `data`."""
+    """Sealed time of one series; see `store/packing.py` for the format of `data`.
 
-    pk = models.CompositePrimaryKey("series", "resolution", "start")
+    Roll-ups of an open day or month are short chunks of their own, which the close of the day or month merges: a long
+    chunk that is rewritten every hour would cost more than all the rest.
+    """
+
+    class Level(models.IntegerChoices):
+        FULL = 0, "Every value of an hour"
+        FIVE_MINUTES_OPEN = 1, "5-minute points of an hour; its day is open"
+        FIVE_MINUTES = 2, "5-minute points of a day"
+        HOURS_OPEN = 3, "Hourly points of a day; its month is open"
+        HOURS = 4, "Hourly points of a month"
+
+    pk = models.CompositePrimaryKey("series", "level", "start")
     series = models.ForeignKey(
         Series, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
     )
-    resolution = models.PositiveIntegerField(help_text="Seconds of one point; 0 = every value.")
+    level = models.PositiveSmallIntegerField(choices=Level.choices)
     start = models.BigIntegerField(help_text="Epoch seconds.")
     data = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"series {self.series_id}, level {self.level}, from {self.start}"
 
 
 class DeletedSeries(models.Model):

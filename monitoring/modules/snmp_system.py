@@ -57,7 +57,9 @@ async def collect(target: SnmpTarget, context: Mapping[str, Any]) -> Collected:
     system: dict[str, Any] = {
         "sys_name": _text(found[SYS_NAME]),
         "sys_descr": _text(found[SYS_DESCR], 1024),
-        "sys_object_id": ".".join(map(str, object_id)) if isinstance(object_id := found[SYS_OBJECT_ID].value, tuple) else "",
+        "sys_object_id": ".".join(map(str, object_id))
+        if isinstance(object_id := found[SYS_OBJECT_ID].value, tuple)
+        else "",
         "sys_location": _text(found[SYS_LOCATION]),
         "sys_contact": _text(found[SYS_CONTACT]),
         "uptime_seconds": uptime_seconds,

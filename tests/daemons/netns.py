@@ -60,9 +60,14 @@ class Lab:
         """Takes our end of the link "up" or "down"; the far end loses or gains its carrier."""
         _ip("link", "set", self.near_interface, state)
 
-    def add_far_address(self, address: str) -> None:
-        """A further address of the far end."""
-        _ip("-n", self.name, "addr", "add", f"{address}/32", "dev", "lo")
+    def unreachable_address(self) -> str:
+        """An address behind the far end, which answers for it that it cannot be reached."""
+        head, _, last = self.address.rpartition(".")
+        address = f"{head}.{int(last) + 4}"
+        self.set_sysctl("net.ipv4.ip_forward", 1)
+        _ip("-n", self.name, "route", "add", "unreachable", address)
+        _ip("route", "add", address, "via", self.address, "dev", self.near_interface)
+        return address
 
     def far_octets(self) -> tuple[int, int]:
         """The kernel's own count of octets the far end received and sent."""
@@ -108,9 +113,7 @@ def lab(directory: Path) -> Iterator[Lab]:
     base = f"198.{18 + slot // 8192}.{slot // 32 % 256}"
     first = slot % 32 * 8
     address, near_address = f"{base}.{first + 2}", f"{base}.{first + 1}"
-    configure(
-        directory, address=address, port=SNMP_PORT, community="public", users=DEFAULT_USERS, name=f"lab-{slot}"
-    )
+    configure(directory, address=address, port=SNMP_PORT, community="public", users=DEFAULT_USERS, name=f"lab-{slot}")
     agent = Agent(
         address=address,
         port=SNMP_PORT,
@@ -122,20 +125,24 @@ def lab(directory: Path) -> Iterator[Lab]:
     try:
         _ip("netns", "add", name)
         _ip("link", "add", near, "type", "veth", "peer", "name", "eth0", "netns", name)
+        # Without it, packets would leave by the default route while the link is down.
+        _ip("route", "add", "unreachable", f"{base}.{first}/29", "metric", "9999")
         _ip("addr", "add", f"{near_address}/29", "dev", near)
         _ip("link", "set", near, "up")
         _ip("-n", name, "link", "set", "lo", "up")
         _ip("-n", name, "addr", "add", f"{address}/29", "dev", "eth0")
         _ip("-n", name, "link", "set", "eth0", "up")
-        _ip("netns", "exec", name, require("ip"), "route", "add", "default", "via", near_address)
+        _ip("-n", name, "route", "add", "default", "via", near_address)
         this = Lab(name=name, address=address, near_address=near_address, near_interface=near, agent=agent)
-        # the answer to a datagram nobody wants would be traffic too
-        this.set_sysctl("net.ipv4.icmp_ratelimit", 1_000_000)
         agent.start()
         yield this
     finally:
         agent.stop()
-        for command in (("link", "del", near), ("netns", "del", name)):
+        for command in (
+            ("link", "del", near),
+            ("netns", "del", name),
+            ("route", "del", "unreachable", f"{base}.{first}/29", "metric", "9999"),
+        ):
             try:
                 _ip(*command)
             except RuntimeError:
