@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
-from django.db.models import Count, Max, Min, Q, Sum
+from django.db.models import Count, Max, Q, Sum
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
@@ -16,7 +17,8 @@ from monitoring import graphics
 from monitoring.availability import SILENCE, window_of_states
 from monitoring.models import Check, DeviceState, Heartbeat
 from monitoring.navigation import BY_KIND, GROUPS, Group, group_named, watched
-from monitoring.presentation import count, duration
+from monitoring.presentation import duration
+from monitoring.services import health as health_service
 
 PAGE = 100
 PROBLEMS = 20
@@ -258,44 +260,46 @@ class Health:
     at: datetime
 
 
-ALIVE = timedelta(seconds=60)
-
-
 def health() -> Health:
     at = timezone.now()
+    report = health_service.report()
+    found = report["checks"]
     beats = list(Heartbeat.objects.filter(at__gte=at - DAY).order_by("process", "host", "-at")[:50])
     checks = Check.objects.exclude(status=Check.Status.PAUSED).aggregate(
         total=Count("pk"),
         due=Count("pk", filter=Q(next_run_at__lte=at)),
-        first=Min("next_run_at"),
         down=Count("pk", filter=Q(status=Check.Status.DOWN)),
         last=Max("last_run_at"),
     )
-    alive = [beat for beat in beats if at - beat.at <= ALIVE]
+    engine = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}.get(connection.vendor, connection.vendor)
+    broker = "Redis" if settings.BROKER_URL else "files of this machine"
     return Health(
-        lines=[_processes_line(beats, alive), _polling_line(checks, at), _checks_line(checks), _database_line()],
-        processes=[(beat, at - beat.at <= ALIVE) for beat in beats],
+        lines=[
+            _line("Worker", found["worker"], "It polls and runs jobs.", "No worker has reported: nothing is polled."),
+            _line("Scheduler", found["beat"], "It hands out what is due.", "No scheduler has reported: nothing is due."),
+            _polling_line(checks, found["poller_lag_seconds"], at),
+            _checks_line(checks),
+            _line("Database", found["database"], f"{engine} answers.", f"{engine} does not answer."),
+            _line("Broker", found["broker"], f"Messages go through {broker}.", f"No messages pass: {broker}."),
+        ],
+        processes=[(beat, at - beat.at <= health_service.FRESH) for beat in beats],
         at=at,
     )
 
 
-def _processes_line(beats: Sequence[Heartbeat], alive: Sequence[Heartbeat]) -> Line:
-    if not beats:
-        return Line("down", "Processes", "No background process has reported in the last 24 hours. Is netmon running?")
-    names = ", ".join(sorted({beat.process for beat in alive}))
-    if not alive:
-        return Line("down", "Processes", "No background process has reported within a minute.")
-    return Line("up", "Processes", f"{count(len(alive), 'process', 'processes')} alive: {names}.")
+def _line(title: str, verdict: str, good: str, bad: str) -> Line:
+    return Line("up", title, good) if verdict == "ok" else Line("down", title, bad)
 
 
-def _polling_line(checks: dict[str, Any], at: datetime) -> Line:
+def _polling_line(checks: dict[str, Any], lag: float | None, at: datetime) -> Line:
     if not checks["total"]:
         return Line("pending", "Polling", "There are no checks to run: add a device.")
-    lag = max(0.0, (at - checks["first"]).total_seconds())
+    if lag is None:
+        return Line("unknown", "Polling", "Not known while the database does not answer.")
     last = f" The last result is {duration((at - checks['last']).total_seconds())} old." if checks["last"] else ""
-    if lag > 300:
+    if lag > health_service.LAG_LIMIT_SECONDS:
         return Line("down", "Polling", f"The oldest due check has waited for {duration(lag)}.{last}")
-    return Line("degraded" if lag > 60 else "up", "Polling", f"Lag {duration(lag)}.{last}")
+    return Line("up", "Polling", f"Lag {duration(lag)}.{last}")
 
 
 def _checks_line(checks: dict[str, Any]) -> Line:
@@ -303,11 +307,3 @@ def _checks_line(checks: dict[str, Any]) -> Line:
         return Line("pending", "Checks", "None.")
     detail = f"{checks['total']} in force, {checks['due']} due now, {checks['down']} failing."
     return Line("degraded" if checks["down"] else "up", "Checks", detail)
-
-
-def _database_line() -> Line:
-    from django.conf import settings
-
-    engine = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}.get(connection.vendor, connection.vendor)
-    broker = "Redis" if settings.BROKER_URL else "files of this machine"
-    return Line("up", "Database and broker", f"{engine}; messages through {broker}.")
