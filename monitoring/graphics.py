@@ -35,22 +35,19 @@ def quarter_strip(cells: Sequence[dict[str, float]], start: datetime, seconds: i
     )
 
 
-def mini_strip(spans: Sequence[Span], start: float, end: float, label: str) -> SafeString:
-    """A strip for a table: one rectangle for each span, an outage at least one unit wide."""
+def mini_strip(spans: Sequence[Span], start: float, end: float) -> SafeString:
+    """A strip for a table, beside the figure it draws: a rectangle for each span, an outage at least 1.5 units wide."""
     scale = 144 / (end - start)
     bars = []
     for span in spans:
         letter = LETTER[span.kind]
         width = max(span.seconds * scale, 1.5 if letter == "d" else 0)
         left = min((span.start - start) * scale, 144 - width)
-        bars.append(
-            (f"{left:.1f}".rstrip("0").rstrip("."), MINI_TOP[letter], f"{width:.1f}", 18 - MINI_TOP[letter], letter)
-        )
+        bars.append((f"{left:.3g}", MINI_TOP[letter], f"{width:.4g}", 18 - MINI_TOP[letter], letter))
     # Outages last: a wide neighbour must not cover a narrow one.
     bars.sort(key=lambda bar: bar[4] == "d")
     return format_html(
-        '<svg class="mini" viewBox="0 0 144 18" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>',
-        label,
+        '<svg class="mini" viewBox="0 0 144 18" preserveAspectRatio="none" aria-hidden="true">{}</svg>',
         format_html_join("", '<rect x="{}" y="{}" width="{}" height="{}" class="{}"/>', bars),
     )
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from inventory.models import Device
-from monitoring.models import Check
+from monitoring.services import health
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +48,12 @@ def groups(user: Any) -> list[tuple[Group, int]]:
 
 @dataclass(frozen=True, slots=True)
 class Poller:
-    lag_seconds: float | None  # None: nothing is to be polled
+    lag_seconds: float
 
     @property
     def is_late(self) -> bool:
-        return self.lag_seconds is not None and self.lag_seconds > 60
+        return self.lag_seconds > health.LAG_LIMIT_SECONDS
 
 
 def poller() -> Poller:
-    """How long the check that has waited longest is overdue."""
-    first = Check.objects.exclude(status=Check.Status.PAUSED).aggregate(first=Min("next_run_at"))["first"]
-    return Poller(None if first is None else max(0.0, (timezone.now() - first).total_seconds()))
+    return Poller(health.poller_lag_seconds(timezone.now()))

@@ -10,6 +10,7 @@ from netmon.common import exception_handler
 
 urlpatterns = [
     path("", include("netmon.accounts.urls")),
+    path("", include("monitoring.urls")),
     path("api/v1/", include("netmon.api")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),

@@ -110,3 +110,15 @@ def side_navigation(context: dict[str, Any]) -> dict[str, Any]:
         "poller": navigation.poller(),
         "version": settings.VERSION,
     }
+
+
+
+
+
+@register.filter
+def time_of_day(moment: datetime | None) -> str:
+    """With the date only where it is not today: a live page must not age between two answers."""
+    if moment is None:
+        return "never"
+    local, today = timezone.localtime(moment), timezone.localdate()
+    return f"{local:%H:%M:%S}" if local.date() == today else f"{local.day} {local:%b, %H:%M}"

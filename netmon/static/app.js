@@ -144,13 +144,13 @@ const netmon = {
   });
 
   function results({ status, body }) {
-    const rows = body?.results ?? body?.checks ?? [];
-    if (status === 202 || !rows.length) return [line("pending", "Polling was started", "Results appear on this page.")];
+    if (status === 202) return [line("pending", "Polling goes on", "Results appear on this page as they come.")];
+    const rows = body?.results ?? [];
+    if (!rows.length) return [line("pending", "Nothing to poll", "This device has no enabled checks.")];
     return rows.map((row) => {
-      const good = row.ok ?? row.is_successful ?? row.status === "up";
-      const took = typeof row.response_ms === "number" ? `${row.response_ms.toFixed(1)} ms` : "";
-      const error = row.error?.detail ?? row.error ?? row.detail ?? row.error_detail ?? "";
-      return line(good ? "up" : "down", row.module ?? row.check ?? "Check", good ? took || "answered" : String(error || "failed"));
+      if (!row.ran && !row.error_code) return line("pending", row.module, "It was under way already.");
+      const took = typeof row.response_time_ms === "number" ? `answered in ${row.response_time_ms.toFixed(1)} ms` : "answered";
+      return line(row.ok ? "up" : "down", row.module, row.ok ? took : row.error_detail || row.error_code || "failed");
     });
   }
 
