@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,9 +113,7 @@ def lab(directory: Path) -> Iterator[Lab]:
     base = f"198.{18 + slot // 8192}.{slot // 32 % 256}"
     first = slot % 32 * 8
     address, near_address = f"{base}.{first + 2}", f"{base}.{first + 1}"
-    configure(
-        directory, address=address, port=SNMP_PORT, community="public", users=DEFAULT_USERS, name=f"lab-{slot}"
-    )
+    configure(directory, address=address, port=SNMP_PORT, community="public", users=DEFAULT_USERS, name=f"lab-{slot}")
     agent = Agent(
         address=address,
         port=SNMP_PORT,
@@ -145,7 +143,5 @@ def lab(directory: Path) -> Iterator[Lab]:
             ("netns", "del", name),
             ("route", "del", "unreachable", f"{base}.{first}/29", "metric", "9999"),
         ):
-            try:
+            with suppress(RuntimeError):  # it may never have been made
                 _ip(*command)
-            except RuntimeError:
-                pass  # it was never made

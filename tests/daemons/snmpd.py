@@ -127,9 +127,7 @@ class Agent:
         return [line for line in done.stdout.decode("latin-1").splitlines() if line.startswith(".")]
 
 
-def configure(
-    directory: Path, *, address: str, port: int, community: str, users: Sequence[V3User], name: str
-) -> None:
+def configure(directory: Path, *, address: str, port: int, community: str, users: Sequence[V3User], name: str) -> None:
     """Writes snmpd.conf and the directory of the agent's state."""
     lines = [f"agentAddress udp:{address}:{port}", f"rocommunity {community} default", f"sysName {name}"]
     lines += ["sysLocation Rack 1", "sysContact noc@example.net"]

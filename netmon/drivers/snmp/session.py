@@ -26,7 +26,7 @@ RELEARN_SECONDS = 3600.0
 
 @dataclass(slots=True)
 class _Habits:
-    """What a device turned out to bear; forgotten after RELEARN_SECONDS, so that a repaired one is asked in full again."""
+    """What a device turned out to bear; forgotten after RELEARN_SECONDS, as it may have been repaired since."""
 
     max_var_binds: int
     has_getbulk: bool
@@ -92,8 +92,7 @@ class SnmpSession:
                 raise ProtocolError("The device answered other variables than those asked for.")
         values = iter(response.var_binds)
         return [
-            VarBind(oid, SnmpType.NoSuchInstance, None) if n in missing else next(values)
-            for n, oid in enumerate(chunk)
+            VarBind(oid, SnmpType.NoSuchInstance, None) if n in missing else next(values) for n, oid in enumerate(chunk)
         ]
 
     async def walk(self, root: Oid) -> list[VarBind]:
