@@ -65,6 +65,7 @@ class Lab:
         head, _, last = self.address.rpartition(".")
         address = f"{head}.{int(last) + 4}"
         self.set_sysctl("net.ipv4.ip_forward", 1)
+        self.set_sysctl("net.ipv4.icmp_ratelimit", 0)
         _ip("-n", self.name, "route", "add", "unreachable", address)
         _ip("route", "add", address, "via", self.address, "dev", self.near_interface)
         return address

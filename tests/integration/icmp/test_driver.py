@@ -86,8 +86,8 @@ def test_a_router_that_says_no_ends_it_early(network):
     address = network.unreachable_address()
     started = time.monotonic()
     with pytest.raises(Unreachable, match=f"{network.address}.*unreachable"):
-        run_ping(address, timeout_seconds=5.0, deadline_seconds=15.0)
-    assert time.monotonic() - started < 3
+        run_ping(address, timeout_seconds=0.5, count=20, deadline_seconds=15.0)
+    assert time.monotonic() - started < 5
 
 
 def test_no_route_is_unreachable(network):
