@@ -68,15 +68,15 @@ Row = dict[Oid, VarBind]
 async def collect(target: SnmpTarget, context: Mapping[str, Any]) -> Collected:
     """Readings and InterfaceReadings of all rows, and the fact "interfaces_meta".
 
-    `context` may hold: known {if_index: fields of the InterfaceReading last seen}, slow_due (bool), table_last_change
-    and if_number (as last returned in interfaces_meta). interfaces_meta holds if_number, table_last_change (None where
+    `context` may hold: known {if_index: fields of the InterfaceReading last seen}, slow_due (bool), table_last_change,
+    if_number and uptime_ticks (as last returned in interfaces_meta). interfaces_meta holds these three (None where
     not offered) and is_refreshed: whether names and speeds were read anew.
     Raises DriverError; NotSupported when the device has no interface at all.
     """
     async with SnmpSession(target) as session:
         scalars = await session.get([SYS_UP_TIME, IF_NUMBER, IF_TABLE_LAST_CHANGE])
         response_ms = session.response_ms
-        if_number, last_change = _number(scalars[1]), _number(scalars[2])
+        uptime_ticks, if_number, last_change = (_number(scalar) for scalar in scalars)
         rows = _by_index(await session.table(FAST, scalar=SYS_UP_TIME))
         collected_at, monotonic_at = time.time(), time.monotonic()
         if not rows:
@@ -88,6 +88,7 @@ async def collect(target: SnmpTarget, context: Mapping[str, Any]) -> Collected:
             or any(index not in known for index in rows)
             or last_change != context.get("table_last_change")
             or if_number != context.get("if_number")
+            or _restarted(context.get("uptime_ticks"), uptime_ticks)
         )
         if is_refreshed:
             slow = _by_index(await session.table(SLOW))
@@ -104,9 +105,15 @@ async def collect(target: SnmpTarget, context: Mapping[str, Any]) -> Collected:
                 "if_number": if_number,
                 "table_last_change": last_change,
                 "is_refreshed": is_refreshed,
+                "uptime_ticks": uptime_ticks,
             }
         },
     )
+
+
+def _restarted(before: int | None, now: int | None) -> bool:
+    """After a restart the same ifIndex may belong to another interface (RFC 2863 section 3.1.5)."""
+    return before is not None and (now is None or now < before)
 
 
 def _by_index(table: Mapping[Oid, Row]) -> dict[int, Row]:

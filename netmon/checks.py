@@ -1,0 +1,56 @@
+"""`manage.py check`: what is wrong with this installation, with an id and a remedy."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+
+
+@register(Tags.security)
+def encryption_key(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    if settings.FERNET_KEYS:
+        return []
+    return [Error("There is no encryption key.", hint="Set NETMON_FERNET_KEYS (manage.py make_key).", id="netmon.E001")]
+
+
+@register()
+def broker(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    if settings.CELERY_BROKER_URL and (settings.BROKER_URL or settings.EMBEDDED):
+        return []
+    return [
+        Error(
+            "DATABASE_URL is set but BROKER_URL is not: workers on other machines would never see a message.",
+            hint="Set BROKER_URL=redis://HOST:6379/0.",
+            id="netmon.E002",
+        )
+    ]
+
+
+@register(Tags.database)
+def sqlite_options(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    for alias, database in settings.DATABASES.items():
+        if "sqlite" not in database["ENGINE"]:
+            continue
+        options = database.get("OPTIONS", {})
+        if options.get("transaction_mode") != "IMMEDIATE" or "journal_mode=WAL" not in options.get("init_command", ""):
+            hint = "Keep transaction_mode IMMEDIATE and PRAGMA journal_mode=WAL: without them writers fail."
+            found.append(Error(f"SQLite database {alias} lacks WAL or IMMEDIATE.", hint=hint, id="netmon.E003"))
+    return found
+
+
+@register()
+def beat_schedule(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    if not getattr(settings, "CELERY_BEAT_SCHEDULE", None):
+        return []
+    hint = "Register schedules with netmon.common.schedules: entries here overwrite the rows at every start of beat."
+    return [Error("CELERY_BEAT_SCHEDULE is not empty.", hint=hint, id="netmon.E004")]
+
+
+@register(Tags.security)
+def public_debug(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    local = {"127.0.0.1", "localhost", "[::1]", "testserver"}
+    if not settings.DEBUG or set(settings.ALLOWED_HOSTS) <= local:
+        return []
+    hint = "Set NETMON_DEBUG=0: debug pages show settings to everybody."
+    return [Warning("Debug mode with a public host name.", hint=hint, id="netmon.W001")]

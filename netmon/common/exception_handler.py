@@ -1,0 +1,141 @@
+"""Every error of the API in one shape: RFC 9457 problem details.
+
+`{"type", "title", "status", "detail", "code", "request_id", "errors": [{"location", "pointer", "code", "detail"}]}`
+"""
+
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.core.exceptions import ValidationError as ModelValidationError
+from django.db import IntegrityError
+from django.db.models import ProtectedError, RestrictedError
+from django.http import Http404, HttpRequest, JsonResponse
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.serializers import as_serializer_error
+from rest_framework.views import set_rollback
+
+from netmon.common.errors import NetmonError
+from netmon.common.middleware import request_id
+
+CONTENT_TYPE = "application/problem+json"
+UNIQUE_CODES = {"unique", "unique_together"}
+
+
+def problem(
+    status: int, code: str, detail: str, errors: list[dict[str, str]] | None = None, **data: Any
+) -> dict[str, Any]:
+    return {
+        "type": f"/docs/errors#{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "request_id": request_id.get(),
+        "errors": errors or [],
+        **data,
+    }
+
+
+def field_errors(detail: Any, path: tuple[str, ...] = ()) -> Iterator[dict[str, str]]:
+    """DRF's nested error detail, flattened to one entry per error with a JSON pointer (RFC 6901)."""
+    if isinstance(detail, dict):
+        for key, value in detail.items():
+            yield from field_errors(value, path if key in ("non_field_errors", "__all__") else (*path, str(key)))
+    elif isinstance(detail, list):
+        for position, value in enumerate(detail):
+            nested = (*path, str(position)) if isinstance(value, (dict, list)) else path
+            yield from field_errors(value, nested)
+    else:
+        pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)
+        yield {
+            "location": "body",
+            "pointer": pointer,
+            "code": getattr(detail, "code", "invalid"),
+            "detail": str(detail),
+        }
+
+
+def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's EXCEPTION_HANDLER. None lets Django report what is a bug of ours."""
+    body, headers = _problem_of(error, context)
+    if body is None:
+        return None
+    set_rollback()
+    response = Response(body, status=body["status"], headers=headers)
+    response.content_type = CONTENT_TYPE
+    return response
+
+
+def _problem_of(error: Exception, context: dict[str, Any]) -> tuple[dict[str, Any] | None, dict[str, str]]:
+    headers: dict[str, str] = {}
+    if isinstance(error, ModelValidationError):
+        codes = {entry.code for entry in getattr(error, "error_list", [])}
+        for entries in getattr(error, "error_dict", {}).values():
+            codes |= {entry.code for entry in entries}
+        error = exceptions.ValidationError(as_serializer_error(error), code=next(iter(codes), None) or "invalid")
+    if isinstance(error, NetmonError):
+        return problem(error.http_status, error.code, error.detail, **error.data), headers
+    if isinstance(error, Http404):
+        error = exceptions.NotFound()
+    elif isinstance(error, PermissionDenied):
+        error = exceptions.PermissionDenied()
+    elif isinstance(error, (ProtectedError, RestrictedError)):
+        rows = error.protected_objects if isinstance(error, ProtectedError) else error.restricted_objects
+        named = ", ".join(sorted(f"{row._meta.verbose_name} {row}" for row in rows)[:5])
+        return problem(409, "in_use", f"Still in use by: {named}. Remove or move these first."), headers
+    elif isinstance(error, IntegrityError):
+        # The database found what full_clean() could not see: somebody else was faster. Its message names columns on
+        # one engine and constraints on the other, so nobody parses it.
+        return problem(409, "conflict", "Another change got in between: load the object again and retry."), headers
+    if not isinstance(error, exceptions.APIException):
+        return None, headers
+    if header := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = header
+    if wait := getattr(error, "wait", None):
+        headers["Retry-After"] = str(int(wait) + 1)
+    if isinstance(error, exceptions.ValidationError):
+        errors = list(field_errors(error.detail))
+        for entry in errors:
+            if entry["code"] in ("unknown_parameter", "invalid_parameter", "null_characters"):
+                entry["location"] = "query"
+        if errors and all(entry["code"] in UNIQUE_CODES for entry in errors):
+            return problem(409, "unique", errors[0]["detail"], errors), headers
+        first = errors[0] if errors else {"pointer": "", "detail": "Invalid input."}
+        name = first["pointer"].lstrip("/")
+        detail = f"{name}: {first['detail']}" if name else first["detail"]
+        return problem(400, "invalid", detail, errors), headers
+    detail, code = _text_and_code(error)
+    return problem(error.status_code, code, detail), headers
+
+
+def _text_and_code(error: exceptions.APIException) -> tuple[str, str]:
+    detail = error.detail
+    if isinstance(detail, dict):  # simplejwt's InvalidToken carries {"detail", "code", "messages"}
+        text = str(detail.get("detail", error.default_detail))
+        return text, str(detail.get("code", error.default_code))
+    if isinstance(detail, list):
+        return " ".join(str(entry) for entry in detail), error.default_code
+    return str(detail), str(getattr(detail, "code", error.default_code))
+
+
+def _json(request: HttpRequest, status: int, code: str, detail: str) -> JsonResponse:
+    return JsonResponse(problem(status, code, detail), status=status, content_type=CONTENT_TYPE)
+
+
+def is_api(request: HttpRequest) -> bool:
+    return request.path.startswith("/api/")
+
+
+def api_not_found(request: HttpRequest) -> JsonResponse:
+    return _json(request, 404, "not_found", "There is nothing at this address.")
+
+
+def api_bad_request(request: HttpRequest) -> JsonResponse:
+    return _json(request, 400, "bad_request", "The request could not be read.")
+
+
+def api_server_error(request: HttpRequest) -> JsonResponse:
+    return _json(request, 500, "internal", "A fault in netmon; the log has its details under this request_id.")

@@ -1,0 +1,31 @@
+"""Pages of lists."""
+
+from typing import Any
+
+from rest_framework.exceptions import ValidationError
+from rest_framework.pagination import LimitOffsetPagination
+from rest_framework.request import Request
+
+MAX_OFFSET = 10_000_000
+
+
+class BoundedLimitOffset(LimitOffsetPagination):
+    """`limit` (50, at most 500) and `offset`; a value that is no number in range is refused, not ignored."""
+
+    default_limit = 50
+    max_limit = 500
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
+        bounded_int(request, "limit", minimum=1, maximum=self.max_limit)
+        bounded_int(request, "offset", minimum=0, maximum=MAX_OFFSET)
+        return super().paginate_queryset(queryset, request, view)
+
+
+def bounded_int(request: Request, name: str, *, minimum: int, maximum: int, default: int | None = None) -> int | None:
+    """A whole number from the query string. Raises ValidationError naming the parameter and its range."""
+    text = request.query_params.get(name)
+    if text is None or text == "":
+        return default
+    if not text.isascii() or not text.isdigit() or not minimum <= int(text[:19]) <= maximum:
+        raise ValidationError({name: f"Write a whole number from {minimum} to {maximum}."}, code="invalid_parameter")
+    return int(text)

@@ -1,0 +1,78 @@
+"""Serializer bases."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import ValidationError as ModelValidationError
+from django.db import models
+from rest_framework import serializers
+
+
+class StrictMixin:
+    """Refuses fields it does not know: a misspelt field must not vanish silently.
+
+    `shown_only` names what answers show beside the fields: it is passed over, so that an answer can be sent back.
+    """
+
+    shown_only: frozenset[str] = frozenset()
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            fields: Mapping[str, Any] = self.fields  # type: ignore[attr-defined]
+            unknown = [
+                name for name in data if name not in fields and name not in {"csrfmiddlewaretoken", *self.shown_only}
+            ]
+            if unknown:
+                writable = ", ".join(sorted(name for name, field in fields.items() if not field.read_only))
+                raise serializers.ValidationError(
+                    {
+                        str(name)[:60]: serializers.ErrorDetail(
+                            f"Unknown field. Known are: {writable}.", "unknown_field"
+                        )
+                        for name in unknown
+                    }
+                )
+        return super().to_internal_value(data)  # type: ignore[misc]
+
+
+class StrictSerializer(StrictMixin, serializers.Serializer[Any]):
+    pass
+
+
+class ValidatedModelSerializer(StrictMixin, serializers.ModelSerializer[Any]):
+    """A model serializer that runs the model's own rules.
+
+    DRF's runs neither check constraints nor conditional unique rules: the save then ends in an IntegrityError. Here
+    `full_clean()` runs on a copy of the instance, which stays clean when the input is refused.
+    """
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        attrs = super().validate(attrs)
+        model: type[models.Model] = self.Meta.model
+        # refresh-free copy: assigning to it must not touch the row that the view holds
+        instance = copy.copy(self.instance) if isinstance(self.instance, models.Model) else model()
+        if isinstance(self.instance, models.Model):
+            instance._state = copy.copy(self.instance._state)
+            instance._state.fields_cache = dict(self.instance._state.fields_cache)
+        many = {field.name for field in model._meta.many_to_many}
+        columns = {field.name for field in model._meta.concrete_fields}
+        for name, value in attrs.items():
+            if name in columns and name not in many:
+                setattr(instance, name, value)
+        try:
+            instance.full_clean()
+        except ModelValidationError as error:
+            raise serializers.ValidationError(serializers.as_serializer_error(error)) from None
+        return attrs
+
+    def get_validators(self) -> list[Any]:
+        # full_clean() has every unique rule, with our messages; DRF's own would report them first and differently.
+        return []
+
+    def build_standard_field(self, field_name: str, model_field: Any) -> Any:
+        field_class, kwargs = super().build_standard_field(field_name, model_field)
+        validators = kwargs.get("validators")
+        if validators:
+            kwargs["validators"] = [v for v in validators if type(v).__name__ != "UniqueValidator"]
+        return field_class, kwargs

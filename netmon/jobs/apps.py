@@ -1,0 +1,16 @@
+from django.apps import AppConfig
+
+
+class JobsConfig(AppConfig):
+    name = "netmon.jobs"
+    label = "jobs"
+
+    def ready(self) -> None:
+        from netmon.common import schedules
+
+        schedules.register(
+            "Reconcile jobs",
+            "netmon.jobs.tasks.reconcile_jobs",
+            every_seconds=60,
+            description="Send jobs again that nobody took, close jobs whose worker is gone.",
+        )

@@ -1,0 +1,8 @@
+from celery import shared_task
+
+from netmon.jobs import services
+
+
+@shared_task
+def reconcile_jobs() -> None:
+    services.reconcile()

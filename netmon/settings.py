@@ -1,0 +1,293 @@
+"""All settings, flat. Environment variables decide; `.env.example` names every one of them."""
+
+import re
+import secrets
+from datetime import timedelta
+from pathlib import Path
+
+import environ
+from cryptography.fernet import Fernet
+from django.core.exceptions import ImproperlyConfigured
+
+from netmon import environment as env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+environ.Env.read_env(BASE_DIR / ".env") if (BASE_DIR / ".env").exists() else None
+
+_heading = re.search(r"^## (\S+)", (BASE_DIR / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+VERSION = _heading[1] if _heading else "0"
+
+# --- Where things are kept -------------------------------------------------------------------------------------------
+VAR_DIR = Path(env.text("NETMON_VAR_DIR", str(BASE_DIR / "var"))).resolve()
+VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+DEBUG = env.boolean("NETMON_DEBUG", False)
+_database = env.database("DATABASE_URL")
+BROKER_URL = env.broker("BROKER_URL")
+# One machine, no servers: netmon makes its own secrets. With a database server they must be given, since several
+# machines must agree on them.
+EMBEDDED = _database is None or "sqlite" in _database["ENGINE"]
+
+
+def _secret(name: str, file: str, make: "env.Callable[[], str]") -> str:
+    value = env.text(name)
+    if value:
+        return value
+    if EMBEDDED:
+        return env.kept_secret(VAR_DIR / "secrets" / file, make)
+    raise ImproperlyConfigured(f"Set {name} or {name}_FILE: with DATABASE_URL there is no default secret.")
+
+
+SECRET_KEY = _secret("NETMON_SECRET_KEY", "secret_key", lambda: secrets.token_urlsafe(50))
+# First key encrypts, all decrypt: prepend a new one to rotate.
+FERNET_KEYS = env.fernet_keys(
+    [
+        key.strip()
+        for key in _secret("NETMON_FERNET_KEYS", "fernet_keys", lambda: Fernet.generate_key().decode()).split(",")
+    ],
+    "NETMON_FERNET_KEYS",
+)
+
+# --- Web -------------------------------------------------------------------------------------------------------------
+ALLOWED_HOSTS = env.words("NETMON_ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.words("NETMON_CSRF_TRUSTED_ORIGINS")
+HTTPS = env.boolean("NETMON_HTTPS", False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.boolean("NETMON_BEHIND_PROXY", False) else None
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+WEB_THREADS = env.integer("NETMON_WEB_THREADS", 8, minimum=1, maximum=256)
+WORKER_THREADS = env.integer("NETMON_WORKER_THREADS", 4, minimum=1, maximum=64)
+
+INSTALLED_APPS = [
+    "netmon",
+    "netmon.accounts",
+    "netmon.jobs",
+    "inventory",
+    "monitoring",
+    "scanning",
+    "provisioning",
+    "pgwatch",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "rest_framework_simplejwt.token_blacklist",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_celery_beat",
+    "axes",
+]
+MIDDLEWARE = [
+    "netmon.common.middleware.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "netmon.common.middleware.ContentSecurityPolicyMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+ROOT_URLCONF = "netmon.urls"
+WSGI_APPLICATION = "netmon.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "overview"
+LOGOUT_REDIRECT_URL = "login"
+
+# --- Databases -------------------------------------------------------------------------------------------------------
+_SQLITE_OPTIONS = {
+    # IMMEDIATE: a transaction that reads and then writes must not lose its upgrade to another writer.
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+    "init_command": (
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA mmap_size=134217728;"
+        "PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-20000"
+    ),
+}
+
+
+def _sqlite(path: Path | str) -> dict[str, object]:
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": str(path),
+        "OPTIONS": _SQLITE_OPTIONS,
+        "TEST": {"NAME": str(path) + ".test"},  # a file, not memory: threads share it
+    }
+
+
+if EMBEDDED:
+    _main = Path(_database["NAME"]).resolve() if _database else VAR_DIR / "netmon.sqlite3"
+    # Samples have a file of their own: SQLite has one writer per file, and polling must never block the inventory.
+    DATABASES = {"default": _sqlite(_main), "samples": _sqlite(_main.with_name(_main.stem + "-samples.sqlite3"))}
+else:
+    assert _database is not None
+    DATABASES = {"default": {**_database, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}}
+DATABASE_ROUTERS = ["monitoring.store.router.SamplesRouter"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- People ----------------------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+# One guesser must not lock everybody else out of an account: account and address together count.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_ENABLE_ADMIN = False
+AXES_LOCKOUT_CALLABLE = "netmon.accounts.lockout.lockout_response"
+SIMPLE_JWT = {
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=env.integer("NETMON_ACCESS_TOKEN_MINUTES", 10, minimum=1, maximum=60)),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=env.integer("NETMON_REFRESH_TOKEN_DAYS", 7, minimum=1, maximum=90)),
+    "ROTATE_REFRESH_TOKENS": True,
+    "BLACKLIST_AFTER_ROTATION": True,
+    "UPDATE_LAST_LOGIN": True,
+}
+
+# --- API -------------------------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    # JWT first: its WWW-Authenticate header makes a missing credential 401, not 403.
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework_simplejwt.authentication.JWTAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["netmon.common.permissions.RolePermission"],
+    "DEFAULT_PARSER_CLASSES": [
+        "netmon.common.parsers.BoundedJSONParser",
+        "rest_framework.parsers.FormParser",
+        "rest_framework.parsers.MultiPartParser",
+    ],
+    "DEFAULT_RENDERER_CLASSES": [
+        "rest_framework.renderers.JSONRenderer",
+        "netmon.common.renderers.BrowsableRenderer",
+    ],
+    "DEFAULT_PAGINATION_CLASS": "netmon.common.pagination.BoundedLimitOffset",
+    "DEFAULT_FILTER_BACKENDS": ["netmon.common.filters.StrictFilterBackend", "netmon.common.filters.StrictOrdering"],
+    "DEFAULT_SCHEMA_CLASS": "netmon.common.schema.ProblemAutoSchema",
+    "DEFAULT_THROTTLE_RATES": {"login": "5/min"},
+    "EXCEPTION_HANDLER": "netmon.common.exception_handler.problem_response",
+    "PAGE_SIZE": 50,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "netmon",
+    "VERSION": VERSION,
+    "DESCRIPTION": "Inventory, monitoring, discovery, provisioning and PostgreSQL watch of a network.",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "ENFORCE_NON_BLANK_FIELDS": True,
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+# --- Background ------------------------------------------------------------------------------------------------------
+BROKER_DIR = VAR_DIR / "broker"
+CELERY_BROKER_URL = BROKER_URL or "netmonfs://localhost"
+CELERY_BROKER_TRANSPORT_OPTIONS = (
+    {
+        # A killed worker's messages come back after about 12 s, not 100 s (kombu sweeps every interval x throttle).
+        "visibility_timeout": 3600,
+        "unacked_restore_interval": 10,
+        "unacked_restore_throttle": 1,
+    }
+    if BROKER_URL
+    else {
+        "data_folder_in": str(BROKER_DIR / "queue"),
+        "data_folder_out": str(BROKER_DIR / "queue"),
+        "control_folder": str(BROKER_DIR / "control"),
+        "polling_interval": 0.1,
+    }
+)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "jobs"
+CELERY_TASK_ROUTES = {"monitoring.tasks.*": {"queue": "poll"}}
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 5
+CELERY_TIMEZONE = "UTC"
+DJANGO_CELERY_BEAT_TZ_AWARE = True
+
+CACHES = {
+    # Shared between processes: throttles and lock-outs count for all of them together.
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": BROKER_URL,
+        "KEY_PREFIX": "netmon",
+    }
+    if BROKER_URL
+    else {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "netmon_cache"}
+}
+
+# --- Monitoring ------------------------------------------------------------------------------------------------------
+ALLOW_LOOPBACK = env.boolean("NETMON_ALLOW_LOOPBACK", False)
+SAMPLES_FULL_DAYS = env.integer("NETMON_SAMPLES_FULL_DAYS", 30, minimum=1, maximum=3650)
+SAMPLES_5MIN_DAYS = env.integer("NETMON_SAMPLES_5MIN_DAYS", 180, minimum=1, maximum=3650)
+SAMPLES_HOUR_DAYS = env.integer("NETMON_SAMPLES_HOUR_DAYS", 1825, minimum=1, maximum=36500)
+POLL_INTERVAL_SECONDS = env.integer("NETMON_POLL_INTERVAL_SECONDS", 60, minimum=5, maximum=86400)
+
+# --- Language, files, logs -------------------------------------------------------------------------------------------
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = env.text("NETMON_TIME_ZONE", "UTC")
+USE_TZ = True
+USE_I18N = False
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+LOG_LEVEL = env.choice("NETMON_LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR"])
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname:7} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {
+        "axes": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
+        "django_celery_beat": {"level": "WARNING"},
+        "celery.beat": {"level": "WARNING"},
+        "kombu": {"level": "WARNING"},
+    },
+}
