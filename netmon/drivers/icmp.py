@@ -202,6 +202,8 @@ async def _measure(pinger: _Pinger, target: IcmpTarget, peer: tuple[object, ...]
             del pinger.pending[sequence]
             answer.cancel()
         sent += 1
+    if not sent:
+        raise Busy("This machine could not send an echo request in time.")
     if not times:
         raise DeadlineExceeded(f"No answer to {sent} echo requests within {target.timeout_seconds:g} s each.")
     return Rtt(

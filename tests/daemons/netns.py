@@ -52,9 +52,10 @@ class Lab:
         """Runs a command inside the namespace and gives its output."""
         return _ip("netns", "exec", self.name, *command)
 
-    def set_sysctl(self, name: str, value: int) -> None:
+    def set_sysctl(self, name: str, *values: int) -> None:
         """Sets a sysctl of the namespace, `net.ipv4.icmp_echo_ignore_all` for one."""
-        self.run("sh", "-c", f"echo {int(value)} > /proc/sys/{name.replace('.', '/')}")
+        numbers = " ".join(str(int(value)) for value in values)
+        self.run("sh", "-c", f"echo {numbers} > /proc/sys/{name.replace('.', '/')}")
 
     def set_link(self, state: str) -> None:
         """Takes our end of the link "up" or "down"; the far end loses or gains its carrier."""
