@@ -37,8 +37,8 @@ SAME_LIFE_TICKS = 60_000
 async def collect(target: SnmpTarget, context: Mapping[str, Any]) -> Collected:
     """One Reading with `response_ms` and `uptime_seconds`, and the fact "system".
 
-    The fact's `engine_boots`, `engine_time` (seconds) and `hr_system_uptime` (seconds) are there where the device offers
-    them: they tell a reboot from a restart of the agent, and both from sysUpTime's wrap after 497 days.
+    The fact's `engine_boots`, `engine_time` (seconds) and `hr_system_uptime` (seconds) are there where the device
+    offers them: they tell a reboot from a restart of the agent, and both from sysUpTime's wrap after 497 days.
     Raises DriverError; NotSupported when the device has no sysUpTime.
     """
     async with SnmpSession(target) as session:

@@ -193,7 +193,11 @@ def test_64_bits_are_chosen_for_each_row(monkeypatch):
     assert by_key["b"].counters["out_bps"] == Counter(2002, 32)
     assert by_key["a"].counters["in_nucast_pps"] == Counter(2**41 + 17, 64)
     assert by_key["a"].counters["in_err"] == Counter(3, 32)
-    assert (by_key["a"].uptime_ticks, by_key["a"].discontinuity_ticks, by_key["b"].discontinuity_ticks) == (500, 77, None)
+    assert (by_key["a"].uptime_ticks, by_key["a"].discontinuity_ticks, by_key["b"].discontinuity_ticks) == (
+        500,
+        77,
+        None,
+    )
     # the one odd row is asked by GET, not by another walk
     assert session.tables == [snmp_interfaces.FAST, snmp_interfaces.SLOW]
 
