@@ -64,7 +64,7 @@ def update_current(rows: Sequence[CurrentWrite]) -> None:
     table = Series._meta.db_table
     names = [f"v{index}" for index in range(width)]
     # A shard's rows have few different times, and converting one costs more than all its values.
-    times = {row.at: _adapted(row.at, connection) for row in rows}
+    times = {at: _adapted(at, connection) for at in {row.at for row in rows}}
     ordered = sorted(rows, key=lambda row: (row.series_id, times[row.at]))
     latest = {row.series_id: row for row in ordered}.values()
     padding = [None] * width
