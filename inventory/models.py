@@ -36,7 +36,7 @@ class Tenant(TimeStamped):
 
     class Meta:
         ordering = ["name_key"]
-        constraints = unique("tenant_name", ["name_key"], message="A tenant of this name exists.")
+        constraints = unique("tenant_name", ["name_key"], error_field="name", message="A tenant of this name exists.")
 
     def __str__(self) -> str:
         return self.name
@@ -54,7 +54,11 @@ class Site(TimeStamped):
     class Meta:
         ordering = ["name_key"]
         constraints = unique(
-            "site_name", ["tenant", "name_key"], nullable="tenant", message="This tenant has a site of this name."
+            "site_name",
+            ["tenant", "name_key"],
+            nullable="tenant",
+            error_field="name",
+            message="This tenant has a site of this name.",
         )
 
     def __str__(self) -> str:
@@ -79,7 +83,9 @@ class Prefix(TimeStamped):
     class Meta:
         ordering = ["first_key", "-last_key"]
         verbose_name_plural = "prefixes"
-        constraints = unique("prefix_cidr", ["site", "cidr"], nullable="site", message="This site has this prefix.")
+        constraints = unique(
+            "prefix_cidr", ["site", "cidr"], nullable="site", error_field="cidr", message="This site has this prefix."
+        )
 
     def __str__(self) -> str:
         return self.cidr
@@ -145,6 +151,7 @@ class Device(TimeStamped):
                 "device_name",
                 ["tenant", "name_key"],
                 nullable="tenant",
+                error_field="name",
                 message="A device of this name exists already.",
             ),
             models.CheckConstraint(
@@ -188,7 +195,6 @@ class Interface(TimeStamped):
     if_speed_bps = models.PositiveBigIntegerField(null=True, blank=True)
     if_admin_status = models.PositiveSmallIntegerField(null=True, blank=True, help_text="1 up, 2 down, 3 testing")
     if_oper_status = models.PositiveSmallIntegerField(null=True, blank=True, help_text="1 up, 2 down, ... (IF-MIB)")
-    last_seen_at = models.DateTimeField(null=True, blank=True)
     gone_since = models.DateTimeField(null=True, blank=True, help_text="When the device stopped reporting it.")
 
     objects: ClassVar[models.Manager["Interface"]] = models.Manager.from_queryset(DeviceChildQuerySet)()
@@ -196,7 +202,12 @@ class Interface(TimeStamped):
     class Meta:
         ordering = ["device_id", "if_index", "name"]
         constraints = [
-            *unique("interface_name", ["device", "name"], message="This device has an interface of this name."),
+            *unique(
+                "interface_name",
+                ["device", "name"],
+                error_field="name",
+                message="This device has an interface of this name.",
+            ),
             models.UniqueConstraint(
                 fields=["device", "if_index"],
                 name="interface_if_index",
@@ -226,6 +237,7 @@ class IPAddress(TimeStamped):
     address = models.CharField(max_length=39, help_text="Such as 192.0.2.1 or 2001:db8::1.")
     address_key = models.CharField(max_length=32, editable=False, db_index=True)
     prefix_length = models.PositiveSmallIntegerField(null=True, blank=True)
+    dns_name = models.CharField(max_length=253, blank=True, validators=NO_NUL)
     interface = models.ForeignKey(
         Interface, null=True, blank=True, on_delete=models.CASCADE, related_name="ip_addresses"
     )
@@ -242,6 +254,7 @@ class IPAddress(TimeStamped):
                 "ip_address",
                 ["tenant", "address"],
                 nullable="tenant",
+                error_field="address",
                 message="This address is in the inventory already.",
             ),
             models.CheckConstraint(
@@ -308,6 +321,14 @@ class Credential(TimeStamped):
     auth_protocol = models.CharField(max_length=16, blank=True, choices=AuthProtocol.choices)
     priv_protocol = models.CharField(max_length=16, blank=True, choices=PrivProtocol.choices)
     priv_secret = EncryptedTextField(blank=True, help_text="Privacy passphrase (v3) or passphrase of the private key.")
+    device = models.ForeignKey(
+        Device,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="own_credentials",
+        help_text="Set when the credential was made with this device and goes with it.",
+    )
     public_key = models.TextField(blank=True)
     fingerprint = models.CharField(max_length=100, blank=True)
     secret_changed_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -340,14 +361,14 @@ class Credential(TimeStamped):
     def clean(self) -> None:
         errors: dict[str, str] = {}
         if "\x00" in (self.secret or "") + (self.priv_secret or ""):
-            errors["secret"] = "Null characters are not allowed."
+            errors["secret"] = "Null characters are not allowed."  # noqa: S105
         if self.kind == self.Kind.SNMP_COMMUNITY:
             if not 1 <= len(self.secret or "") <= 255:
-                errors["secret"] = "A community has 1 to 255 characters."
+                errors["secret"] = "A community has 1 to 255 characters."  # noqa: S105
         elif self.kind == self.Kind.SNMP_USM:
             errors |= self._usm_errors()
         elif not self.secret:
-            errors["secret"] = "This kind of credential needs a secret."
+            errors["secret"] = "This kind of credential needs a secret."  # noqa: S105
         if errors:
             raise ValidationError(errors)
 
@@ -357,9 +378,9 @@ class Credential(TimeStamped):
             errors["username"] = "An SNMP v3 user name has 1 to 32 characters (RFC 3414)."
         # RFC 3414 section 11.2: passphrases shorter than 8 characters are refused by agents.
         if self.auth_protocol and len(self.secret or "") < 8:
-            errors["secret"] = "An SNMP v3 authentication passphrase has 8 characters or more."
+            errors["secret"] = "An SNMP v3 authentication passphrase has 8 characters or more."  # noqa: S105
         if self.priv_protocol and len(self.priv_secret or "") < 8:
-            errors["priv_secret"] = "An SNMP v3 privacy passphrase has 8 characters or more."
+            errors["priv_secret"] = "An SNMP v3 privacy passphrase has 8 characters or more."  # noqa: S105
         if self.priv_protocol and not self.auth_protocol:
             errors["auth_protocol"] = "Privacy needs an authentication protocol."
         return errors
@@ -387,8 +408,9 @@ class ManagementEndpoint(TimeStamped):
         validators=[MinValueValidator(1), MaxValueValidator(65535)],
         help_text="Empty: the protocol's default.",
     )
+    # RESTRICT: refused while used, but a device takes its own credentials along.
     credential = models.ForeignKey(
-        Credential, null=True, blank=True, on_delete=models.PROTECT, related_name="endpoints"
+        Credential, null=True, blank=True, on_delete=models.RESTRICT, related_name="endpoints"
     )
     options = models.JSONField(default=dict, blank=True, help_text='Protocol options, such as {"version": "2c"}.')
     is_enabled = models.BooleanField(default=True)
@@ -402,6 +424,7 @@ class ManagementEndpoint(TimeStamped):
                 "endpoint_port",
                 ["device", "protocol", "port"],
                 nullable="port",
+                error_field="protocol",
                 message="This device has this endpoint already.",
             ),
             models.CheckConstraint(

@@ -36,7 +36,7 @@ class Check(TimeStamped):
     )
     retries = models.PositiveSmallIntegerField(
         default=3,
-        validators=[MinValueValidator(1), MaxValueValidator(10)],
+        validators=[MinValueValidator(1), MaxValueValidator(5)],
         help_text="How many of the last five runs must fail before the check is down.",
     )
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.UNKNOWN)
@@ -47,6 +47,7 @@ class Check(TimeStamped):
     last_run_at = models.DateTimeField(null=True, blank=True)
     last_success_at = models.DateTimeField(null=True, blank=True)
     failing_since = models.DateTimeField(null=True, blank=True, help_text="First failed run of the present series.")
+    answering_since = models.DateTimeField(null=True, blank=True, help_text="First good run of the present series.")
     consecutive_failures = models.PositiveIntegerField(default=0)
     consecutive_successes = models.PositiveIntegerField(default=0)
     recent = models.PositiveSmallIntegerField(default=0, help_text="Last five runs, a bit each, 1 = failed.")
@@ -62,7 +63,12 @@ class Check(TimeStamped):
     class Meta:
         ordering = ["endpoint_id", "module"]
         constraints = [
-            *unique("check_module", ["endpoint", "module"], message="This endpoint has this check already."),
+            *unique(
+                "check_module",
+                ["endpoint", "module"],
+                error_field="module",
+                message="This endpoint has this check already.",
+            ),
             models.CheckConstraint(
                 name="check_status_known",
                 condition=Q(status__in=["unknown", "up", "down", "paused"]),
@@ -75,8 +81,8 @@ class Check(TimeStamped):
             ),
             models.CheckConstraint(
                 name="check_retries_range",
-                condition=Q(retries__gte=1, retries__lte=10),
-                violation_error_message="Retries are 1 to 10.",
+                condition=Q(retries__gte=1, retries__lte=5),
+                violation_error_message="Retries are 1 to 5.",
             ),
         ]
         indexes = [
@@ -171,7 +177,9 @@ class DeviceFact(models.Model):
     objects: ClassVar[models.Manager["DeviceFact"]] = models.Manager.from_queryset(DeviceChildQuerySet)()
 
     class Meta:
-        constraints = unique("device_fact_kind", ["device", "kind"], message="This device has this fact already.")
+        constraints = unique(
+            "device_fact_kind", ["device", "kind"], error_field="kind", message="This device has this fact already."
+        )
 
     def __str__(self) -> str:
         return self.kind
@@ -294,7 +302,9 @@ class Heartbeat(models.Model):
     at = models.DateTimeField()
 
     class Meta:
-        constraints = unique("heartbeat_process", ["process", "host", "pid"], message="Known already.")
+        constraints = unique(
+            "heartbeat_process", ["process", "host", "pid"], error_field="pid", message="Known already."
+        )
 
     def __str__(self) -> str:
         return f"{self.process} {self.host}:{self.pid}"

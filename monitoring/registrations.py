@@ -1,12 +1,31 @@
 """What monitoring hangs into the registers at start."""
 
+from inventory import followers
+from monitoring import modules
+from monitoring.modules import icmp, snmp_interfaces, snmp_system
+from monitoring.services import leaving, memories, scheduling
 from netmon.common import schedules
 
 
 def register_all() -> None:
-    schedules.register(
-        "Dispatch polls",
-        "monitoring.tasks.dispatch_polls",
-        every_seconds=5,
-        description="Hands the checks that are due to the workers, in shards.",
+    modules.register("icmp", "icmp", icmp.collect, is_availability=True)
+    modules.register("snmp.system", "snmp", snmp_system.collect, is_availability=True)
+    modules.register(
+        "snmp.interfaces",
+        "snmp",
+        snmp_interfaces.collect,
+        context=memories.interfaces_context,
+        store=memories.remember_interfaces,
     )
+    followers.register(
+        "monitoring",
+        endpoint_saved=scheduling.ensure_default_checks,
+        devices_leaving=leaving.devices_leaving,
+    )
+    for name, task, every, description in (
+        ("Dispatch polls", "dispatch_polls", 5, "Hands the checks that are due to the workers, in shards."),
+        ("Seal samples", "seal_samples", 300, "Packs closed hours of samples into chunks and roll-ups."),
+        ("Prune samples", "prune_samples", 21600, "Deletes samples older than their retention."),
+        ("Purge deleted samples", "purge_deleted_samples", 600, "Frees the space of deleted devices' samples."),
+    ):
+        schedules.register(name, f"monitoring.tasks.{task}", every_seconds=every, description=description)

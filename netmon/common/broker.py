@@ -23,7 +23,7 @@ class Channel(filesystem.Channel):
             Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:
-        name = f"{int(round(monotonic() * 1000))}_{uuid.uuid4()}.{queue}.msg"
+        name = f"{round(monotonic() * 1000)}_{uuid.uuid4()}.{queue}.msg"
         final = os.path.join(self.data_folder_out, name)
         draft = os.path.join(self.data_folder_out, f".{name}.part")
         with open(draft, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:

@@ -1,4 +1,4 @@
-"""What a service raises when it cannot do what was asked. The exception handler turns it into HTTP; commands print it."""
+"""What a service raises when it cannot do what was asked: the exception handler makes HTTP of it, commands print it."""
 
 from typing import Any
 

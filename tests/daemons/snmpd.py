@@ -24,8 +24,8 @@ class V3User:
 
     auth: str
     priv: str | None = None
-    auth_passphrase: str = AUTH_PASSPHRASE
-    priv_passphrase: str = PRIV_PASSPHRASE
+    auth_passphrase: str = field(default=AUTH_PASSPHRASE, repr=False)
+    priv_passphrase: str = field(default=PRIV_PASSPHRASE, repr=False)
 
     @property
     def name(self) -> str:
@@ -65,10 +65,16 @@ class Agent:
 
     def start(self) -> None:
         """Starts the agent and waits until it answers."""
-        environment = {"PATH": os.environ["PATH"], "MIBS": "", "SNMP_PERSISTENT_DIR": str(self.directory / "state")}
-        command = [*self.prefix, require("snmpd"), "-f", "-Lf", str(self.directory / "log"), "-C"]
+        # the state holds engine ID and boots; the machine's own configuration must not be read
+        state = str(self.directory / "state")
+        environment = {"PATH": os.environ["PATH"], "MIBS": "", "SNMP_PERSISTENT_DIR": state, "SNMPCONFPATH": state}
+        command = [*self.prefix, require("snmpd"), "-f", "-Lf", str(self.directory / "log")]
         command += ["-c", str(self.directory / "snmpd.conf"), *self.options]
         self.process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        self.wait_until_it_answers()
+
+    def wait_until_it_answers(self) -> None:
+        """Returns when the agent answers; fails after ten seconds, or at once when it has ended."""
         wait_until(self._answers, what=f"snmpd on {self.address}:{self.port}")
 
     def stop(self) -> None:
@@ -121,9 +127,7 @@ class Agent:
         return [line for line in done.stdout.decode("latin-1").splitlines() if line.startswith(".")]
 
 
-def configure(
-    directory: Path, *, address: str, port: int, community: str, users: Sequence[V3User], name: str
-) -> None:
+def configure(directory: Path, *, address: str, port: int, community: str, users: Sequence[V3User], name: str) -> None:
     """Writes snmpd.conf and the directory of the agent's state."""
     lines = [f"agentAddress udp:{address}:{port}", f"rocommunity {community} default", f"sysName {name}"]
     lines += ["sysLocation Rack 1", "sysContact noc@example.net"]

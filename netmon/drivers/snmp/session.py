@@ -9,17 +9,16 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from netmon.drivers.errors import AuthenticationFailed, DeadlineExceeded, ProtocolError
-from netmon.drivers.snmp.errors import ErrorStatus, SnmpLoop, TooBig
+from netmon.drivers.snmp.errors import ErrorStatus, TooBig
 from netmon.drivers.snmp.pysnmp_engine import PysnmpEngine
 from netmon.drivers.snmp.types import Engine, Kind, Oid, Request, Response, SnmpType, VarBind
 from netmon.drivers.snmp.usm_crypto import Bounded
+from netmon.drivers.snmp.walking import Walk
 from netmon.drivers.targets import SnmpTarget
 
 NO_ERROR, TOO_BIG, NO_SUCH_NAME, GEN_ERR, AUTHORIZATION_ERROR = 0, 1, 2, 5, 16
 SYS_UP_TIME: Oid = (1, 3, 6, 1, 2, 1, 1, 3, 0)
 RETRY_GROWTH = 1.5
-# The largest table known (3,271 ports, 20 columns) has a third of it.
-MAX_WALKED = 200_000
 # A request this small that times out says that the device is silent, not that the request was too large.
 SMALL_REQUEST = 10
 RELEARN_SECONDS = 3600.0
@@ -93,33 +92,38 @@ class SnmpSession:
                 raise ProtocolError("The device answered other variables than those asked for.")
         values = iter(response.var_binds)
         return [
-            VarBind(oid, SnmpType.NoSuchInstance, None) if n in missing else next(values)
-            for n, oid in enumerate(chunk)
+            VarBind(oid, SnmpType.NoSuchInstance, None) if n in missing else next(values) for n, oid in enumerate(chunk)
         ]
 
     async def walk(self, root: Oid) -> list[VarBind]:
         """All variables below `root`, in order; an empty list when there are none."""
-        return (await self._columns([root]))[root]
+        return (await self._columns([root]))[0][root]
 
-    async def table(self, columns: Sequence[Oid]) -> dict[Oid, dict[Oid, VarBind]]:
-        """Rows by index (what follows the column's OID); a row holds the columns the device has for it."""
+    async def table(self, columns: Sequence[Oid], *, scalar: Oid | None = None) -> dict[Oid, dict[Oid, VarBind]]:
+        """Rows by index (what follows the column's OID); a row holds the columns the device has for it.
+
+        `scalar`, such as sysUpTime.0, is asked in every request beside the columns; each row holds its value from the
+        last answer that brought a part of that row, so that counters and clock are of the same moment.
+        """
         rows: dict[Oid, dict[Oid, VarBind]] = {}
-        for column, var_binds in (await self._columns(columns)).items():
+        walked, beside = await self._columns(columns, scalar)
+        for column, var_binds in walked.items():
             for var_bind in var_binds:
-                rows.setdefault(var_bind.oid[len(column) :], {})[column] = var_bind
+                row = rows.setdefault(var_bind.oid[len(column) :], {})
+                row[column] = var_bind
+                told = beside.get(var_bind.oid)
+                if scalar is not None and told is not None:
+                    row[scalar] = told
         return dict(sorted(rows.items()))
 
-    async def _columns(self, columns: Sequence[Oid]) -> dict[Oid, list[VarBind]]:
-        found: dict[Oid, list[VarBind]] = {tuple(column): [] for column in columns}
-        cursors = {column: column for column in found}
-        walked = 0
-        while cursors:
-            group = list(cursors)[: self._limit]
-            oids = tuple(cursors[column] for column in group)
-            if self._has_getbulk:
-                request = Request(Kind.GETBULK, oids, 0, max(1, self._limit // len(group)))
-            else:
-                request = Request(Kind.GETNEXT, oids)
+    async def _columns(
+        self, columns: Sequence[Oid], scalar: Oid | None = None
+    ) -> tuple[dict[Oid, list[VarBind]], dict[Oid, VarBind]]:
+        """The variables of each column, and for each of them the scalar that came with it."""
+        walk = Walk(columns, scalar)
+        while walk.cursors:
+            limit = self._limit
+            request = walk.next_request(limit, self._has_getbulk)
             response = await self._sized(request)
             if response is None:
                 continue
@@ -127,15 +131,11 @@ class SnmpSession:
                 self._learn(has_getbulk=False)
                 continue
             if response.error_status == NO_SUCH_NAME and self._target.version == "1":
-                if not 1 <= response.error_index <= len(group):
-                    raise ProtocolError("The device answered noSuchName for a variable that was not asked.")
-                del cursors[group[response.error_index - 1]]
+                walk.drop(response.error_index)
                 continue
             _check_status(response, self._target.version)
-            walked += _advance(request, group, response.var_binds, cursors, found)
-            if walked > MAX_WALKED:
-                raise ProtocolError(f"The table has more than {MAX_WALKED} values.")
-        return found
+            walk.advance(request, response.var_binds)
+        return walk.found, walk.beside
 
     @property
     def _known(self) -> _Habits:
@@ -208,34 +208,3 @@ def _check_status(response: Response, version: str) -> None:
             "The device knows the user but refuses this security level or view (authorizationError)."
         )
     raise ErrorStatus(response.error_status, response.error_index)
-
-
-def _advance(
-    request: Request,
-    group: list[Oid],
-    var_binds: tuple[VarBind, ...],
-    cursors: dict[Oid, Oid],
-    found: dict[Oid, list[VarBind]],
-) -> int:
-    """Files an answer row by row, moves the cursors, drops columns at their end; gives the number of values filed."""
-    if request.kind is Kind.GETNEXT and len(var_binds) != len(group):
-        raise ProtocolError("The device answered another number of variables than asked for.")
-    if not var_binds or len(var_binds) > len(group) * max(1, request.max_repetitions):
-        raise ProtocolError("The device answered no variables or more than asked for.")
-    filed = 0
-    for n, var_bind in enumerate(var_binds):
-        column = group[n % len(group)]
-        cursor = cursors.get(column)
-        if cursor is None:
-            continue
-        if var_bind.type.is_exception or var_bind.oid[: len(column)] != column:
-            if not var_bind.type.is_exception and var_bind.oid <= cursor:
-                raise SnmpLoop("The device answered an object identifier that does not increase.")
-            del cursors[column]
-            continue
-        if var_bind.oid <= cursor:
-            raise SnmpLoop("The device answered an object identifier that does not increase.")
-        found[column].append(var_bind)
-        cursors[column] = var_bind.oid
-        filed += 1
-    return filed

@@ -1,0 +1,32 @@
+"""Who acts when the inventory changes, inside the same transaction: upper apps register here, so that inventory need
+not import them (monitoring makes default checks for a new endpoint and marks the samples of a deleted device)."""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from inventory.models import ManagementEndpoint
+
+EndpointSaved = Callable[["ManagementEndpoint"], None]
+DevicesLeaving = Callable[[Iterable[int]], None]
+
+ENDPOINT_SAVED: dict[str, EndpointSaved] = {}
+DEVICES_LEAVING: dict[str, DevicesLeaving] = {}
+
+
+def register(name: str, *, endpoint_saved: EndpointSaved, devices_leaving: DevicesLeaving) -> None:
+    """Raises ValueError when `name` follows already."""
+    if name in ENDPOINT_SAVED:
+        raise ValueError(f"follower {name!r} is registered twice")
+    ENDPOINT_SAVED[name] = endpoint_saved
+    DEVICES_LEAVING[name] = devices_leaving
+
+
+def announce_endpoint(endpoint: "ManagementEndpoint") -> None:
+    for follower in ENDPOINT_SAVED.values():
+        follower(endpoint)
+
+
+def announce_leaving(device_ids: Iterable[int]) -> None:
+    for follower in DEVICES_LEAVING.values():
+        follower(device_ids)

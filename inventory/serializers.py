@@ -1,0 +1,225 @@
+from typing import Any
+
+from rest_framework import serializers
+
+from inventory import flat, services
+from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Prefix, Site, Tenant
+from netmon.common.serializers import ValidatedModelSerializer
+
+
+class TenantSerializer(ValidatedModelSerializer):
+    class Meta:
+        model = Tenant
+        fields = ["id", "name", "slug", "created_at", "updated_at"]
+
+
+class SiteSerializer(ValidatedModelSerializer):
+    class Meta:
+        model = Site
+        fields = ["id", "name", "tenant", "created_at", "updated_at"]
+
+
+class PrefixSerializer(ValidatedModelSerializer):
+    class Meta:
+        model = Prefix
+        fields = ["id", "cidr", "site", "description", "created_at", "updated_at"]
+
+
+class InterfaceSerializer(ValidatedModelSerializer):
+    class Meta:
+        model = Interface
+        fields = [
+            "id", "device", "name", "if_index", "if_alias", "if_descr", "if_type", "mac_address", "mtu",
+            "if_speed_bps", "if_admin_status", "if_oper_status", "gone_since", "created_at", "updated_at",
+        ]  # fmt: skip
+        read_only_fields = ["if_admin_status", "if_oper_status", "gone_since"]
+
+
+class IPAddressSerializer(ValidatedModelSerializer):
+    class Meta:
+        model = IPAddress
+        fields = ["id", "address", "prefix_length", "dns_name", "interface", "tenant", "created_at", "updated_at"]
+
+
+class CredentialSerializer(ValidatedModelSerializer):
+    """Secrets go in and never come out: `secret_set` says whether one is there."""
+
+    secret = serializers.CharField(write_only=True, required=False, max_length=16384, trim_whitespace=False)
+    priv_secret = serializers.CharField(write_only=True, required=False, max_length=1024, trim_whitespace=False)
+    secret_set = serializers.SerializerMethodField()
+    priv_secret_set = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Credential
+        fields = [
+            "id", "name", "kind", "username", "secret", "secret_set", "auth_protocol", "priv_protocol", "priv_secret",
+            "priv_secret_set", "public_key", "fingerprint", "device", "secret_changed_at", "created_at", "updated_at",
+        ]  # fmt: skip
+        read_only_fields = ["fingerprint", "secret_changed_at", "device"]
+
+    def get_secret_set(self, credential: Credential) -> bool:
+        return bool(credential.secret)
+
+    def get_priv_secret_set(self, credential: Credential) -> bool:
+        return bool(credential.priv_secret)
+
+
+class EndpointSerializer(ValidatedModelSerializer):
+    options = serializers.DictField(required=False, help_text="Protocol options, such as version or timeout_seconds.")
+
+    class Meta:
+        model = ManagementEndpoint
+        fields = [
+            "id", "device", "protocol", "port", "credential", "options", "is_enabled", "created_at", "updated_at",
+        ]  # fmt: skip
+
+    def create(self, validated_data: dict[str, Any]) -> ManagementEndpoint:
+        return services.save_endpoint(ManagementEndpoint(**validated_data))
+
+    def update(self, instance: ManagementEndpoint, validated_data: dict[str, Any]) -> ManagementEndpoint:
+        for name, value in validated_data.items():
+            setattr(instance, name, value)
+        return services.save_endpoint(instance)
+
+
+class AccessSerializer(serializers.Serializer[Any]):
+    """How a device is reached, as the flat form shows it."""
+
+    snmp_version = serializers.CharField(allow_null=True)
+    snmp_port = serializers.IntegerField(allow_null=True)
+    snmp_community_set = serializers.BooleanField()
+    snmp_username = serializers.CharField(allow_null=True)
+    snmp_auth_protocol = serializers.CharField(allow_null=True)
+    snmp_auth_password_set = serializers.BooleanField()
+    snmp_priv_protocol = serializers.CharField(allow_null=True)
+    snmp_priv_password_set = serializers.BooleanField()
+    ssh_username = serializers.CharField(allow_null=True)
+    ssh_password_set = serializers.BooleanField()
+    ssh_key = serializers.IntegerField(allow_null=True)
+    ssh_port = serializers.IntegerField(allow_null=True)
+    ssh_host = serializers.CharField(allow_null=True)
+
+
+def _secret(**kwargs: Any) -> serializers.CharField:
+    kwargs.setdefault("max_length", 255)
+    return serializers.CharField(write_only=True, required=False, allow_null=True, trim_whitespace=False, **kwargs)
+
+
+class DeviceSerializer(ValidatedModelSerializer):
+    """A device in the flat form: one POST makes device, interface, address, credentials, endpoints and checks."""
+
+    name = serializers.CharField(max_length=100, required=False)
+    ip = serializers.CharField(
+        max_length=45, required=False, allow_null=True, help_text="The address it is reached by."
+    )
+    hostname = serializers.CharField(
+        max_length=253,
+        required=False,
+        allow_null=True,
+        allow_blank=True,
+        help_text="DNS name; the device's name when that is not given.",
+    )
+    mac = serializers.CharField(max_length=32, required=False, allow_null=True, allow_blank=True)
+    snmp_version = serializers.ChoiceField(choices=["1", "2c", "3"], required=False, allow_null=True)
+    snmp_port = serializers.IntegerField(min_value=1, max_value=65535, required=False, allow_null=True)
+    snmp_community = _secret(help_text="Versions 1 and 2c.")
+    snmp_username = serializers.CharField(max_length=32, required=False, allow_null=True, help_text="Version 3.")
+    snmp_auth_protocol = serializers.ChoiceField(
+        choices=Credential.AuthProtocol.choices, required=False, allow_null=True
+    )
+    snmp_auth_password = _secret(min_length=8)
+    snmp_priv_protocol = serializers.ChoiceField(
+        choices=Credential.PrivProtocol.choices, required=False, allow_null=True
+    )
+    snmp_priv_password = _secret(min_length=8)
+    ssh_username = serializers.CharField(max_length=100, required=False)
+    ssh_password = _secret()
+    ssh_key = serializers.PrimaryKeyRelatedField(
+        queryset=Credential.objects.filter(kind=Credential.Kind.SSH_KEY),
+        required=False,
+        allow_null=True,
+        help_text="A credential.",
+    )
+    ssh_port = serializers.IntegerField(min_value=1, max_value=65535, required=False, allow_null=True)
+    ssh_host = serializers.CharField(max_length=255, required=False, allow_null=True, allow_blank=True)
+
+    fixed_kind: str | None = None
+    shown_only = frozenset(
+        {"site_name", "snmp_community_set", "snmp_auth_password_set", "snmp_priv_password_set", "ssh_password_set"}
+    )
+
+    class Meta:
+        model = Device
+        fields = [
+            "id", "name", "kind", "status", "hostname", "ip", "mac", "tenant", "site", "location", "vendor", "model",
+            "platform", "serial", "hypervisor", *flat.SNMP_FIELDS, *flat.SSH_FIELDS, "created_at", "updated_at",
+        ]  # fmt: skip
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if self.instance is None and not attrs.get("name"):
+            attrs["name"] = attrs.get("hostname") or attrs.get("ip")
+            if not attrs["name"]:
+                raise serializers.ValidationError({"name": "This field is required."}, code="required")
+        if kind := self.fixed_kind:
+            if attrs.get("kind", kind) != kind:
+                raise serializers.ValidationError(
+                    {"kind": f"Here every device is a {kind}: leave it out or use devices/."}
+                )
+            attrs["kind"] = kind
+        for name, value in attrs.items():
+            if isinstance(value, str) and "\x00" in value:
+                raise serializers.ValidationError({name: "Null characters are not allowed."})
+        return super().validate(attrs)
+
+    def create(self, validated_data: dict[str, Any]) -> Device:
+        return services.create_device(fields=validated_data)
+
+    def update(self, instance: Device, validated_data: dict[str, Any]) -> Device:
+        return services.update_device(instance, fields=validated_data)
+
+    def to_representation(self, instance: Device) -> dict[str, Any]:
+        address = instance.primary_ip
+        return {
+            "id": instance.pk,
+            "name": instance.name,
+            "kind": instance.kind,
+            "status": instance.status,
+            "hostname": address.dns_name if address else "",
+            "ip": address.address if address else None,
+            "mac": (address.interface.mac_address or None) if address and address.interface else None,
+            "tenant": instance.tenant_id,
+            "site": instance.site_id,
+            "site_name": instance.site.name if instance.site else None,
+            "location": instance.location,
+            "vendor": instance.vendor,
+            "model": instance.model,
+            "platform": instance.platform,
+            "serial": instance.serial,
+            "hypervisor": instance.hypervisor_id,
+            **flat.read_access(instance),
+            "created_at": instance.created_at,
+            "updated_at": instance.updated_at,
+        }
+
+
+class DeviceReadSerializer(AccessSerializer):
+    """What comes back for a device."""
+
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    kind = serializers.ChoiceField(choices=Device.Kind.choices)
+    status = serializers.ChoiceField(choices=Device.Status.choices)
+    hostname = serializers.CharField(allow_blank=True)
+    ip = serializers.CharField(allow_null=True)
+    mac = serializers.CharField(allow_null=True)
+    tenant = serializers.IntegerField(allow_null=True)
+    site = serializers.IntegerField(allow_null=True)
+    site_name = serializers.CharField(allow_null=True)
+    location = serializers.CharField(allow_blank=True)
+    vendor = serializers.CharField(allow_blank=True)
+    model = serializers.CharField(allow_blank=True)
+    platform = serializers.CharField(allow_blank=True)
+    serial = serializers.CharField(allow_blank=True)
+    hypervisor = serializers.IntegerField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()

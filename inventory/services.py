@@ -1,0 +1,200 @@
+"""The verbs of the inventory. Each is one transaction."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from inventory import flat, followers
+from inventory.models import Device, Interface, IPAddress, ManagementEndpoint
+from netmon.common.addresses import check_contactable
+from netmon.common.fields import normalise_mac
+
+MGMT = "mgmt"
+
+
+class SeenInterface(Protocol):
+    """An interface as a device reports it (IF-MIB words)."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def if_index(self) -> int: ...
+    @property
+    def descr(self) -> str: ...
+    @property
+    def alias(self) -> str: ...
+    @property
+    def if_type(self) -> int | None: ...
+    @property
+    def mac_address(self) -> str | None: ...
+    @property
+    def speed_bps(self) -> int | None: ...
+    @property
+    def mtu(self) -> int | None: ...
+    @property
+    def admin_status(self) -> int: ...
+    @property
+    def oper_status(self) -> int: ...
+
+
+@transaction.atomic
+def create_device(*, fields: dict[str, Any]) -> Device:
+    """A device from the flat form, with interface, address, credentials, endpoints and whatever followers add.
+
+    Raises ValidationError with the flat form's field names; nothing is written then.
+    """
+    own = {name: value for name, value in fields.items() if name not in flat.FLAT_FIELDS}
+    device = Device(**own)
+    device.full_clean()
+    device.save()
+    _apply_flat(device, fields)
+    return device
+
+
+@transaction.atomic
+def update_device(device: Device, *, fields: dict[str, Any]) -> Device:
+    """Change a device and its access through the flat form. Raises ValidationError."""
+    device = Device.objects.select_for_update().get(pk=device.pk)
+    for name, value in fields.items():
+        if name not in flat.FLAT_FIELDS:
+            setattr(device, name, value)
+    device.full_clean()
+    device.save()
+    _apply_flat(device, fields)
+    return device
+
+
+def _apply_flat(device: Device, fields: dict[str, Any]) -> None:
+    if fields.get("ip") is not None:
+        set_primary_ip(device, fields["ip"], dns_name=fields.get("hostname"))
+    elif fields.get("hostname") is not None:
+        if device.primary_ip is None:
+            raise ValidationError({"ip": "A host name needs an address beside it."})
+        device.primary_ip.dns_name = fields["hostname"]
+        device.primary_ip.save()
+    if fields.get("mac") is not None:
+        interface = device.primary_ip.interface if device.primary_ip else None
+        if interface is None:
+            interface, _ = Interface.objects.get_or_create(device=device, name=MGMT)
+        try:
+            interface.mac_address = normalise_mac(fields["mac"]) if fields["mac"] else ""
+        except ValidationError as error:
+            raise ValidationError({"mac": error}) from None
+        interface.save()
+    flat.write_access(device, fields)
+
+
+@transaction.atomic
+def set_primary_ip(device: Device, address: str, *, dns_name: str | None = None) -> IPAddress:
+    """The address by which the device is reached. Raises ValidationError under the name `ip`."""
+    try:
+        text = str(check_contactable(address))
+    except ValidationError as error:
+        raise ValidationError({"ip": error}) from None
+    row = device.primary_ip
+    held = IPAddress.objects.filter(interface__device=device, address=text).first()
+    if held is not None:
+        row = held
+    elif row is None:
+        interface, _ = Interface.objects.get_or_create(device=device, name=MGMT)
+        row = IPAddress(interface=interface)
+    row.address, row.tenant = text, device.tenant
+    if dns_name is not None:
+        row.dns_name = dns_name
+    try:
+        row.full_clean()
+    except ValidationError as error:
+        raise flat.Names({"dns_name": "hostname"}, "ip").translate(error) from None
+    row.save()
+    if device.primary_ip_id != row.pk:
+        device.primary_ip = row
+        device.save(update_fields=["primary_ip", "updated_at"])
+    return row
+
+
+@transaction.atomic
+def save_endpoint(endpoint: ManagementEndpoint) -> ManagementEndpoint:
+    """Save an endpoint that stands apart from the flat form. Raises ValidationError."""
+    endpoint.full_clean()
+    endpoint.save()
+    followers.announce_endpoint(endpoint)
+    return endpoint
+
+
+@transaction.atomic
+def delete_devices(device_ids: Iterable[int]) -> int:
+    """Delete devices with all they own: interfaces, addresses, endpoints, own credentials, history.
+
+    Raises ProtectedError or RestrictedError when something that stays still needs one of them.
+    """
+    ids = list(device_ids)
+    followers.announce_leaving(ids)
+    # The device points to its address and the address (through an interface) to the device.
+    Device.objects.filter(pk__in=ids).update(primary_ip=None)
+    _, per_model = Device.objects.filter(pk__in=ids).delete()
+    return per_model.get("inventory.Device", 0)
+
+
+SYNCED = (
+    "if_index", "if_alias", "if_descr", "if_type", "mac_address", "mtu", "if_speed_bps", "if_admin_status",
+    "if_oper_status", "gone_since",
+)  # fmt: skip
+
+
+@transaction.atomic
+def sync_interfaces(device: Device, seen: Sequence[SeenInterface]) -> dict[str, Interface]:
+    """Bring the interfaces of a device to what it reports; interfaces by key.
+
+    They are kept by name: after a renumbering the same rows carry other ifIndexes, and two that swap must not meet
+    in the unique rule, so every row that changes its ifIndex first has none. Rows no longer reported stay, marked
+    gone.
+    """
+    now = timezone.now()
+    rows = {row.name: row for row in Interface.objects.filter(device=device)}
+    new: list[Interface] = []
+    changed: list[Interface] = []
+    renumbered: list[int] = []
+    for reading in seen:
+        row = rows.get(reading.key)
+        values = _columns(reading)
+        if row is None:
+            row = rows[reading.key] = Interface(device=device, name=reading.key, **values)
+            new.append(row)
+            continue
+        if any(getattr(row, name) != value for name, value in values.items()):
+            if row.if_index is not None and row.if_index != values["if_index"]:
+                renumbered.append(row.pk)
+            for name, value in values.items():
+                setattr(row, name, value)
+            changed.append(row)
+    keys = {reading.key for reading in seen}
+    for row in rows.values():
+        if row.name not in keys and row.if_index is not None:
+            renumbered.append(row.pk)
+            row.if_index, row.gone_since = None, row.gone_since or now
+            changed.append(row)
+    if renumbered:
+        Interface.objects.filter(pk__in=renumbered).update(if_index=None)
+    if changed:
+        Interface.objects.bulk_update(changed, SYNCED, batch_size=200)
+    if new:
+        Interface.objects.bulk_create(new, batch_size=200)
+    return {key: rows[key] for key in keys}
+
+
+def _columns(reading: SeenInterface) -> dict[str, Any]:
+    return {
+        "if_index": reading.if_index,
+        "if_alias": reading.alias[:255],
+        "if_descr": reading.descr[:255],
+        "if_type": reading.if_type,
+        "mac_address": reading.mac_address or "",
+        "mtu": reading.mtu,
+        "if_speed_bps": reading.speed_bps,
+        "if_admin_status": reading.admin_status,
+        "if_oper_status": reading.oper_status,
+        "gone_since": None,
+    }

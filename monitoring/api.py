@@ -1,0 +1,271 @@
+"""Monitoring over HTTP."""
+
+import csv
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+from django.db import transaction
+from django.http import StreamingHttpResponse
+from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import status
+from rest_framework.decorators import action
+from rest_framework.permissions import AllowAny
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+from rest_framework.viewsets import GenericViewSet, ModelViewSet, ReadOnlyModelViewSet
+
+from inventory.models import Device
+from monitoring import metrics, parameters, reports, serializers
+from monitoring.filters import CheckFilter, SeriesFilter
+from monitoring.models import Check, DeviceFact, DeviceState, Series
+from monitoring.services import health, polling, scheduling
+from monitoring.store import read as store
+from netmon.common.filters import COMMON_PARAMETERS, refuse_unknown
+from netmon.common.pagination import bounded_int
+from netmon.jobs import services as jobs
+from netmon.jobs.models import Job
+from netmon.jobs.serializers import JobStartedSerializer
+
+NUMBER = r"\d{1,18}"
+WAIT_SECONDS = 25
+MAX_WAIT_SECONDS = 30
+
+
+def _query(name: str, kind: Any, text: str) -> OpenApiParameter:
+    return OpenApiParameter(name, kind, OpenApiParameter.QUERY, description=text)
+
+
+HOURS = _query("hours", OpenApiTypes.NUMBER, "The last so many hours (24).")
+FROM = _query("from", OpenApiTypes.DATETIME, "Begin of the period.")
+TO = _query("to", OpenApiTypes.DATETIME, "End of the period (now).")
+STEP = _query("step", OpenApiTypes.INT, "Seconds of one point; chosen by the period when left out.")
+INTERFACE = _query("interface", OpenApiTypes.STR, "Name or number of an interface.")
+
+
+def brief(device: Device) -> dict[str, Any]:
+    address = device.primary_ip.address if device.primary_ip else None
+    return {"id": device.pk, "name": device.name, "kind": device.kind, "ip": address}
+
+
+class DeviceReportsMixin(GenericViewSet[Any]):
+    """What is measured of a device: `devices/{id}/...` and the same under each kind."""
+
+    kind: str | None = None
+
+    @extend_schema(
+        request=None,
+        parameters=[_query("wait", OpenApiTypes.INT, "Seconds to wait for the results (25, at most 30).")],
+        responses={200: serializers.PollSerializer, 202: JobStartedSerializer},
+    )
+    @action(detail=True, methods=["post"])
+    def poll(self, request: Request, pk: str) -> Response:
+        """Poll now, all enabled checks: 200 with the results, or 202 with the job that goes on."""
+        wait = bounded_int(request, "wait", minimum=0, maximum=MAX_WAIT_SECONDS, default=WAIT_SECONDS)
+        device = self._device(request, {"wait"})
+        job = jobs.wait(polling.poll_now(device, user=request.user), float(wait or 0))
+        if job.status != Job.Status.SUCCEEDED:
+            return Response(
+                {"job": job.as_dict()}, status=status.HTTP_202_ACCEPTED, headers={"Location": job.as_dict()["url"]}
+            )
+        state = DeviceState.objects.filter(device=device).first()
+        shown = state.state if state else DeviceState.State.UNKNOWN
+        return Response({"device": brief(device), "state": shown, "results": job.result})
+
+    @extend_schema(
+        parameters=[
+            HOURS,
+            FROM,
+            TO,
+            STEP,
+            _query("limit", OpenApiTypes.INT, "At most so many entries (100)."),
+            _query("metric", OpenApiTypes.STR, "Only this metric set, such as if.counters or snmp.system."),
+        ],
+        responses=serializers.MetricsSerializer,
+    )
+    @action(detail=True, methods=["get"])
+    def metrics(self, request: Request, pk: str) -> Response:
+        """What was measured, newest first."""
+        device = self._device(request, {"hours", "from", "to", "step", "limit", "metric"})
+        limit = bounded_int(request, "limit", minimum=1, maximum=1500, default=100)
+        names = [name for name in request.query_params.get("metric", "").split(",") if name]
+        if unknown := [name for name in names if name not in metrics.SETS]:
+            raise parameters.refuse("metric", f"{unknown[0][:40]!r} is not one of {', '.join(sorted(metrics.SETS))}.")
+        entries = reports.recent_metrics(
+            device, parameters.period(request), limit=limit or 100, step=parameters.step(request), names=names
+        )
+        return Response({"device": brief(device), "count": len(entries), "metrics": entries})
+
+    @extend_schema(parameters=[HOURS, FROM, TO], responses=serializers.AvailabilitySerializer)
+    @action(detail=True, methods=["get"])
+    def availability(self, request: Request, pk: str) -> Response:
+        """How much of the measured time the device was up. Unknown time counts as neither."""
+        device = self._device(request, {"hours", "from", "to"})
+        period = parameters.period(request)
+        report = reports.device_availability(device, period)
+        return Response({"device": brief(device), "period_hours": period.hours, **report})
+
+    @extend_schema(parameters=[HOURS, FROM, TO, INTERFACE], responses=serializers.BandwidthSerializer)
+    @action(detail=True, methods=["get"])
+    def bandwidth(self, request: Request, pk: str) -> Response:
+        """Traffic per interface, with the 95th percentile."""
+        device = self._device(request, {"hours", "from", "to", "interface"})
+        period = parameters.period(request)
+        report = reports.bandwidth(device, period, interface=request.query_params.get("interface"))
+        return Response({"device": brief(device), "period_hours": period.hours, **report})
+
+    @extend_schema(parameters=[HOURS, FROM, TO, INTERFACE], responses=serializers.ErrorsSerializer)
+    @action(detail=True, methods=["get"])
+    def errors(self, request: Request, pk: str) -> Response:
+        """Errors and discards per interface, counted within each step."""
+        device = self._device(request, {"hours", "from", "to", "interface"})
+        period = parameters.period(request)
+        data = reports.error_data(device, period, interface=request.query_params.get("interface"))
+        body = {"period_hours": period.hours, "data_points": len(data), "error_data": data}
+        return Response({"device": brief(device), **body})
+
+    @extend_schema(responses=serializers.FactSerializer(many=True), filters=False)
+    @action(detail=True, methods=["get"], pagination_class=None)
+    def facts(self, request: Request, pk: str) -> Response:
+        """The last collected facts."""
+        rows = DeviceFact.objects.filter(device=self._device(request, set())).order_by("kind")
+        return Response([{"kind": row.kind, "collected_at": row.collected_at, "data": row.data} for row in rows])
+
+    def _device(self, request: Request, known: set[str]) -> Device:
+        refuse_unknown(request, known | {"format"})
+        rows = Device.objects.visible_to(request.user).select_related("primary_ip")  # type: ignore[attr-defined]
+        if self.kind:
+            rows = rows.filter(kind=self.kind)
+        device: Device = get_object_or_404(rows, pk=self.kwargs["pk"])
+        return device
+
+
+class CheckViewSet(ModelViewSet[Check]):
+    queryset = Check.objects.none()
+    serializer_class = serializers.CheckSerializer
+    filterset_class = CheckFilter
+    lookup_value_regex = NUMBER
+    ordering_fields = ["id", "module", "status", "next_run_at", "last_run_at"]
+
+    def get_queryset(self) -> Any:
+        return Check.objects.visible_to(self.request.user).select_related("endpoint__device")  # type: ignore[attr-defined]
+
+    @transaction.atomic
+    def perform_create(self, serializer: Any) -> None:
+        check = serializer.save()
+        DeviceState.objects.get_or_create(device_id=check.endpoint.device_id)
+
+    @transaction.atomic
+    def perform_update(self, serializer: Any) -> None:
+        scheduling.reschedule(serializer.save())
+
+    @extend_schema(request=None)
+    @action(detail=True, methods=["post"])
+    def pause(self, request: Request, pk: str) -> Response:
+        """Stop running it; what is known stays."""
+        return Response(self.get_serializer(scheduling.pause(self.get_object())).data)
+
+    @extend_schema(request=None)
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, pk: str) -> Response:
+        """Run it again, from now."""
+        return Response(self.get_serializer(scheduling.resume(self.get_object())).data)
+
+    @extend_schema(request=None, responses={200: serializers.PollSerializer, 202: JobStartedSerializer})
+    @action(detail=True, methods=["post"])
+    def run(self, request: Request, pk: str) -> Response:
+        """Run it now, with the other checks of its device: 200 with the results, or 202 with the job."""
+        device = self.get_object().endpoint.device
+        job = jobs.wait(polling.poll_now(device, user=request.user), WAIT_SECONDS)
+        if job.status != Job.Status.SUCCEEDED:
+            location = job.as_dict()["url"]
+            return Response({"job": job.as_dict()}, status=status.HTTP_202_ACCEPTED, headers={"Location": location})
+        state = DeviceState.objects.filter(device=device).first()
+        return Response({"device": brief(device), "state": state.state if state else "unknown", "results": job.result})
+
+
+class SeriesViewSet(ReadOnlyModelViewSet[Series]):
+    queryset = Series.objects.none()
+    serializer_class = serializers.SeriesSerializer
+    filterset_class = SeriesFilter
+    lookup_value_regex = NUMBER
+    ordering_fields = ["id", "device", "metric_set", "last_at"]
+
+    def get_queryset(self) -> Any:
+        return Series.objects.visible_to(self.request.user).select_related("interface")  # type: ignore[attr-defined]
+
+    @extend_schema(
+        parameters=[FROM, TO, HOURS, STEP, _query("columns", OpenApiTypes.STR, "Names, comma between; all of them.")],
+        responses={(200, "application/json"): serializers.SeriesDataSerializer, (200, "text/csv"): OpenApiTypes.STR},
+        filters=False,
+    )
+    @action(detail=True, methods=["get"], renderer_classes=[JSONRenderer])
+    def data(self, request: Request, pk: str) -> Any:
+        """The points of a series: `[[time, value, ...], ...]`, null for a gap. `format=csv` gives a table."""
+        refuse_unknown(request, {"from", "to", "hours", "step", "columns", "format"})
+        series = self.get_object()
+        positions = parameters.columns(request, series.metric_set)
+        period = parameters.period(request)
+        step = parameters.step(request)
+        if step and (period.end - period.start) // step > 50_000:
+            raise parameters.refuse("step", "This step gives more than 50000 points: take a longer one.")
+        frame = store.read(series, period.start, period.end, step=step)
+        columns = metrics.get(series.metric_set).columns
+        names = ["time", *(columns[position].name for position in positions)]
+        rows = (
+            [int(moment), *(reports.number(frame.average[line, position], 6) for position in positions)]
+            for line, moment in enumerate(frame.times)
+        )
+        if request.query_params.get("format") == "csv":
+            return _csv(f"series-{series.pk}.csv", names, rows)
+        units = {columns[position].name: columns[position].unit for position in positions}
+        body = {"series": series.pk, "metric_set": series.metric_set, "step": frame.step}
+        return Response({**body, "columns": names, "units": units, "data": list(rows)})
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        # `format=csv` is ours: DRF would look for a renderer of that name and answer 404.
+        if self.action == "data":
+            renderer = self.get_renderers()[0]
+            return renderer, renderer.media_type
+        return super().perform_content_negotiation(request, force)
+
+
+class _Line:
+    """A file-like object for csv.writer that hands each line on."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+def _csv(name: str, header: list[str], rows: Iterator[list[Any]]) -> StreamingHttpResponse:
+    writer = csv.writer(_Line())
+    lines = (writer.writerow(row) for row in chain([header], rows))
+    return StreamingHttpResponse(
+        lines, content_type="text/csv; charset=utf-8", headers={"Content-Disposition": f'attachment; filename="{name}"'}
+    )
+
+
+class OverviewView(APIView):
+    """All devices at a glance: totals by state and one line each."""
+
+    @extend_schema(responses=serializers.OverviewSerializer, operation_id="monitoring_overview")
+    def get(self, request: Request) -> Response:
+        refuse_unknown(request, COMMON_PARAMETERS)
+        devices = Device.objects.visible_to(request.user).filter(status=Device.Status.ACTIVE)  # type: ignore[attr-defined]
+        return Response(reports.overview(devices))
+
+
+class HealthView(APIView):
+    """Is netmon itself well? Open, for load balancers: 200 when it is, 503 when something is missing."""
+
+    permission_classes = [AllowAny]
+    authentication_classes: list[Any] = []
+
+    @extend_schema(responses={200: serializers.HealthSerializer, 503: serializers.HealthSerializer}, auth=[])
+    def get(self, request: Request) -> Response:
+        report = health.report()
+        return Response(report, status=200 if report["status"] == "ok" else 503)

@@ -1,0 +1,209 @@
+"""What a chart draws: one JSON answer with times, columns, totals, 95th percentiles and outages."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+from django.conf import settings
+from django.utils import timezone
+from numpy.typing import NDArray
+
+from inventory.models import Device, Interface
+from monitoring.availability import DOWN, breaks_of
+from monitoring.models import Series
+from monitoring.store import read as store
+
+Floats = NDArray[np.float64]
+IN, OUT = 0, 1  # columns of if.counters
+LOOPBACK = 24  # ifType softwareLoopback, IANAifType-MIB
+ALL = "all"
+FIVE_MINUTES = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    key: str
+    label: str
+    seconds: int
+
+
+RANGES = (
+    Range("1h", "1 h", 3600),
+    Range("6h", "6 h", 6 * 3600),
+    Range("24h", "24 h", 24 * 3600),
+    Range("7d", "7 d", 7 * 86_400),
+    Range("30d", "30 d", 30 * 86_400),
+    Range("1y", "1 y", 365 * 86_400),
+)
+
+
+def range_named(key: str) -> Range:
+    return next((entry for entry in RANGES if entry.key == key), RANGES[2])
+
+
+def is_loopback(interface: Interface) -> bool:
+    return interface.if_type == LOOPBACK or interface.name in ("lo", "lo0")
+
+
+def choose_interface(series: Sequence[Series], wanted: str) -> Series | None:
+    """The series of the wanted interface, else of the busiest one that is no loopback. They come with `interface`."""
+    for row in series:
+        if str(row.interface_id) == wanted:
+            return row
+    outward = [row for row in series if row.interface and not is_loopback(row.interface)] or list(series)
+    return max(outward, key=lambda row: (row.v0 or 0) + (row.v1 or 0), default=None)
+
+
+def traffic_series(device: Device) -> list[Series]:
+    rows = Series.objects.filter(device=device, metric_set="if.counters", interface__gone_since__isnull=True)
+    return list(rows.select_related("interface").order_by("interface__if_index", "interface__name"))
+
+
+def response_series(device: Device) -> Series | None:
+    """Ping where there is one, else how fast SNMP answers."""
+    rows = {
+        row.metric_set: row
+        for row in Series.objects.filter(device=device, interface=None, metric_set__in=("icmp", "snmp.system"))
+    }
+    return rows.get("icmp") or rows.get("snmp.system")
+
+
+def chart(device: Device, name: str, *, span: str = "", interface: str = "") -> dict[str, Any]:
+    """The data of a chart. Raises LookupError for a chart or an interface that does not exist."""
+    chosen = range_named(span)
+    end = timezone.now().timestamp()
+    start = end - chosen.seconds
+    if name == "traffic":
+        body = _traffic(device, start, end, interface)
+    elif name == "response":
+        body = _response(device, start, end)
+    else:
+        raise LookupError("There is no such chart.")
+    moment = timezone.now()
+    breaks = breaks_of([device.pk], moment - timedelta(seconds=chosen.seconds), moment).get(device.pk, [])
+    return {
+        "chart": name,
+        "range": chosen.key,
+        "range_label": chosen.label,
+        "start": int(start),
+        "end": int(end),
+        "zone": settings.TIME_ZONE,
+        "outages": [
+            {"start": int(b.start), "end": int(b.end) if b.end else None, "cause": b.cause}
+            for b in breaks
+            if b.kind == DOWN
+        ],
+        **body,
+    }
+
+
+def _traffic(device: Device, start: float, end: float, wanted: str) -> dict[str, Any]:
+    series = traffic_series(device)
+    if wanted == ALL:
+        rows = [row for row in series if row.interface and not is_loopback(row.interface)]
+        title, csv = "all interfaces", None
+    else:
+        row = choose_interface(series, wanted)
+        if wanted and (row is None or str(row.interface_id) != wanted):
+            raise LookupError("This device has no such interface.")
+        rows = [row] if row else []
+        title = row.interface.name if row and row.interface else ""
+        csv = _csv(row, start, end) if row else None
+    if not rows:
+        return {"title": title, "columns": _columns("In", "Out"), "times": [], "step": 60, "csv": None}
+    frames = list(store.read_many(rows, start, end).values())
+    times, step = frames[0].times, frames[0].step
+    average = _sum([frame.average[:, (IN, OUT)] for frame in frames])
+    # The maximum of a sum is not the sum of the maxima: for several interfaces the averages stand.
+    maximum = frames[0].maximum[:, (IN, OUT)] if len(frames) == 1 else average
+    p95 = _p95(rows, start, end)
+    totals = [_totals(average[:, n], maximum[:, n], p95[n], step) for n in (IN, OUT)]
+    return {
+        "title": title,
+        "columns": _columns("In", "Out"),
+        "times": times.tolist(),
+        "step": step,
+        "average": [_rounded(average[:, n], 0) for n in (IN, OUT)],
+        "maximum": [_rounded(maximum[:, n], 0) for n in (IN, OUT)],
+        "totals": totals,
+        "csv": csv,
+    }
+
+
+def _response(device: Device, start: float, end: float) -> dict[str, Any]:
+    row = response_series(device)
+    columns = [{"label": "Response time", "unit": "ms"}, {"label": "Loss", "unit": "%"}]
+    if row is None:
+        return {"title": "", "columns": columns, "times": [], "step": 60, "csv": None}
+    frame = store.read(row, start, end)
+    # Where nobody pings, an unanswered poll is a loss.
+    loss = frame.average[:, 1] if row.metric_set == "icmp" else 100 * (1 - frame.average[:, 2])
+    rtt, top = frame.average[:, 0], frame.maximum[:, 0]
+    return {
+        "title": "ICMP" if row.metric_set == "icmp" else "SNMP",
+        "columns": columns,
+        "times": frame.times.tolist(),
+        "step": frame.step,
+        "average": [_rounded(rtt, 2), _rounded(loss, 1)],
+        "maximum": [_rounded(top, 2), _rounded(loss, 1)],
+        "totals": [_totals(rtt, top, nearest_rank(rtt), frame.step), _totals(loss, loss, None, frame.step)],
+        "csv": _csv(row, start, end),
+    }
+
+
+def nearest_rank(values: Floats, percent: int = 95) -> float | None:
+    known = np.sort(values[~np.isnan(values)])
+    return float(known[-(-percent * len(known) // 100) - 1]) if len(known) else None
+
+
+def _p95(rows: Sequence[Series], start: float, end: float) -> list[float | None]:
+    if len(rows) == 1:
+        found = store.percentile_95(rows[0], start, end, ("in_bps", "out_bps")).values
+        return [_finite(found["in_bps"]), _finite(found["out_bps"])]
+    frames = store.read_many(rows, start, end, step=FIVE_MINUTES, max_points=200_000).values()
+    total = _sum([frame.average[:, (IN, OUT)] for frame in frames])
+    return [nearest_rank(total[:, n]) for n in (IN, OUT)]
+
+
+def _sum(parts: Sequence[Floats]) -> Floats:
+    """Added up; a point is a gap only where none of them was measured."""
+    stacked = np.stack(parts)
+    total: Floats = np.nansum(stacked, axis=0)
+    total[np.isnan(stacked).all(axis=0)] = np.nan
+    return total
+
+
+def _totals(average: Floats, maximum: Floats, p95: float | None, step: int) -> dict[str, float | None]:
+    known = ~np.isnan(average)
+    if not known.any():
+        return dict.fromkeys(("now", "average", "maximum", "p95", "total"))
+    recent = average[-4:][known[-4:]]
+    return {
+        "now": float(recent[-1]) if len(recent) else None,
+        "average": float(average[known].mean()),
+        "maximum": _finite(float(np.nanmax(maximum))),
+        "p95": p95,
+        "total": float(average[known].sum()) * step / 8,
+    }
+
+
+def _columns(*labels: str) -> list[dict[str, str]]:
+    return [{"label": label, "unit": "bit/s"} for label in labels]
+
+
+def _rounded(values: Floats, digits: int) -> list[float | None]:
+    kept = np.round(values, digits)
+    if digits == 0:
+        return [None if math.isnan(value) else int(value) for value in kept]
+    return [None if math.isnan(value) else value for value in kept.tolist()]
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _csv(row: Series, start: float, end: float) -> str:
+    return f"/api/v1/series/{row.pk}/data/?format=csv&from={int(start)}&to={int(end)}"

@@ -1,0 +1,93 @@
+"""Small pictures as SVG: no inline style, so that they live under the strict Content-Security-Policy."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from monitoring.availability import DOWN, UNKNOWN, UP, Span
+from monitoring.presentation import duration
+
+LETTER = {UP: "u", DOWN: "d", UNKNOWN: "n"}
+# Strips differ in height too, so that they can be read without colour.
+TOP = {"u": 8, "d": 0, "n": 24}
+MINI_TOP = {"u": 4, "d": 0, "n": 12}
+
+
+def quarter_strip(cells: Sequence[dict[str, float]], start: datetime, seconds: int, summary: str) -> SafeString:
+    """One bar per cell; an outage of a second colours its cell, for it must not vanish."""
+    bars = []
+    for number, cell in enumerate(cells):
+        letter = "d" if cell[DOWN] > 0 else "u" if cell[UP] >= cell[UNKNOWN] and cell[UP] else "n"
+        moment = datetime.fromtimestamp(start.timestamp() + number * seconds, tz=start.tzinfo)
+        said = {"d": f"down for {duration(cell[DOWN])}", "u": "up", "n": "no data"}[letter]
+        bars.append((f"{number * 10 + 0.8:g}", TOP[letter], 34 - TOP[letter], letter, f"{moment:%H:%M}", said))
+    return format_html(
+        '<svg class="strip" viewBox="0 0 {} 34" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>',
+        len(cells) * 10,
+        summary,
+        format_html_join(
+            "",
+            '<rect x="{}" y="{}" width="8.4" height="{}" rx="1.6" class="{}"><title>{} {}</title></rect>',
+            bars,
+        ),
+    )
+
+
+def mini_strip(spans: Sequence[Span], start: float, end: float) -> SafeString:
+    """A strip for a table, beside the figure it draws: a rectangle for each span, an outage at least 1.5 units wide."""
+    scale = 144 / (end - start)
+    bars = []
+    for span in spans:
+        letter = LETTER[span.kind]
+        width = max(span.seconds * scale, 1.5 if letter == "d" else 0)
+        left = min((span.start - start) * scale, 144 - width)
+        bars.append((f"{left:.3g}", MINI_TOP[letter], f"{width:.4g}", 18 - MINI_TOP[letter], letter))
+    # Outages last: a wide neighbour must not cover a narrow one.
+    bars.sort(key=lambda bar: bar[4] == "d")
+    return format_html(
+        '<svg class="mini" viewBox="0 0 144 18" preserveAspectRatio="none" aria-hidden="true">{}</svg>',
+        format_html_join("", '<rect x="{}" y="{}" width="{}" height="{}" class="{}"/>', bars),
+    )
+
+
+def sparkline(values: Sequence[float | None], width: int = 112, height: int = 26) -> SafeString:
+    """A line with a filled area; gaps stay open. A dashed base line stands for no data."""
+    known = [value for value in values if value is not None]
+    if len(known) < 2:
+        path = f"M0 {height - 1.5}H{width}"
+        return format_html(
+            '<svg class="spark" viewBox="0 0 {} {}" preserveAspectRatio="none" aria-hidden="true">'
+            '<path class="o" d="{}"/></svg>',
+            width, height, path,
+        )  # fmt: skip
+    top = max(known) or 1.0
+    step = width / max(1, len(values) - 1)
+    runs: list[list[str]] = [[]]
+    for number, value in enumerate(values):
+        if value is None:
+            if runs[-1]:
+                runs.append([])
+            continue
+        runs[-1].append(f"{number * step:.1f} {height - 1 - (height - 4) * value / top:.1f}")
+    runs = [run for run in runs if run]
+    line = "".join("M" + "L".join(run) for run in runs)
+    area = "".join(
+        "M" + "L".join([f"{run[0].split()[0]} {height}", *run, f"{run[-1].split()[0]} {height}"]) + "Z" for run in runs
+    )
+    return format_html(
+        '<svg class="spark" viewBox="0 0 {} {}" preserveAspectRatio="none" aria-hidden="true">'
+        '<path class="a" d="{}"/><path class="l" d="{}"/></svg>',
+        width, height, area, line,
+    )  # fmt: skip
+
+
+def load_bar(share: float | None) -> SafeString:
+    filled = 0.0 if share is None else max(0.0, min(share, 100.0)) * 0.64
+    return format_html(
+        '<svg class="bar" viewBox="0 0 64 6" aria-hidden="true"><rect class="t" width="64" height="6" rx="3"/>'
+        '<rect class="v{}" width="{}" height="6" rx="3"/></svg>',
+        " hi" if share is not None and share > 70 else "",
+        f"{filled:.1f}",
+    )

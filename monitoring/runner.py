@@ -1,0 +1,113 @@
+"""Runs many collects at once: the only place that starts an event loop. No database here.
+
+One loop lives in a thread of its own for the life of the process, so that drivers may keep sockets and derived keys
+between runs, and so that a cap on requests in flight is a cap for the whole process.
+"""
+
+import asyncio
+import logging
+import os
+import queue
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from monitoring.modules import Collect, Collected
+from netmon.drivers.errors import DeadlineExceeded, DriverError
+
+log = logging.getLogger(__name__)
+
+WIDTH = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One collect to do. `key` comes back with its result."""
+
+    key: int
+    collect: Collect
+    target: Any
+    context: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What came of a run: exactly one of `collected`, `error` (a DriverError or a bug of ours), or neither: cut off."""
+
+    key: int
+    collected: Collected | None = None
+    error: Exception | None = None
+    duration_ms: float = 0.0
+
+    @property
+    def is_cut_off(self) -> bool:
+        return self.collected is None and self.error is None
+
+
+class _Loop:
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.loop = asyncio.new_event_loop()
+        self.width = asyncio.Semaphore(WIDTH)
+        threading.Thread(target=self._serve, name="netmon-runner", daemon=True).start()
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_forever()
+
+
+_current: _Loop | None = None
+_lock = threading.Lock()
+
+
+def _loop() -> _Loop:
+    global _current
+    with _lock:
+        # A forked child has the parent's object but not its thread.
+        if _current is None or _current.pid != os.getpid():
+            _current = _Loop()
+        return _current
+
+
+def run(runs: Sequence[Run], *, deadline_seconds: float) -> Iterator[Result]:
+    """Results as they come; every run gives exactly one. What the deadline cuts off is neither good nor bad."""
+    holder = _loop()
+    results: queue.SimpleQueue[Result] = queue.SimpleQueue()
+    end = time.monotonic() + deadline_seconds
+    for entry in runs:
+        asyncio.run_coroutine_threadsafe(_one(entry, holder.width, end, results), holder.loop)
+    for _ in runs:
+        yield results.get()
+
+
+async def _one(entry: Run, width: asyncio.Semaphore, end: float, results: "queue.SimpleQueue[Result]") -> None:
+    started = time.monotonic()
+    try:
+        async with asyncio.timeout_at(asyncio.get_running_loop().time() + end - started):
+            async with width:
+                started = time.monotonic()
+                collected = await entry.collect(entry.target, entry.context)
+        result = Result(key=entry.key, collected=collected, duration_ms=_since(started))
+    except TimeoutError:
+        result = Result(key=entry.key, duration_ms=_since(started))
+    except DriverError as error:
+        result = Result(key=entry.key, error=error, duration_ms=_since(started))
+    except Exception as error:  # noqa: BLE001 - a bug in one module must not end the others; the poll re-raises it
+        result = Result(key=entry.key, error=error, duration_ms=_since(started))
+    results.put(result)
+
+
+def _since(started: float) -> float:
+    return round((time.monotonic() - started) * 1000, 3)
+
+
+def call(collect: Collect, target: Any, context: Mapping[str, Any], *, deadline_seconds: float) -> Collected:
+    """One collect, for commands and tests. Raises what the module raises, DeadlineExceeded at the deadline."""
+    (result,) = run([Run(key=0, collect=collect, target=target, context=context)], deadline_seconds=deadline_seconds)
+    if result.error:
+        raise result.error
+    if result.collected is None:
+        raise DeadlineExceeded(f"No complete answer within {deadline_seconds:g} s.")
+    return result.collected

@@ -1,0 +1,172 @@
+"""Running claimed checks: load, collect, write in batches."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from django.db import DatabaseError
+from django.utils import timezone
+
+from inventory.models import Device
+from inventory.targets import target_of
+from monitoring import modules, runner
+from monitoring.models import Check, DeviceState
+from monitoring.runner import Result, Run
+from monitoring.services import recording, scheduling, states
+from netmon.common.errors import NetmonError
+from netmon.drivers.errors import DriverError
+from netmon.jobs import services as jobs
+from netmon.jobs.models import Job
+
+log = logging.getLogger(__name__)
+
+BATCH = 50
+POLL_SECONDS = 28.0
+# Collecting ends this long before the claim does: what came must still be written.
+WRITE_RESERVE = 1.0
+
+
+def run_shard(
+    protocol: str, check_ids: Sequence[int], token: str, deadline: datetime, *, insist: bool = False
+) -> list[Result]:
+    """Run the checks of a claim and write what came. A late or repeated message finds its claim gone and does nothing.
+
+    A device that is down is asked by its availability checks only, unless `insist`.
+
+    Raises what a bug in a module raised, after everything else has been written.
+    """
+    seconds = (deadline - timezone.now()).total_seconds() - WRITE_RESERVE
+    if seconds <= 0:
+        return []
+    checks = {
+        check.pk: check
+        for check in Check.objects.filter(pk__in=check_ids, claim_token=token)
+        .exclude(status=Check.Status.PAUSED)
+        .select_related("endpoint__device__primary_ip", "endpoint__device__state", "endpoint__credential")
+    }
+    results: list[Result] = []
+    runs: list[Run] = []
+    resting = [] if insist else [check for check in checks.values() if _is_resting(check)]
+    Check.objects.filter(pk__in=[check.pk for check in resting], claim_token=token).update(
+        claimed_until=None, claim_token=""
+    )
+    for check in checks.values():
+        if check in resting:
+            continue
+        try:
+            runs.append(_prepare(check))
+        except (NetmonError, LookupError) as error:
+            results.append(Result(key=check.pk, error=_as_netmon(error)))
+    _write([(checks[result.key], result) for result in results])
+    came = runner.run(runs, deadline_seconds=seconds)
+    while batch := list(islice(came, BATCH)):
+        _write([(checks[result.key], result) for result in batch])
+        results.extend(batch)
+    cut_off = [result.key for result in results if result.is_cut_off]
+    if cut_off:
+        log.warning("%d of %d %s checks were cut off at the deadline", len(cut_off), len(checks), protocol)
+        Check.objects.filter(pk__in=cut_off, claim_token=token).update(claimed_until=None, claim_token="")
+    _reraise_bug(results)
+    return results
+
+
+def _is_resting(check: Check) -> bool:
+    """The cheap probes tell when a dead device is back; the rest of its checks wait for that."""
+    state = getattr(check.endpoint.device, "state", None)
+    return state is not None and state.state == DeviceState.State.DOWN and not states.is_availability(check)
+
+
+def _as_netmon(error: Exception) -> NetmonError:
+    return error if isinstance(error, NetmonError) else NetmonError(str(error).strip("'\""))
+
+
+def _prepare(check: Check) -> Run:
+    module = modules.get(check.module)
+    context: dict[str, Any] = dict(module.context(check)) if module.context else {}
+    return Run(key=check.pk, collect=module.collect, target=target_of(check.endpoint), context=context)
+
+
+def _write(pairs: list[tuple[Check, Result]]) -> None:
+    try:
+        recording.record(pairs)
+    except DatabaseError:
+        if len(pairs) == 1:
+            raise
+        # One bad row must not cost the others their results.
+        log.exception("a batch of %d results could not be written; writing them one by one", len(pairs))
+        failed: DatabaseError | None = None
+        for pair in pairs:
+            try:
+                recording.record([pair])
+            except DatabaseError as error:
+                log.exception("the result of check %s could not be written", pair[0].pk)
+                failed = error
+        if failed:
+            raise failed from None
+
+
+def _reraise_bug(results: Iterable[Result]) -> None:
+    for result in results:
+        if result.error and not isinstance(result.error, (DriverError, NetmonError)):
+            raise result.error
+
+
+def poll_now(device: Device, *, user: Any) -> Job:
+    """Start a poll of all enabled checks of a device, or join the one under way."""
+    job, _ = jobs.start(
+        kind="device.poll",
+        key=str(device.pk),
+        task="monitoring.tasks.run_poll_job",
+        user=user,
+        deadline_seconds=60,
+        arguments={"device": device.pk},
+    )
+    return job
+
+
+def run_poll_job(job_id: int) -> None:
+    """The task behind `poll_now`."""
+    job = jobs.claim(job_id)
+    if job is None:
+        return
+    device = Device.objects.filter(pk=job.arguments["device"]).first()
+    if device is None:
+        jobs.finish(job, error_code="not_found", error_detail="The device is gone.")
+        return
+    jobs.finish(job, result=poll_device(device))
+
+
+def poll_device(device: Device) -> list[dict[str, Any]]:
+    """Poll every enabled check of a device now and wait for it; one entry per check."""
+    checks = Check.objects.filter(endpoint__device=device, endpoint__is_enabled=True).exclude(
+        status=Check.Status.PAUSED
+    )
+    ids = list(checks.values_list("pk", flat=True))
+    started = timezone.now()
+    shards = scheduling.claim_now(ids, started, started + timedelta(seconds=POLL_SECONDS))
+    durations: dict[int, Result] = {}
+    for shard in shards:
+        for result in run_shard(shard.protocol, shard.check_ids, shard.token, shard.deadline, insist=True):
+            durations[result.key] = result
+    rows = Check.objects.filter(pk__in=ids).select_related("endpoint").order_by("endpoint__protocol", "module")
+    return [outcome(check, started, durations.get(check.pk)) for check in rows]
+
+
+def outcome(check: Check, since: datetime, result: Result | None) -> dict[str, Any]:
+    """What a run of a check came to, for API, page and command."""
+    is_fresh = check.last_run_at is not None and result is not None and not result.is_cut_off
+    return {
+        "check": check.pk,
+        "module": check.module,
+        "protocol": check.endpoint.protocol,
+        "status": check.status,
+        "ok": is_fresh and not check.last_error_code,
+        "ran": is_fresh,
+        "error_code": check.last_error_code,
+        "error_detail": check.last_error_detail,
+        "response_time_ms": check.last_response_ms,
+        "duration_ms": result.duration_ms if result else None,
+        "at": check.last_run_at.isoformat() if check.last_run_at else None,
+    }

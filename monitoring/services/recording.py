@@ -1,0 +1,313 @@
+"""From what runs brought home to rows: interfaces, samples, facts, checks and states, a batch at a time.
+
+On SQLite the samples stand in a second file and no transaction spans both, so the order is: identities, samples,
+present values. A crash in between repeats a write that is repeatable: a sample is known by its series and slot.
+"""
+
+import logging
+import math
+import socket
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+from django.db import transaction
+from django.utils import timezone
+
+from inventory import services as inventory
+from inventory.models import Interface
+from monitoring import metrics, modules, rates
+from monitoring.models import Check, DeviceFact, DeviceState, Series
+from monitoring.modules import Collected, Reading
+from monitoring.runner import Result
+from monitoring.services import states
+from monitoring.store.write import CurrentWrite, SampleWrite, update_current, write_many
+from netmon.common.errors import NetmonError
+from netmon.drivers.errors import DriverError
+
+log = logging.getLogger(__name__)
+
+MODULE_SETS = {"icmp": "icmp", "snmp.system": "snmp.system"}
+BUG_PAUSE = timedelta(hours=1)
+NOT_FACTS = {"interfaces_meta"}  # what a module tells its own next run
+
+
+@dataclass(slots=True)
+class Batch:
+    """What is to be written for some results."""
+
+    samples: list[SampleWrite] = field(default_factory=list)
+    current: list[CurrentWrite] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+    facts: list[tuple[int, str, dict[str, Any], datetime]] = field(default_factory=list)
+    polled: dict[int, datetime] = field(default_factory=dict)
+    updates: dict[int, dict[str, Any]] = field(default_factory=lambda: defaultdict(dict))
+    stores: list[tuple[modules.Module, Check, Collected]] = field(default_factory=list)
+
+
+def record(pairs: Sequence[tuple[Check, Result]]) -> None:
+    """Write the results of these checks. Rows deleted meanwhile are passed over."""
+    pairs = [(check, result) for check, result in pairs if not result.is_cut_off]
+    if not pairs:
+        return
+    with transaction.atomic():
+        pairs = _still_there(pairs)
+        interfaces = {
+            check.pk: inventory.sync_interfaces(check.endpoint.device, result.collected.interfaces)
+            for check, result in pairs
+            if result.collected and result.collected.interfaces is not None
+        }
+        series = _series_for(pairs, interfaces)
+    batch = Batch()
+    for check, result in pairs:
+        if result.collected is not None:
+            _add_success(batch, check, result, result.collected, series[check.pk])
+        else:
+            _add_failure(batch, check, result, series[check.pk])
+    write_many(batch.samples)
+    with transaction.atomic():
+        _write_rows(batch)
+
+
+def _still_there(pairs: Sequence[tuple[Check, Result]]) -> list[tuple[Check, Result]]:
+    """Lock the rows as they are now: a person may have paused or deleted a check while it ran."""
+    ids = [check.pk for check, _ in pairs]
+    rows = Check.objects.select_for_update(of=("self",)).select_related("endpoint__device").in_bulk(ids)
+    kept = []
+    for check, result in pairs:
+        row = rows.get(check.pk)
+        if row is not None and row.status != Check.Status.PAUSED:
+            kept.append((row, result))
+    return kept
+
+
+SeriesKey = tuple[str, int | None, str]
+
+
+def _labels(reading: Reading) -> str:
+    return ",".join(f"{name}={value}" for name, value in sorted(reading.labels.items()))
+
+
+def _wanted(check: Check, result: Result, interfaces: dict[str, Interface]) -> list[SeriesKey]:
+    if result.collected is None:
+        key = MODULE_SETS.get(check.module)
+        return [(key, None, "")] if key else []
+    keys: list[SeriesKey] = []
+    for reading in result.collected.readings:
+        interface = interfaces.get(reading.interface) if reading.interface else None
+        keys.append((reading.set, interface.pk if interface else None, _labels(reading)))
+    return keys
+
+
+def _series_for(
+    pairs: Sequence[tuple[Check, Result]], interfaces: dict[int, dict[str, Interface]]
+) -> dict[int, list[Series]]:
+    """The series of each check's readings, in their order; missing ones are made."""
+    devices = {check.endpoint.device_id for check, _ in pairs}
+    sets = {MODULE_SETS.get(check.module, "") for check, _ in pairs} | {
+        reading.set for _, result in pairs if result.collected for reading in result.collected.readings
+    }
+    known: dict[tuple[int, SeriesKey], Series] = {}
+    for row in Series.objects.filter(device_id__in=devices, metric_set__in=sets):
+        known[row.device_id, (row.metric_set, row.interface_id, row.labels)] = row
+    wanted = {check.pk: _wanted(check, result, interfaces.get(check.pk, {})) for check, result in pairs}
+    missing: dict[tuple[int, SeriesKey], Series] = {}
+    for check, _ in pairs:
+        for key in wanted[check.pk]:
+            if (check.endpoint.device_id, key) not in known:
+                missing[check.endpoint.device_id, key] = Series(
+                    device_id=check.endpoint.device_id,
+                    metric_set=key[0],
+                    interface_id=key[1],
+                    labels=key[2],
+                    period_seconds=check.interval_seconds,
+                )
+    Series.objects.bulk_create(missing.values(), batch_size=200)
+    known |= missing
+    stale = [
+        known[check.endpoint.device_id, key]
+        for check, _ in pairs
+        for key in wanted[check.pk]
+        if known[check.endpoint.device_id, key].period_seconds != check.interval_seconds
+    ]
+    for check, _ in pairs:
+        for key in wanted[check.pk]:
+            known[check.endpoint.device_id, key].period_seconds = check.interval_seconds
+    if stale:
+        Series.objects.bulk_update(stale, ["period_seconds"], batch_size=200)
+    return {check.pk: [known[check.endpoint.device_id, key] for key in wanted[check.pk]] for check, _ in pairs}
+
+
+def _clock() -> str:
+    """This machine and its boot: monotonic times compare only within one."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+    return f"{socket.gethostname()[:40]}:{boot[:13]}"
+
+
+CLOCK = _clock()
+
+
+def _add_success(batch: Batch, check: Check, result: Result, collected: Collected, series: list[Series]) -> None:
+    at = datetime.fromtimestamp(collected.collected_at, UTC)
+    _touch(check, result, at)
+    module = modules.get(check.module)
+    states.note_run(check, good=True, at=at)
+    check.last_error_code = check.last_error_detail = ""
+    check.last_response_ms = collected.response_ms
+    slot = int(collected.collected_at // check.interval_seconds) * check.interval_seconds
+    for reading, row in zip(collected.readings, series, strict=True):
+        computed = rates.rates_for(
+            _row_state(row),
+            reading,
+            at=collected.collected_at,
+            interval_seconds=check.interval_seconds,
+            monotonic_at=collected.monotonic_at,
+            clock=CLOCK,
+        )
+        values = dict(computed.values)
+        if row.metric_set in MODULE_SETS.values():
+            values["up"] = 1.0
+        ordered = _ordered(row.metric_set, values)
+        # A first pair, a restart or a second poll within the slot must not wipe what the slot holds.
+        if any(value is not None for value in ordered):
+            batch.samples.append(SampleWrite(row.pk, slot, ordered))
+        packed = orjson.dumps(computed.state.to_json()) if reading.counters else None
+        batch.current.append(CurrentWrite(row.pk, collected.collected_at, ordered, packed))
+    for kind, data in collected.facts.items():
+        if kind not in NOT_FACTS:
+            batch.facts.append((check.endpoint.device_id, kind, data, at))
+    _note_device(batch, check, module, collected, at)
+    if module.store:
+        batch.stores.append((module, check, collected))
+    batch.checks.append(check)
+
+
+def _note_device(batch: Batch, check: Check, module: modules.Module, collected: Collected, at: datetime) -> None:
+    device_id = check.endpoint.device_id
+    update = batch.updates[device_id]
+    if not module.is_availability:
+        return
+    batch.polled[device_id] = max(at, batch.polled.get(device_id, at))
+    values = {name: value for reading in collected.readings for name, value in reading.values.items()}
+    if check.module == "icmp":
+        update["response_time_ms"] = values.get("rtt_ms")
+        update["loss_percent"] = values.get("loss_percent")
+        update["pinged"] = True
+    else:
+        if not update.get("pinged"):
+            update.setdefault("response_time_ms", collected.response_ms)
+        uptime = values.get("uptime_seconds")
+        if uptime is not None:
+            update["uptime_seconds"] = uptime
+            update["booted_at"] = at - timedelta(seconds=uptime)
+
+
+def _add_failure(batch: Batch, check: Check, result: Result, series: list[Series]) -> None:
+    now = timezone.now()
+    _touch(check, result, now)
+    error = result.error
+    if isinstance(error, (DriverError, NetmonError)):
+        check.last_error_code, detail = error.code, error.detail
+        states.note_run(check, good=False, at=now)
+    else:
+        # A fault of ours says nothing about the device.
+        check.last_error_code, detail = "internal", f"{type(error).__name__}: a fault in netmon; see the log."
+        check.next_run_at = now + BUG_PAUSE
+    check.last_error_detail = detail.replace("\x00", "")[:500]
+    check.last_response_ms = None
+    is_verdict = isinstance(error, DriverError)
+    for row in series:
+        if is_verdict:
+            slot = int(now.timestamp() // check.interval_seconds) * check.interval_seconds
+            ordered = _ordered(row.metric_set, {"up": 0.0})
+            batch.samples.append(SampleWrite(row.pk, slot, ordered))
+            batch.current.append(CurrentWrite(row.pk, now.timestamp(), ordered, None))
+    module = modules.MODULES.get(check.module)
+    if is_verdict and module and module.is_availability:
+        device_id = check.endpoint.device_id
+        batch.polled[device_id] = max(now, batch.polled.get(device_id, now))
+        batch.updates[device_id]["loss_percent" if check.module == "icmp" else "unanswered"] = 100.0
+    batch.checks.append(check)
+
+
+def _touch(check: Check, result: Result, at: datetime) -> None:
+    check.last_run_at = at
+    check.last_duration_ms = result.duration_ms
+    check.claimed_until, check.claim_token = None, ""
+
+
+def _row_state(row: Series) -> rates.RowState | None:
+    if not row.counters:
+        return None
+    try:
+        return rates.RowState.from_json(orjson.loads(bytes(row.counters)))
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+        log.warning("series %s had an unreadable counter base; it starts anew", row.pk)
+        return None
+
+
+def _ordered(metric_set: str, values: dict[str, float | None]) -> list[float | None]:
+    return [_finite(values.get(column.name)) for column in metrics.get(metric_set).columns]
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+CHECK_COLUMNS = (
+    "status", "status_since", "claimed_until", "claim_token", "last_run_at", "last_success_at", "failing_since",
+    "answering_since", "consecutive_failures", "consecutive_successes", "recent", "last_error_code",
+    "last_error_detail", "last_duration_ms", "last_response_ms", "memory",
+)  # fmt: skip
+
+
+def _write_rows(batch: Batch) -> None:
+    """Everything in the main database that follows from the batch; in the caller's transaction."""
+    ids = [check.pk for check in batch.checks]
+    unpaused = Check.objects.select_for_update().filter(pk__in=ids).exclude(status=Check.Status.PAUSED)
+    alive = set(unpaused.values_list("pk", flat=True))
+    checks = [check for check in batch.checks if check.pk in alive]
+    update_current(batch.current)
+    for module, check, collected in batch.stores:
+        if check.pk in alive and module.store:
+            module.store(check, collected)
+    Check.objects.bulk_update(checks, CHECK_COLUMNS, batch_size=100)
+    devices = {check.endpoint.device_id for check in checks}
+    for device_id, kind, data, at in batch.facts:
+        if device_id in devices:
+            DeviceFact.objects.update_or_create(
+                device_id=device_id, kind=kind, defaults={"data": data, "collected_at": at}
+            )
+    for device_id, update in batch.updates.items():
+        columns = {name: value for name, value in update.items() if name not in ("pinged", "unanswered")}
+        if device_id in devices and columns:
+            DeviceState.objects.filter(device_id=device_id).update(**columns)
+    now = timezone.now()
+    came_up = states.evaluate(devices, now, polled={d: at for d, at in batch.polled.items() if d in devices})
+    _plan_next(checks, came_up, now)
+
+
+def _plan_next(checks: Sequence[Check], came_up: Sequence[int], now: datetime) -> None:
+    by_time: dict[tuple[float, bool], list[int]] = defaultdict(list)
+    for check in checks:
+        if check.last_error_code == "internal":
+            Check.objects.filter(pk=check.pk).update(next_run_at=now + BUG_PAUSE)
+        elif (wait := states.next_wait(check)) is not None:
+            by_time[wait, wait < check.interval_seconds].append(check.pk)
+    for (wait, is_sooner), pks in by_time.items():
+        at = now + timedelta(seconds=wait)
+        # Sooner must not push back a slot that comes first anyway; later must not pull one forward.
+        due = {"next_run_at__gt": at} if is_sooner else {"next_run_at__lt": at}
+        Check.objects.filter(pk__in=pks, **due).update(next_run_at=at)
+    if came_up:
+        # Back again: everything that waited for the device runs now.
+        Check.objects.filter(endpoint__device_id__in=came_up, next_run_at__gt=now).exclude(
+            status=Check.Status.PAUSED
+        ).exclude(pk__in=[check.pk for check in checks]).update(next_run_at=now)

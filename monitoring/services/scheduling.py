@@ -1,0 +1,170 @@
+"""Who is due: checks are claimed in one transaction and handed out in shards.
+
+Due time is a column. `next_run_at` moves by whole intervals, so there is no drift; slots that were missed are skipped
+and counted, never queued up. A claimed check is not handed out again before its claim ends, however late its message.
+"""
+
+import secrets
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zlib import crc32
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from inventory.models import Device, ManagementEndpoint
+from monitoring import modules
+from monitoring.models import Check, DeviceState
+from netmon.common.queue import POLL_SHARD, send_after_commit
+
+SHARD_SIZES = {"icmp": 200, "tcp": 200, "snmp": 100}
+SLOW_SHARD = 20
+# What a run needs to write its results after its last answer.
+MARGIN = timedelta(seconds=2)
+CLAIM_LIMIT = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    protocol: str
+    check_ids: list[int]
+    token: str
+    deadline: datetime
+
+
+def dispatch(now: datetime | None = None) -> int:
+    """Claim what is due and send it to the workers. Returns how many checks were handed out."""
+    with transaction.atomic():
+        shards = claim_due_checks(now or timezone.now())
+        for shard in shards:
+            expires = (shard.deadline - timezone.now()).total_seconds()
+            send_after_commit(
+                POLL_SHARD, shard.protocol, shard.check_ids, shard.token, shard.deadline.isoformat(), expires=expires
+            )
+    return sum(len(shard.check_ids) for shard in shards)
+
+
+def watched(now: datetime) -> Q:
+    """Checks that may run at all."""
+    return (
+        ~Q(status=Check.Status.PAUSED)
+        & Q(endpoint__is_enabled=True, endpoint__device__status=Device.Status.ACTIVE)
+        & Q(next_run_at__lte=now)
+    )
+
+
+@transaction.atomic
+def claim_due_checks(now: datetime) -> list[Shard]:
+    """Take the due checks, at most CLAIM_LIMIT, oldest first."""
+    rows = (
+        Check.objects.select_for_update(skip_locked=True, of=("self",))
+        .filter(watched(now))
+        .order_by("next_run_at")
+        .values_list("pk", "endpoint__protocol", "interval_seconds", "next_run_at", "claimed_until")[:CLAIM_LIMIT]
+    )
+    free: dict[tuple[str, int], list[int]] = defaultdict(list)
+    advance: dict[tuple[int, int, bool], list[int]] = defaultdict(list)
+    for pk, protocol, interval, due, claimed_until in rows:
+        slots = int((now - due).total_seconds() // interval) + 1
+        under_way = claimed_until is not None and claimed_until > now
+        advance[interval, slots, under_way].append(pk)
+        if not under_way:
+            free[protocol, interval].append(pk)
+    for (interval, slots, under_way), pks in advance.items():
+        skipped = slots if under_way else slots - 1
+        Check.objects.filter(pk__in=pks).update(
+            next_run_at=F("next_run_at") + timedelta(seconds=interval * slots), skipped=F("skipped") + skipped
+        )
+    shards = []
+    for (protocol, interval), pks in sorted(free.items()):
+        size = SHARD_SIZES.get(protocol, SLOW_SHARD)
+        for first in range(0, len(pks), size):
+            shards.append(_claim(protocol, pks[first : first + size], deadline_of(now, interval)))
+    return shards
+
+
+def deadline_of(now: datetime, interval_seconds: int) -> datetime:
+    """When a run that starts now must have ended, its writing included: before the next slot."""
+    return now + max(timedelta(seconds=interval_seconds) - MARGIN, timedelta(seconds=interval_seconds * 0.8))
+
+
+def _claim(protocol: str, pks: list[int], deadline: datetime) -> Shard:
+    token = secrets.token_hex(16)
+    Check.objects.filter(pk__in=pks).update(claimed_until=deadline, claim_token=token)
+    return Shard(protocol, pks, token, deadline)
+
+
+@transaction.atomic
+def claim_now(check_ids: Iterable[int], now: datetime, deadline: datetime) -> list[Shard]:
+    """Claim these checks out of turn, except those under way. Their regular slots stay as they are."""
+    rows = (
+        Check.objects.select_for_update(of=("self",))
+        .filter(pk__in=list(check_ids))
+        .filter(Q(claimed_until__isnull=True) | Q(claimed_until__lte=now))
+        .values_list("pk", "endpoint__protocol")
+    )
+    by_protocol: dict[str, list[int]] = defaultdict(list)
+    for pk, protocol in rows:
+        by_protocol[protocol].append(pk)
+    return [_claim(protocol, pks, deadline) for protocol, pks in sorted(by_protocol.items())]
+
+
+def first_slot(check: Check, now: datetime) -> datetime:
+    """Soon for the first run, then on the grid: the spread over the interval is by a hash of the device."""
+    spread = crc32(str(check.endpoint.device_id).encode()) % 3000 / 1000
+    return now + timedelta(seconds=min(spread, check.interval_seconds / 4))
+
+
+def ensure_default_checks(endpoint: ManagementEndpoint) -> None:
+    """The checks that an endpoint of this protocol has by default; those that exist are kept as they are."""
+    now = timezone.now()
+    existing = set(Check.objects.filter(endpoint=endpoint).values_list("module", flat=True))
+    for module in modules.MODULES.values():
+        if module.protocol != endpoint.protocol or module.key in existing:
+            continue
+        interval = settings.POLL_INTERVAL_SECONDS if module.interval_seconds == 60 else module.interval_seconds
+        check = Check(endpoint=endpoint, module=module.key, interval_seconds=interval)
+        check.next_run_at = first_slot(check, now)
+        check.full_clean()
+        check.save()
+    if existing:
+        # What was changed may be the cure: look at once.
+        Check.objects.filter(endpoint=endpoint).exclude(status=Check.Status.PAUSED).update(next_run_at=now)
+    DeviceState.objects.get_or_create(device_id=endpoint.device_id)
+
+
+@transaction.atomic
+def reschedule(check: Check, *, interval_seconds: int | None = None) -> None:
+    """After a change of interval by a person: the next run comes within the new interval."""
+    now = timezone.now()
+    if interval_seconds is not None:
+        check.interval_seconds = interval_seconds
+    check.next_run_at = min(check.next_run_at, now + timedelta(seconds=check.interval_seconds))
+    check.save(update_fields=["interval_seconds", "next_run_at", "updated_at"])
+
+
+@transaction.atomic
+def pause(check: Check) -> Check:
+    """Stop watching; what is known stays. The device's state no longer depends on it."""
+    from monitoring.services import states
+
+    check.status, check.status_since = Check.Status.PAUSED, timezone.now()
+    check.recent = check.consecutive_failures = check.consecutive_successes = 0
+    check.failing_since = check.answering_since = None
+    check.save()
+    states.evaluate([check.endpoint.device_id], timezone.now())
+    return check
+
+
+@transaction.atomic
+def resume(check: Check) -> Check:
+    """Watch again, from now."""
+    if check.status == Check.Status.PAUSED:
+        check.status, check.status_since = Check.Status.UNKNOWN, timezone.now()
+        check.next_run_at = timezone.now()
+        check.save()
+    return check

@@ -1,0 +1,40 @@
+"""Doors for Celery: load, call a service, nothing else."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from celery import shared_task
+
+from monitoring import retention
+from monitoring.services import polling, scheduling
+from monitoring.store import seal
+
+
+@shared_task
+def dispatch_polls() -> None:
+    scheduling.dispatch()
+
+
+@shared_task
+def poll_shard(protocol: str, check_ids: Sequence[int], token: str, deadline: str) -> None:
+    polling.run_shard(protocol, check_ids, token, datetime.fromisoformat(deadline))
+
+
+@shared_task
+def run_poll_job(job_id: int) -> None:
+    polling.run_poll_job(job_id)
+
+
+@shared_task
+def seal_samples() -> None:
+    seal.seal()
+
+
+@shared_task
+def prune_samples() -> None:
+    retention.prune()
+
+
+@shared_task
+def purge_deleted_samples() -> None:
+    retention.purge_deleted()

@@ -1,0 +1,17 @@
+from django.urls import path, re_path
+
+from monitoring import views
+
+urlpatterns = [
+    path("", views.overview, name="overview"),
+    path("monitoring/dashboard", views.overview),
+    path("live/", views.overview_live, name="overview-live"),
+    path("devices/", views.device_list, name="devices"),
+    path("devices/add/", views.device_add, name="device-add"),
+    path("devices/<int:pk>/", views.device, name="device"),
+    re_path(r"^devices/(?P<pk>\d{1,18})/(?P<tab>interfaces|checks|facts)/$", views.device, name="device-tab"),
+    path("devices/<int:pk>/live/", views.device_live, name="device-live"),
+    re_path(r"^devices/(?P<pk>\d{1,18})/(?P<tab>interfaces|checks|facts)/live/$", views.device_live, name="device-tab-live"),
+    path("devices/<int:pk>/chart.json", views.device_chart, name="device-chart"),
+    path("health/", views.health, name="health-page"),
+]

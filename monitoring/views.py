@@ -1,0 +1,163 @@
+"""The pages. Thin: who may see what, then one read function, then a template."""
+
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified, JsonResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils.http import parse_etags
+from django.views.decorators.http import require_GET
+
+from inventory.models import Credential, Device, Site
+from inventory.panels import PANELS
+from monitoring import charts, device_pages, pages
+from monitoring.navigation import BY_KIND, GROUPS
+from netmon.common.permissions import has_role
+
+FILTERS = ("kind", "state", "site", "q")
+# What the form may add, and the resource of the API that takes it.
+RESOURCES = {"router": "routers", "switch": "switches", "computer": "computers"}
+
+
+def _page(request: HttpRequest) -> int:
+    text = request.GET.get("page", "")
+    return int(text[:6]) if text.isascii() and text.isdigit() else 1
+
+
+def _unchanged(request: HttpRequest, etag: str) -> bool:
+    return etag in parse_etags(request.headers.get("If-None-Match", ""))
+
+
+def _live(response: HttpResponse, etag: str) -> HttpResponse:
+    response["ETag"] = etag
+    response["Cache-Control"] = "private, no-cache"
+    return response
+
+
+@require_GET
+@login_required
+def overview(request: HttpRequest) -> HttpResponse:
+    page = _page(request)
+    return render(
+        request, "monitoring/overview.html", {"view": pages.overview(request.user, page), "section": "overview"}
+    )
+
+
+@require_GET
+@login_required
+def overview_live(request: HttpRequest) -> HttpResponse:
+    page = _page(request)
+    etag = f'W/"{pages.overview_version(request.user, page)}"'
+    if _unchanged(request, etag):
+        return _live(HttpResponseNotModified(), etag)
+    return _live(render(request, "monitoring/_overview.html", {"view": pages.overview(request.user, page)}), etag)
+
+
+@require_GET
+@login_required
+def device_list(request: HttpRequest) -> HttpResponse:
+    filters = {name: request.GET.get(name, "").replace("\x00", "").strip()[:100] for name in FILTERS}
+    view = pages.device_list(request.user, {name: value for name, value in filters.items() if value}, _page(request))
+    kept = request.GET.copy()
+    kept.pop("page", None)
+    context = {
+        "view": view,
+        "filters": filters,
+        "groups": GROUPS,
+        "states": pages.STATE_FILTERS,
+        "kept": kept.urlencode(),
+        "section": "devices",
+        "kind_group": view.group.key if view.group else "",
+    }
+    return render(request, "monitoring/device_list.html", context)
+
+
+@require_GET
+@login_required
+def device_add(request: HttpRequest) -> HttpResponse:
+    if not has_role(request.user, "operator"):
+        raise PermissionDenied
+    chosen = request.GET.get("kind", "router")
+    context = {
+        "kinds": [(group, RESOURCES[group.key]) for group in GROUPS if group.key in RESOURCES],
+        "chosen": chosen if chosen in RESOURCES else "router",
+        "sites": Site.objects.visible_to(request.user)[:500],
+        "auth_protocols": Credential.AuthProtocol.choices,
+        "priv_protocols": Credential.PrivProtocol.choices,
+        "section": "devices",
+    }
+    return render(request, "monitoring/device_add.html", context)
+
+
+def _device(request: HttpRequest, pk: int) -> Device:
+    devices = Device.objects.visible_to(request.user).with_place().select_related("state")
+    device: Device = get_object_or_404(devices, pk=pk)
+    return device
+
+
+def _context(request: HttpRequest, device: Device, tab: str) -> dict[str, Any]:
+    group = BY_KIND.get(device.kind)
+    return {
+        "view": device_pages.device_page(device, tab=tab, interface=request.GET.get("interface", "")),
+        "device": device,
+        "tab": tab,
+        "section": "devices",
+        "kind_group": group.key if group else "",
+        "group": group,
+    }
+
+
+@require_GET
+@login_required
+def device(request: HttpRequest, pk: int, tab: str = "overview") -> HttpResponse:
+    found = _device(request, pk)
+    panel = next((entry for entry in PANELS if entry.label == request.GET.get("panel")), None)
+    context = {
+        **_context(request, found, tab),
+        "panels": PANELS,
+        "panel": panel,
+        "panel_url": reverse(panel.url_name, args=[found.pk]) if panel else "",
+        "ranges": charts.RANGES,
+        "range": charts.range_named(request.GET.get("range", "")),
+    }
+    return render(request, "monitoring/device.html", context)
+
+
+@require_GET
+@login_required
+def device_live(request: HttpRequest, pk: int, tab: str = "overview") -> HttpResponse:
+    found = _device(request, pk)
+    etag = f'W/"{device_pages.version(found)}-{tab}-{request.GET.get("interface", "")[:20]}"'
+    etag = etag.encode("ascii", "replace").decode()
+    if _unchanged(request, etag):
+        return _live(HttpResponseNotModified(), etag)
+    return _live(render(request, "monitoring/_device_live.html", _context(request, found, tab)), etag)
+
+
+@require_GET
+@login_required
+def device_chart(request: HttpRequest, pk: int) -> JsonResponse:
+    found = _device(request, pk)
+    try:
+        data = charts.chart(
+            found,
+            request.GET.get("chart", ""),
+            span=request.GET.get("range", ""),
+            interface=request.GET.get("interface", ""),
+        )
+    except LookupError as error:
+        raise Http404(str(error)) from None
+    response = JsonResponse(data)
+    response["Cache-Control"] = "private, no-cache"
+    return response
+
+
+@require_GET
+@login_required
+def health(request: HttpRequest) -> HttpResponse:
+    template = "monitoring/_health.html" if request.headers.get("HX-Request") else "monitoring/health.html"
+    return render(request, template, {"view": pages.health(), "section": "health"})
+
+

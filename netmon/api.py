@@ -1,0 +1,71 @@
+"""The API's table of contents: one line per resource, all under /api/v1/."""
+
+from django.urls import include, path
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+from rest_framework.routers import DefaultRouter
+from rest_framework.views import APIView
+
+import inventory.api
+import monitoring.api
+import netmon.accounts.api as accounts
+import netmon.jobs.api
+
+
+class DeviceViewSet(inventory.api.DeviceViewSet, monitoring.api.DeviceReportsMixin):
+    """Every piece of equipment: the inventory's view of it, joined with what monitoring measured."""
+
+
+class RouterViewSet(inventory.api.RouterViewSet, monitoring.api.DeviceReportsMixin):
+    """Devices of kind router."""
+
+
+class SwitchViewSet(inventory.api.SwitchViewSet, monitoring.api.DeviceReportsMixin):
+    """Devices of kind switch."""
+
+
+class ComputerViewSet(inventory.api.ComputerViewSet, monitoring.api.DeviceReportsMixin):
+    """Devices of kind computer."""
+
+
+router = DefaultRouter(use_regex_path=True)
+router.include_root_view = False
+router.register("tenants", inventory.api.TenantViewSet, "tenant")
+router.register("sites", inventory.api.SiteViewSet, "site")
+router.register("prefixes", inventory.api.PrefixViewSet, "prefix")
+router.register("interfaces", inventory.api.InterfaceViewSet, "interface")
+router.register("ip-addresses", inventory.api.IPAddressViewSet, "ip-address")
+router.register("credentials", inventory.api.CredentialViewSet, "credential")
+router.register("endpoints", inventory.api.EndpointViewSet, "endpoint")
+router.register("devices", DeviceViewSet, "device")
+router.register("routers", RouterViewSet, "router")
+router.register("switches", SwitchViewSet, "switch")
+router.register("computers", ComputerViewSet, "computer")
+router.register("checks", monitoring.api.CheckViewSet, "check")
+router.register("series", monitoring.api.SeriesViewSet, "series")
+router.register("jobs", netmon.jobs.api.JobViewSet, "job")
+
+
+class RootView(APIView):
+    """Where everything is."""
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> Response:
+        names = {prefix: f"{basename}-list" for prefix, _, basename in router.registry}
+        names |= {"auth/me": "auth-me", "monitoring/overview": "monitoring-overview", "health": "health"}
+        return Response({prefix: reverse(name, request=request) for prefix, name in names.items()})
+
+
+urlpatterns = [
+    path("", RootView.as_view(), name="api-root"),
+    path("auth/token/", accounts.LoginView.as_view(), name="auth-token"),
+    path("auth/token/refresh/", accounts.RefreshView.as_view(), name="auth-token-refresh"),
+    path("auth/token/verify/", accounts.VerifyView.as_view(), name="auth-token-verify"),
+    path("auth/logout/", accounts.LogoutView.as_view(), name="auth-logout"),
+    path("auth/me/", accounts.MeView.as_view(), name="auth-me"),
+    path("monitoring/overview/", monitoring.api.OverviewView.as_view(), name="monitoring-overview"),
+    path("health/", monitoring.api.HealthView.as_view(), name="health"),
+    path("", include(router.urls)),
+]
