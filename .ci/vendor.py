@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Third-party files of the browser: brought in rarely, committed, and checked without a network.
 
-    .ci/vendor.py add NAME@VERSION   fetch with `npm pack`, check its integrity, copy the listed files, write the lock
-    .ci/vendor.py check              compare every file with the lock and docs/third-party.md with its source
-    .ci/vendor.py docs               write docs/third-party.md
+.ci/vendor.py add NAME@VERSION   fetch with `npm pack`, check its integrity, copy the listed files, write the lock
+.ci/vendor.py check              compare every file with the lock and docs/third-party.md with its source
+.ci/vendor.py docs               write docs/third-party.md
 """
 
 import base64
@@ -21,12 +21,55 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "netmon/static/vendor/vendor.lock.json"
 DOCS = ROOT / "docs/third-party.md"
 
-ICONS = (
-    "activity adjustments alert-triangle api arrow-down arrow-up bell book camera check chevron-down chevron-right "
-    "circle-check clock database device-desktop dots download help-circle history layout-dashboard link lock login "
-    "logout map-2 menu-2 moon pencil plug plus refresh report router search server server-2 settings shield-check sun "
-    "switch-horizontal topology-star-3 user wall world x zoom-reset"
-).split()
+ICONS = [
+    "activity",
+    "adjustments",
+    "alert-triangle",
+    "api",
+    "arrow-down",
+    "arrow-up",
+    "bell",
+    "book",
+    "camera",
+    "check",
+    "chevron-down",
+    "chevron-right",
+    "circle-check",
+    "clock",
+    "database",
+    "device-desktop",
+    "dots",
+    "download",
+    "help-circle",
+    "history",
+    "layout-dashboard",
+    "link",
+    "lock",
+    "login",
+    "logout",
+    "map-2",
+    "menu-2",
+    "moon",
+    "pencil",
+    "plug",
+    "plus",
+    "refresh",
+    "report",
+    "router",
+    "search",
+    "server",
+    "server-2",
+    "settings",
+    "shield-check",
+    "sun",
+    "switch-horizontal",
+    "topology-star-3",
+    "user",
+    "wall",
+    "world",
+    "x",
+    "zoom-reset",
+]
 
 # What is taken from a package: {file in the package: file here}. The licence is always taken.
 PACKAGES: dict[str, dict[str, Any]] = {

@@ -36,7 +36,7 @@ class Tenant(TimeStamped):
 
     class Meta:
         ordering = ["name_key"]
-        constraints = unique("tenant_name", ["name_key"], message="A tenant of this name exists.")
+        constraints = unique("tenant_name", ["name_key"], error_field="name", message="A tenant of this name exists.")
 
     def __str__(self) -> str:
         return self.name
@@ -54,7 +54,11 @@ class Site(TimeStamped):
     class Meta:
         ordering = ["name_key"]
         constraints = unique(
-            "site_name", ["tenant", "name_key"], nullable="tenant", message="This tenant has a site of this name."
+            "site_name",
+            ["tenant", "name_key"],
+            nullable="tenant",
+            error_field="name",
+            message="This tenant has a site of this name.",
         )
 
     def __str__(self) -> str:
@@ -79,7 +83,9 @@ class Prefix(TimeStamped):
     class Meta:
         ordering = ["first_key", "-last_key"]
         verbose_name_plural = "prefixes"
-        constraints = unique("prefix_cidr", ["site", "cidr"], nullable="site", message="This site has this prefix.")
+        constraints = unique(
+            "prefix_cidr", ["site", "cidr"], nullable="site", error_field="cidr", message="This site has this prefix."
+        )
 
     def __str__(self) -> str:
         return self.cidr
@@ -145,6 +151,7 @@ class Device(TimeStamped):
                 "device_name",
                 ["tenant", "name_key"],
                 nullable="tenant",
+                error_field="name",
                 message="A device of this name exists already.",
             ),
             models.CheckConstraint(
@@ -195,7 +202,12 @@ class Interface(TimeStamped):
     class Meta:
         ordering = ["device_id", "if_index", "name"]
         constraints = [
-            *unique("interface_name", ["device", "name"], message="This device has an interface of this name."),
+            *unique(
+                "interface_name",
+                ["device", "name"],
+                error_field="name",
+                message="This device has an interface of this name.",
+            ),
             models.UniqueConstraint(
                 fields=["device", "if_index"],
                 name="interface_if_index",
@@ -242,6 +254,7 @@ class IPAddress(TimeStamped):
                 "ip_address",
                 ["tenant", "address"],
                 nullable="tenant",
+                error_field="address",
                 message="This address is in the inventory already.",
             ),
             models.CheckConstraint(
@@ -411,6 +424,7 @@ class ManagementEndpoint(TimeStamped):
                 "endpoint_port",
                 ["device", "protocol", "port"],
                 nullable="port",
+                error_field="protocol",
                 message="This device has this endpoint already.",
             ),
             models.CheckConstraint(

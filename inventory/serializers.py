@@ -102,38 +102,51 @@ class AccessSerializer(serializers.Serializer[Any]):
 
 def _secret(**kwargs: Any) -> serializers.CharField:
     kwargs.setdefault("max_length", 255)
-    return serializers.CharField(write_only=True, required=False, trim_whitespace=False, **kwargs)
+    return serializers.CharField(write_only=True, required=False, allow_null=True, trim_whitespace=False, **kwargs)
 
 
 class DeviceSerializer(ValidatedModelSerializer):
     """A device in the flat form: one POST makes device, interface, address, credentials, endpoints and checks."""
 
     name = serializers.CharField(max_length=100, required=False)
-    ip = serializers.CharField(max_length=45, required=False, help_text="The address it is reached by.")
+    ip = serializers.CharField(
+        max_length=45, required=False, allow_null=True, help_text="The address it is reached by."
+    )
     hostname = serializers.CharField(
         max_length=253,
         required=False,
+        allow_null=True,
         allow_blank=True,
         help_text="DNS name; the device's name when that is not given.",
     )
-    mac = serializers.CharField(max_length=32, required=False, allow_blank=True)
-    snmp_version = serializers.ChoiceField(choices=["1", "2c", "3"], required=False)
-    snmp_port = serializers.IntegerField(min_value=1, max_value=65535, required=False)
+    mac = serializers.CharField(max_length=32, required=False, allow_null=True, allow_blank=True)
+    snmp_version = serializers.ChoiceField(choices=["1", "2c", "3"], required=False, allow_null=True)
+    snmp_port = serializers.IntegerField(min_value=1, max_value=65535, required=False, allow_null=True)
     snmp_community = _secret(help_text="Versions 1 and 2c.")
-    snmp_username = serializers.CharField(max_length=32, required=False, help_text="Version 3.")
-    snmp_auth_protocol = serializers.ChoiceField(choices=Credential.AuthProtocol.choices, required=False)
+    snmp_username = serializers.CharField(max_length=32, required=False, allow_null=True, help_text="Version 3.")
+    snmp_auth_protocol = serializers.ChoiceField(
+        choices=Credential.AuthProtocol.choices, required=False, allow_null=True
+    )
     snmp_auth_password = _secret(min_length=8)
-    snmp_priv_protocol = serializers.ChoiceField(choices=Credential.PrivProtocol.choices, required=False)
+    snmp_priv_protocol = serializers.ChoiceField(
+        choices=Credential.PrivProtocol.choices, required=False, allow_null=True
+    )
     snmp_priv_password = _secret(min_length=8)
     ssh_username = serializers.CharField(max_length=100, required=False)
     ssh_password = _secret()
     ssh_key = serializers.PrimaryKeyRelatedField(
-        queryset=Credential.objects.filter(kind=Credential.Kind.SSH_KEY), required=False, help_text="A credential."
+        queryset=Credential.objects.filter(kind=Credential.Kind.SSH_KEY),
+        required=False,
+        allow_null=True,
+        help_text="A credential.",
     )
-    ssh_port = serializers.IntegerField(min_value=1, max_value=65535, required=False)
-    ssh_host = serializers.CharField(max_length=255, required=False, allow_blank=True)
+    ssh_port = serializers.IntegerField(min_value=1, max_value=65535, required=False, allow_null=True)
+    ssh_host = serializers.CharField(max_length=255, required=False, allow_null=True, allow_blank=True)
 
     fixed_kind: str | None = None
+    shown_only = frozenset(
+        {"site_name", "snmp_community_set", "snmp_auth_password_set", "snmp_priv_password_set", "ssh_password_set"}
+    )
 
     class Meta:
         model = Device

@@ -137,12 +137,12 @@ def window(device_ids: Iterable[int], start: datetime, end: datetime) -> dict[in
 def window_of_states(states: Iterable[DeviceState], start: datetime, end: datetime) -> dict[int, Availability]:
     """As `window`, in one query, for those who have the state rows at hand."""
     watches = {state.device_id: Watch.of(state) for state in states}
-    return _measured(
-        watches, start.timestamp(), end.timestamp(), watches, breaks_of(list(watches), start, end)
-    )
+    return _measured(watches, start.timestamp(), end.timestamp(), watches, breaks_of(list(watches), start, end))
 
 
-def quarters(device_ids: Iterable[int], end: datetime, *, count: int = 96, seconds: int = 900) -> dict[int, list[dict[str, float]]]:
+def quarters(
+    device_ids: Iterable[int], end: datetime, *, count: int = 96, seconds: int = 900
+) -> dict[int, list[dict[str, float]]]:
     """For a strip: the last `count` quarters of an hour before `end`, as seconds of each kind."""
     start = datetime.fromtimestamp(end.timestamp() - count * seconds, tz=end.tzinfo)
     measured = window(device_ids, start, end)

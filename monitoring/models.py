@@ -63,7 +63,12 @@ class Check(TimeStamped):
     class Meta:
         ordering = ["endpoint_id", "module"]
         constraints = [
-            *unique("check_module", ["endpoint", "module"], message="This endpoint has this check already."),
+            *unique(
+                "check_module",
+                ["endpoint", "module"],
+                error_field="module",
+                message="This endpoint has this check already.",
+            ),
             models.CheckConstraint(
                 name="check_status_known",
                 condition=Q(status__in=["unknown", "up", "down", "paused"]),
@@ -172,7 +177,9 @@ class DeviceFact(models.Model):
     objects: ClassVar[models.Manager["DeviceFact"]] = models.Manager.from_queryset(DeviceChildQuerySet)()
 
     class Meta:
-        constraints = unique("device_fact_kind", ["device", "kind"], message="This device has this fact already.")
+        constraints = unique(
+            "device_fact_kind", ["device", "kind"], error_field="kind", message="This device has this fact already."
+        )
 
     def __str__(self) -> str:
         return self.kind
@@ -295,7 +302,9 @@ class Heartbeat(models.Model):
     at = models.DateTimeField()
 
     class Meta:
-        constraints = unique("heartbeat_process", ["process", "host", "pid"], message="Known already.")
+        constraints = unique(
+            "heartbeat_process", ["process", "host", "pid"], error_field="pid", message="Known already."
+        )
 
     def __str__(self) -> str:
         return f"{self.process} {self.host}:{self.pid}"

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 
-
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from rest_framework.exceptions import ValidationError

@@ -5,7 +5,9 @@ from datetime import datetime
 
 from celery import shared_task
 
+from monitoring import retention
 from monitoring.services import polling, scheduling
+from monitoring.store import seal
 
 
 @shared_task
@@ -21,3 +23,18 @@ def poll_shard(protocol: str, check_ids: Sequence[int], token: str, deadline: st
 @shared_task
 def run_poll_job(job_id: int) -> None:
     polling.run_poll_job(job_id)
+
+
+@shared_task
+def seal_samples() -> None:
+    seal.seal()
+
+
+@shared_task
+def prune_samples() -> None:
+    retention.prune()
+
+
+@shared_task
+def purge_deleted_samples() -> None:
+    retention.purge_deleted()

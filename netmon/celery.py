@@ -1,10 +1,16 @@
 """The Celery application. `NetmonConfig.ready()` imports it, so that `netmon/__init__.py` can stay empty and the
 drivers importable without Django."""
 
+import logging
 import os
+import threading
+import time
 
 from celery import Celery
+from celery.signals import beat_init, worker_ready
 from kombu.transport import TRANSPORT_ALIASES
+
+log = logging.getLogger(__name__)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "netmon.settings")
 # kombu takes no module path in a URL: the embedded broker gets a scheme of its own.
@@ -13,3 +19,32 @@ TRANSPORT_ALIASES["netmonfs"] = "netmon.common.broker:Transport"
 app = Celery("netmon")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+def _beat_of(process: str) -> None:
+    """A thread that notes every few seconds that this process lives; the health page reads it."""
+    from django.db import DatabaseError, close_old_connections
+
+    from monitoring.services import health
+
+    def notes() -> None:
+        while True:
+            try:
+                health.beat(process)
+            except DatabaseError:
+                log.warning("the heartbeat of %s could not be noted", process, exc_info=True)
+            finally:
+                close_old_connections()
+            time.sleep(health.BEAT_SECONDS)
+
+    threading.Thread(target=notes, name="netmon-heartbeat", daemon=True).start()
+
+
+@worker_ready.connect
+def _worker_lives(**kwargs: object) -> None:
+    _beat_of("worker")
+
+
+@beat_init.connect
+def _beat_lives(**kwargs: object) -> None:
+    _beat_of("beat")

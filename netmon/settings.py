@@ -219,7 +219,7 @@ SPECTACULAR_SETTINGS = {
 
 # --- Background ------------------------------------------------------------------------------------------------------
 BROKER_DIR = VAR_DIR / "broker"
-CELERY_BROKER_URL = BROKER_URL or "netmonfs://"
+CELERY_BROKER_URL = BROKER_URL or "netmonfs://localhost"
 CELERY_BROKER_TRANSPORT_OPTIONS = (
     {
         # A killed worker's messages come back after about 12 s, not 100 s (kombu sweeps every interval x throttle).

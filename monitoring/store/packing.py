@@ -70,7 +70,7 @@ def pack_hot(values: Sequence[float | None] | Floats) -> bytes:
         return _hot(len(values)).pack(*(float("nan") if value is None else float(value) for value in values))
 
 
-def unpack_hot(payload: bytes) -> Floats:
+def unpack_hot(payload: bytes | memoryview) -> Floats:
     """The values of a hot row. Raises CorruptChunk."""
     if len(payload) % 8:
         raise CorruptChunk(f"a hot row of {len(payload)} bytes")

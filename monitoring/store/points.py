@@ -51,3 +51,14 @@ def widen(values: Floats, columns: int) -> Floats:
     if values.ndim >= 3 and values.shape[-3] == STATISTICS:
         out[..., COUNT, :, have:] = 0
     return out
+
+
+def place(dense: Floats, statistics: Floats, at: int) -> None:
+    """Writes points over those of a longer run from index `at`; what sticks out is cut off, gaps do not overwrite.
+
+    Both are (4, points, columns).
+    """
+    first, last = max(at, 0), min(at + statistics.shape[1], dense.shape[1])
+    if first < last:
+        fresh, target = statistics[:, first - at : last - at], dense[:, first:last]
+        np.copyto(target, fresh, where=fresh[COUNT] > 0)

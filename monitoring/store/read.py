@@ -111,6 +111,7 @@ def read_many(
     grid = plan(start, end, period, step=step, max_points=max_points, now=now)
     sets = {pk: metrics.get(one.metric_set) for pk, one in wanted.items()}
     widths = {pk: len(metric_set.columns) for pk, metric_set in sets.items()}
+    # Before the chunks: a seal in between moves rows from here to there.
     hot = _hot(wanted.keys(), grid)
     if grid.source == FULL:
         samples, coarsest = _fine(wanted.keys(), grid, hot)
@@ -285,26 +286,19 @@ def _rolled_up(widths: dict[int, int], grid: Grid, hot: dict[int, Samples]) -> d
         if sealed.chunk.period < base.step:
             buckets = (sealed.chunk.times(start) - start) // base.step
             statistics = points.roll_up(statistics, buckets, int(buckets[-1]) + 1)
-        place(dense[sealed.series_id], statistics, (start - base.start) // base.step)
+        points.place(dense[sealed.series_id], statistics, (start - base.start) // base.step)
     hours = {pk: np.unique(times // HOUR * HOUR) for pk, (times, _) in hot.items()}
     if hours:
         every = sorted({int(hour) for found_hours in hours.values() for hour in found_hours})
         samples, _ = _fine(hours.keys(), base, hot, every)
         for pk, open_hours in hours.items():
             fresh = _spread(samples[pk], base, widths[pk])
-            into = np.isin(base.times // HOUR * HOUR, open_hours)
-            dense[pk][:, into] = fresh[:, into]
+            fresh[COUNT][~np.isin(base.times // HOUR * HOUR, open_hours)] = 0
+            points.place(dense[pk], fresh, 0)
     if grid.step == base.step:
         return dense
     buckets = (base.times - grid.start) // grid.step
     return {pk: points.roll_up(statistics, buckets, grid.size) for pk, statistics in dense.items()}
-
-
-def place(dense: Floats, statistics: Floats, at: int) -> None:
-    """Writes points over those of a longer run from index `at`, which may be outside: what sticks out is cut off."""
-    first, last = max(at, 0), min(at + statistics.shape[1], dense.shape[1])
-    if first < last:
-        dense[:, first:last] = statistics[:, first - at : last - at]
 
 
 def _frame(grid: Grid, names: tuple[str, ...], statistics: Floats) -> Frame:

@@ -43,7 +43,7 @@ def field_errors(detail: Any, path: tuple[str, ...] = ()) -> Iterator[dict[str, 
     """DRF's nested error detail, flattened to one entry per error with a JSON pointer (RFC 6901)."""
     if isinstance(detail, dict):
         for key, value in detail.items():
-            yield from field_errors(value, path if key == "non_field_errors" else (*path, str(key)))
+            yield from field_errors(value, path if key in ("non_field_errors", "__all__") else (*path, str(key)))
     elif isinstance(detail, list):
         for position, value in enumerate(detail):
             nested = (*path, str(position)) if isinstance(value, (dict, list)) else path

@@ -55,7 +55,6 @@ class FoldedField(models.CharField):
         self.source = source
         kwargs.setdefault("max_length", 255)
         kwargs["editable"] = False
-        # Unique rules on this field must be checked by full_clean(): a blank key is never empty there.
         kwargs["blank"] = True
         super().__init__(*args, **kwargs)
 
@@ -66,8 +65,11 @@ class FoldedField(models.CharField):
         kwargs.pop("blank", None)
         return name, path, args, kwargs
 
+    def key_of(self, instance: models.Model) -> str:
+        return fold(getattr(instance, self.source) or "")[: self.max_length]
+
     def pre_save(self, model_instance: models.Model, add: bool) -> str:
-        key = fold(getattr(model_instance, self.source) or "")
+        key = self.key_of(model_instance)
         setattr(model_instance, self.attname, key)
         return key
 

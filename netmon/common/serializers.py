@@ -10,12 +10,19 @@ from rest_framework import serializers
 
 
 class StrictMixin:
-    """Refuses fields it does not know: a misspelt field must not vanish silently."""
+    """Refuses fields it does not know: a misspelt field must not vanish silently.
+
+    `shown_only` names what answers show beside the fields: it is passed over, so that an answer can be sent back.
+    """
+
+    shown_only: frozenset[str] = frozenset()
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):
             fields: Mapping[str, Any] = self.fields  # type: ignore[attr-defined]
-            unknown = [name for name in data if name not in fields and name != "csrfmiddlewaretoken"]
+            unknown = [
+                name for name in data if name not in fields and name not in {"csrfmiddlewaretoken", *self.shown_only}
+            ]
             if unknown:
                 writable = ", ".join(sorted(name for name, field in fields.items() if not field.read_only))
                 raise serializers.ValidationError(

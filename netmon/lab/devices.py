@@ -151,7 +151,6 @@ def exact_ports(address: str) -> list[Port]:
     ]
 
 
-
 def _daily(mean_octets: float, phase: float) -> Load:
     """Traffic round `mean_octets` a second: little at night, most at two in the afternoon, waves of minutes on top."""
     waves = ((0.62, DAY, DAY * 14 / 24 - DAY / 4), (0.17, 1_700.0, phase * 1_700), (0.08, 310.0, phase * 310))
@@ -203,7 +202,9 @@ def demo_ports(device: DemoDevice) -> list[Port]:
     elif device.kind == "switch":
         count = 24 if "24" in device.model else 48
         rooms = ("Classroom {}", "Laboratory {}", "Office {}")
-        layout += [(gi[0].format(n), gi[1].format(n), rooms[n % 3].format(100 + n), 6, GIGABIT) for n in range(1, count + 1)]
+        layout += [
+            (gi[0].format(n), gi[1].format(n), rooms[n % 3].format(100 + n), 6, GIGABIT) for n in range(1, count + 1)
+        ]
         layout += [(te[0].format(n), te[1].format(n), f"uplink to core-sw-01 ({n})", 6, 10 * GIGABIT) for n in (1, 2)]
         layout += [("Vl10", "Vlan10", "management", 53, GIGABIT), ("Vl20", "Vlan20", "pupils", 53, GIGABIT)]
     elif device.kind in ("router", "firewall"):
@@ -216,7 +217,9 @@ def demo_ports(device: DemoDevice) -> list[Port]:
         layout += [("radio0", "radio0", "5 GHz", 71, 1_200_000_000), ("radio1", "radio1", "2.4 GHz", 71, 300_000_000)]
     elif device.kind == "server":
         layout += [("lo", "lo", "", 24, 10_000_000)]
-        layout += [(f"eno{n}", f"eno{n}", "", 6, 10 * GIGABIT) for n in (1, 2)] + [("vmbr0", "vmbr0", "", 209, 10 * GIGABIT)]
+        layout += [(f"eno{n}", f"eno{n}", "", 6, 10 * GIGABIT) for n in (1, 2)] + [
+            ("vmbr0", "vmbr0", "", 209, 10 * GIGABIT)
+        ]
     else:
         layout += [("eth0", "Ethernet adapter", "", 6, 100_000_000)]
     return [_demo_port(device, number, index, *entry) for index, entry in enumerate(layout, 1)]

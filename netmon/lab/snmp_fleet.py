@@ -162,7 +162,11 @@ class _View:
         # v1 has no Counter64 and steps over it (RFC 2576 section 4.2.2.1)
         while self._is_v1 and position < len(self._mib.oids) and self._mib.is_counter64[position]:
             position += 1
-        if self._agent.behaviour == "loop" and 3 < position < len(self._mib.oids) and self._mib.oids[position][-1] == 10:
+        if (
+            self._agent.behaviour == "loop"
+            and 3 < position < len(self._mib.oids)
+            and self._mib.oids[position][-1] == 10
+        ):
             return position - 4
         return position
 

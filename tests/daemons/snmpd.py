@@ -65,10 +65,16 @@ class Agent:
 
     def start(self) -> None:
         """Starts the agent and waits until it answers."""
-        environment = {"PATH": os.environ["PATH"], "MIBS": "", "SNMP_PERSISTENT_DIR": str(self.directory / "state")}
-        command = [*self.prefix, require("snmpd"), "-f", "-Lf", str(self.directory / "log"), "-C"]
+        # the state holds engine ID and boots; the machine's own configuration must not be read
+        state = str(self.directory / "state")
+        environment = {"PATH": os.environ["PATH"], "MIBS": "", "SNMP_PERSISTENT_DIR": state, "SNMPCONFPATH": state}
+        command = [*self.prefix, require("snmpd"), "-f", "-Lf", str(self.directory / "log")]
         command += ["-c", str(self.directory / "snmpd.conf"), *self.options]
         self.process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        self.wait_until_it_answers()
+
+    def wait_until_it_answers(self) -> None:
+        """Returns when the agent answers; fails after ten seconds, or at once when it has ended."""
         wait_until(self._answers, what=f"snmpd on {self.address}:{self.port}")
 
     def stop(self) -> None:

@@ -7,7 +7,6 @@ that nothing of pysnmp is bound to an event loop.
 from __future__ import annotations
 
 import hmac
-import warnings
 from typing import Any
 
 from pyasn1.codec.ber import decoder, encoder
@@ -45,9 +44,7 @@ def encode(value: Any) -> bytes:
 def decode(data: bytes, spec: Any, *, padded: bool = False) -> Any:
     """`data` as one object of `spec`; bytes after it are refused unless `padded`. Raises ProtocolError."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            found, rest = decoder.decode(data, asn1Spec=spec)
+        found, rest = decoder.decode(data, asn1Spec=spec)
     except MALFORMED as error:
         raise ProtocolError(f"The answer cannot be decoded ({type(error).__name__}).") from None
     if rest and not padded:

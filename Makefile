@@ -1,0 +1,90 @@
+# netmon: `make run` starts it, `make demo` starts it with a simulated network, `make test` proves it.
+.POSIX:
+.DELETE_ON_ERROR:
+
+BIND ?= 127.0.0.1:8000
+PYTHON_IN_VENV = .venv/bin/python
+export PYTHONDONTWRITEBYTECODE = 1
+
+.PHONY: help run demo test test-embedded test-production unit integration browser check lint types contracts \
+        migrations schema vendor lock format bench-timeseries clean
+
+help: ## what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
+
+run: ## netmon on http://127.0.0.1:8000 (BIND=HOST:PORT for elsewhere)
+	@sh .ci/environment base
+	@exec $(PYTHON_IN_VENV) manage.py run --bind $(BIND)
+
+demo: ## the same with a simulated network on loopback, in a data directory of its own
+	@sh .ci/environment base
+	@exec $(PYTHON_IN_VENV) manage.py demo --bind $(BIND)
+
+test: ## everything: checks, then the suite on SQLite and on PostgreSQL with Redis
+	@sh .ci/environment test
+	@sh .ci/packages
+	@$(MAKE) --no-print-directory check
+	@$(MAKE) --no-print-directory test-embedded
+	@$(MAKE) --no-print-directory test-production
+
+test-embedded: ## the suite on SQLite and the filesystem broker
+	@sh .ci/environment test
+	$(PYTHON_IN_VENV) -m pytest -n 2 --dist loadgroup
+
+test-production: ## the suite on PostgreSQL and Redis
+	@sh .ci/environment test
+	NETMON_TEST_STACK=production $(PYTHON_IN_VENV) -m pytest -n 2 --dist loadgroup
+
+unit: ## the fast part
+	@sh .ci/environment test
+	$(PYTHON_IN_VENV) -m pytest -n 2 tests/unit
+
+integration: ## real daemons
+	@sh .ci/environment test
+	@sh .ci/packages
+	$(PYTHON_IN_VENV) -m pytest -n 2 --dist loadgroup tests/contract tests/integration
+
+browser: ## a real browser
+	@sh .ci/environment test
+	@sh .ci/packages
+	$(PYTHON_IN_VENV) -m pytest --dist loadgroup tests/browser
+
+check: lint types contracts migrations schema vendor ## everything that needs no test run
+
+lint:
+	$(PYTHON_IN_VENV) -m ruff check .
+	$(PYTHON_IN_VENV) -m ruff format --check .
+
+types:
+	NETMON_VAR_DIR=.venv/check $(PYTHON_IN_VENV) -m mypy
+
+contracts:
+	NETMON_VAR_DIR=.venv/check .venv/bin/lint-imports
+
+migrations:
+	NETMON_VAR_DIR=.venv/check $(PYTHON_IN_VENV) manage.py makemigrations --check --dry-run
+	NETMON_VAR_DIR=.venv/check $(PYTHON_IN_VENV) manage.py check --fail-level WARNING
+
+schema:
+	NETMON_VAR_DIR=.venv/check $(PYTHON_IN_VENV) manage.py spectacular --validate --fail-on-warn --file /dev/null
+
+vendor:
+	$(PYTHON_IN_VENV) .ci/vendor.py check
+
+lock: ## write the locks anew from requirements/*.in (needs uv)
+	for name in base test optional; do \
+	  uv pip compile --quiet --python-version 3.11 --universal --only-binary :all: --generate-hashes --no-header \
+	    --no-emit-index-url --custom-compile-command "make lock" \
+	    $$([ $$name = base ] || echo "-c requirements/base.txt") requirements/$$name.in -o requirements/$$name.txt || exit 1; \
+	done
+
+format: ## lint's repairs
+	$(PYTHON_IN_VENV) -m ruff check --fix .
+	$(PYTHON_IN_VENV) -m ruff format .
+
+bench-timeseries: ## the sample store against its targets
+	@sh .ci/environment test
+	NETMON_VAR_DIR=.venv/bench $(PYTHON_IN_VENV) bench/timeseries.py
+
+clean: ## the environment and caches; never the data under var/
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .import_linter_cache

@@ -1,0 +1,68 @@
+"""Deleting samples: those that are too old, and those of series that are gone."""
+
+import time
+from collections.abc import Sequence
+
+from django.conf import settings
+
+from monitoring.models import DeletedSeries, SampleChunk, SampleRow, Series
+from monitoring.store import tables
+from monitoring.store.seal import series_batches
+from monitoring.store.slots import DAY, HOUR
+
+Level = SampleChunk.Level
+BATCH = 200  # series in one transaction
+PURGE_BATCH = 20
+
+
+def prune(now: float | None = None) -> dict[str, int]:
+    """Deletes chunks that lie wholly before what the settings keep. Returns how many, by level.
+
+    Open points are left: they are not older than the day or month they wait for.
+    """
+    now = time.time() if now is None else now
+    last = {
+        Level.FULL: now - settings.SAMPLES_FULL_DAYS * DAY - HOUR,
+        Level.FIVE_MINUTES: now - settings.SAMPLES_5MIN_DAYS * DAY - DAY,
+        Level.HOURS: now - settings.SAMPLES_HOUR_DAYS * DAY - 31 * DAY,
+    }
+    deleted = {level.name.lower(): 0 for level in last}
+    for batch in series_batches(BATCH):
+        for level, start in last.items():
+            # By series: the key begins with it, and nothing else is indexed.
+            old = SampleChunk.objects.filter(series_id__in=batch, level=level, start__lte=int(start))
+            deleted[level.name.lower()] += old.delete()[0]
+    return deleted
+
+
+def purge_deleted(limit: int = 1000) -> int:
+    """Removes the samples of at most `limit` deleted series, then their tombstones. Returns how many series."""
+    ids = list(DeletedSeries.objects.order_by("deleted_at", "pk").values_list("pk", flat=True)[:limit])
+    for first in range(0, len(ids), PURGE_BATCH):
+        part = ids[first : first + PURGE_BATCH]
+        _remove(part)
+        DeletedSeries.objects.filter(pk__in=part).delete()
+    return len(ids)
+
+
+def sweep_orphans() -> int:
+    """Removes chunks of series that no longer exist and left no tombstone, as after a restore of one database only.
+
+    Visits every series that has chunks, so run it rarely. Returns how many series were removed.
+    """
+    removed, low = 0, 0
+    while found := tables.distinct(SampleChunk, "series_id", low, limit=BATCH):
+        gone = sorted(set(found) - set(Series.objects.filter(pk__in=found).values_list("pk", flat=True)))
+        for first in range(0, len(gone), PURGE_BATCH):
+            _remove(gone[first : first + PURGE_BATCH])
+        removed += len(gone)
+        low = found[-1] + 1
+    return removed
+
+
+def _remove(series_ids: Sequence[int]) -> None:
+    with tables.exclusive():
+        SampleChunk.objects.filter(series_id__in=series_ids).delete()
+        # The key begins with the slot.
+        slots = tables.distinct(SampleRow, "slot", 0)
+        SampleRow.objects.filter(slot__in=slots, series_id__in=series_ids).delete()

@@ -1,0 +1,53 @@
+import ipaddress
+import socket
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from netmon import first_start, processes
+from netmon.supervisor import Supervisor
+
+
+def parse_bind(text: str) -> tuple[str, int]:
+    """`HOST:PORT` or `[IPv6]:PORT`. Raises CommandError with exit code 2."""
+    host, _, port = text.rpartition(":")
+    host = host.strip("[]")
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        raise CommandError(
+            f"--bind {text}: write HOST:PORT with an IP address, such as 127.0.0.1:8000.", returncode=2
+        ) from None
+    if not port.isdigit() or not 1 <= int(port) <= 65535:
+        raise CommandError(f"--bind {text}: the port is 1 to 65535.", returncode=2)
+    return host, int(port)
+
+
+class Command(BaseCommand):
+    help = "Run netmon: web, worker and beat in one supervised process tree. Ctrl-C stops it."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--bind", default="127.0.0.1:8000", help="HOST:PORT to listen on (%(default)s)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        host, port = parse_bind(options["bind"])
+        shown = f"[{host}]" if ":" in host else host
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                raise CommandError(
+                    f"Cannot listen on {shown}:{port}: {error.strerror}. Try BIND={shown}:{port + 1}."
+                ) from None
+        password = first_start.prepare()
+        self.stdout.write(f"\n  netmon runs on http://{shown}:{port}   (Ctrl-C stops it)\n")
+        if password:
+            self.stdout.write(
+                f"\n  First start: log in as admin with the password {password}\n"
+                "  It is shown this once; change it in the admin.\n"
+            )
+        self.stdout.flush()
+        supervisor = Supervisor(processes.all_processes(f"{shown}:{port}"))
+        sys.exit(supervisor.run())

@@ -1,0 +1,53 @@
+"""The processes of netmon, named once: the supervisor starts them, the compose file is held against them."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A long-running command. `stop_order`: lower stops first, so that nothing is handed to who is gone."""
+
+    name: str
+    argv: tuple[str, ...]
+    stop_order: int
+
+
+def web(bind: str) -> Process:
+    argv = (
+        sys.executable, "-m", "gunicorn", "netmon.wsgi:application", "--bind", bind, "--worker-class", "gthread",
+        "--workers", "1", "--threads", str(settings.WEB_THREADS), "--timeout", "60", "--graceful-timeout", "10",
+        "--log-level", "warning", "--no-control-socket",
+    )  # fmt: skip
+    return Process("web", argv, stop_order=3)
+
+
+def worker() -> Process:
+    argv = (
+        sys.executable, "-m", "celery", "--quiet", "-A", "netmon.celery", "worker", "--queues", "poll,jobs", "--pool", "threads",
+        "--concurrency", str(settings.WORKER_THREADS), "--loglevel", "WARNING", "--without-gossip",
+        "--without-mingle",
+    )  # fmt: skip
+    return Process("worker", argv, stop_order=2)
+
+
+def beat() -> Process:
+    argv = (
+        sys.executable, "-m", "celery", "--quiet", "-A", "netmon.celery", "beat", "--loglevel", "WARNING",
+        "--pidfile", "", "--scheduler", settings.CELERY_BEAT_SCHEDULER,
+    )  # fmt: skip
+    return Process("beat", argv, stop_order=1)
+
+
+def all_processes(bind: str) -> list[Process]:
+    return [web(bind), worker(), beat()]
+
+
+def working_dir() -> Path:
+    """A folder on the broker's file system: kombu moves each message it takes there, atomically when it can rename."""
+    path = settings.VAR_DIR / "tmp"
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return Path(path)

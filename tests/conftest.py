@@ -1,0 +1,54 @@
+"""Shared by all tests: cheap passwords, people, and the databases that every test may touch."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from rest_framework.test import APIClient
+
+from tests import people
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_passwords() -> None:
+    from django.conf import settings
+
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    """Every xdist worker has a data directory of its own (SQLite) or a name of its own (PostgreSQL)."""
+    from django.conf import settings
+
+    from tests.stack import WORKER
+
+    for database in settings.DATABASES.values():
+        if "sqlite" not in database["ENGINE"]:
+            database.setdefault("TEST", {})["NAME"] = f"test_netmon_{WORKER or 'main'}"
+
+
+@pytest.fixture
+def _clean_cache(db: Any) -> Iterator[None]:
+    cache.clear()  # throttles and lock-outs of other tests
+    yield
+
+
+@pytest.fixture
+def cast(db: Any) -> people.Cast:
+    """vera (viewer), omar (operator), ada (admin)."""
+    return people.make_cast()
+
+
+@pytest.fixture
+def api(cast: people.Cast, _clean_cache: None) -> APIClient:
+    """A client logged in as the operator."""
+    return people.client_for(cast.omar)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        marker = item.get_closest_marker("django_db")
+        if marker is not None and "databases" not in marker.kwargs:
+            marker.kwargs["databases"] = "__all__"

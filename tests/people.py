@@ -1,0 +1,39 @@
+"""The people every address is tried by: vera (viewer), omar (operator), ada (admin), and nobody."""
+
+from dataclasses import dataclass
+
+from rest_framework.test import APIClient
+
+from netmon.accounts.models import User
+
+PASSWORD = "correct horse battery"
+
+
+@dataclass(frozen=True)
+class Cast:
+    vera: User
+    omar: User
+    ada: User
+
+    def by_role(self, role: str) -> User | None:
+        return {"viewer": self.vera, "operator": self.omar, "admin": self.ada}.get(role)
+
+
+def make_person(username: str, role: str, **over: object) -> User:
+    values: dict[str, object] = {"email": f"{username}@example.net", "role": role, **over}
+    return User.objects.create_user(username=username, password=PASSWORD, **values)
+
+
+def make_cast() -> Cast:
+    return Cast(
+        vera=make_person("vera", "viewer"),
+        omar=make_person("omar", "operator"),
+        ada=make_person("ada", "admin", is_staff=True, is_superuser=True),
+    )
+
+
+def client_for(user: User | None) -> APIClient:
+    client = APIClient(raise_request_exception=False)
+    if user is not None:
+        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
