@@ -112,9 +112,6 @@ def side_navigation(context: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-
-
-
 @register.filter
 def time_of_day(moment: datetime | None) -> str:
     """With the date only where it is not today: a live page must not age between two answers."""
