@@ -1,6 +1,5 @@
 """What the templates of netmon share."""
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Literal
 
@@ -17,14 +16,24 @@ from netmon.common.permissions import has_role, rank
 register = template.Library()
 
 
-def _filter(name: str, function: Callable[..., str]) -> None:
-    """A template hands over "" where a row is missing: that is no value."""
-    register.filter(name, lambda value, *rest: function(None if value == "" else value, *rest))
+Number = float | Literal[""] | None  # a template hands over "" where a row is missing: that is no value
 
 
-_filter("duration", presentation.duration)
-_filter("percent", presentation.percent)
-_filter("decimals", presentation.decimals)
+@register.filter
+def duration(seconds: Number) -> str:
+    return presentation.duration(None if seconds == "" else seconds)
+
+
+@register.filter
+def percent(value: Number) -> str:
+    return presentation.percent(None if value == "" else value)
+
+
+@register.filter
+def decimals(value: Number, unit: str = "") -> str:
+    return presentation.decimals(None if value == "" else value, unit)
+
+
 register.filter("state_word", presentation.state_word)
 register.filter("state_class", presentation.state_class)
 register.simple_tag(graphics.sparkline, name="sparkline")

@@ -10,7 +10,8 @@ from monitoring.availability import Span
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (None, presentation.DASH), (float("nan"), presentation.DASH), (0, "0 bit/s"), (1, "1 bit/s"), (999, "999 bit/s"), (1000, "1 kbit/s"),
+        (None, presentation.DASH), (float("nan"), presentation.DASH),
+        (0, "0 bit/s"), (1, "1 bit/s"), (999, "999 bit/s"), (1000, "1 kbit/s"),
         (999.6e3, "1 Mbit/s"), (229_300_000, "229 Mbit/s"), (64_200_000, "64.2 Mbit/s"), (1_340_000_000, "1.34 Gbit/s"),
         (10e9, "10 Gbit/s"), (-86e6, "-86 Mbit/s"), (4.02e15, "4.02 Pbit/s"), (9.999e6, "10 Mbit/s"),
     ],
