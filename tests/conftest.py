@@ -20,6 +20,15 @@ def _quick_settings() -> None:
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _plain_static_files() -> None:
+    """Hashed names need collectstatic first."""
+    from django.conf import settings
+
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings() -> None:
     """Every xdist worker has a data directory of its own (SQLite) or a name of its own (PostgreSQL)."""
