@@ -207,7 +207,7 @@ class SeriesViewSet(ReadOnlyModelViewSet[Series]):
     def data(self, request: Request, pk: str) -> Any:
         """The points of a series: `[[time, value, ...], ...]`, null for a gap. `format=csv` gives a table."""
         refuse_unknown(request, {"from", "to", "hours", "step", "columns", "format"})
-        series = self.get_object()
+        series: Series = get_object_or_404(self.get_queryset(), pk=pk)
         positions = parameters.columns(request, series.metric_set)
         period = parameters.period(request)
         step = parameters.step(request)

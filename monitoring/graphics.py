@@ -36,12 +36,12 @@ def quarter_strip(cells: Sequence[dict[str, float]], start: datetime, seconds: i
 
 
 def mini_strip(spans: Sequence[Span], start: float, end: float) -> SafeString:
-    """A strip for a table, beside the figure it draws: a rectangle for each span, an outage at least 1.5 units wide."""
+    """A strip for a table, beside the figure it draws: a rectangle for each span, an outage at least 3 units wide."""
     scale = 144 / (end - start)
     bars = []
     for span in spans:
         letter = LETTER[span.kind]
-        width = max(span.seconds * scale, 1.5 if letter == "d" else 0)
+        width = max(span.seconds * scale, 3 if letter == "d" else 0)
         left = min((span.start - start) * scale, 144 - width)
         bars.append((f"{left:.3g}", MINI_TOP[letter], f"{width:.4g}", 18 - MINI_TOP[letter], letter))
     # Outages last: a wide neighbour must not cover a narrow one.

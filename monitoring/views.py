@@ -159,5 +159,3 @@ def device_chart(request: HttpRequest, pk: int) -> JsonResponse:
 def health(request: HttpRequest) -> HttpResponse:
     template = "monitoring/_health.html" if request.headers.get("HX-Request") else "monitoring/health.html"
     return render(request, template, {"view": pages.health(), "section": "health"})
-
-

@@ -25,6 +25,7 @@ SHARD_SIZES = {"icmp": 200, "tcp": 200, "snmp": 100}
 SLOW_SHARD = 20
 # What a run needs to write its results after its last answer.
 MARGIN = timedelta(seconds=2)
+SHORTEST_RUN = timedelta(seconds=12)
 CLAIM_LIMIT = 5000
 
 
@@ -88,8 +89,12 @@ def claim_due_checks(now: datetime) -> list[Shard]:
 
 
 def deadline_of(now: datetime, interval_seconds: int) -> datetime:
-    """When a run that starts now must have ended, its writing included: before the next slot."""
-    return now + max(timedelta(seconds=interval_seconds) - MARGIN, timedelta(seconds=interval_seconds * 0.8))
+    """When a run that starts now must have ended, its writing included.
+
+    Before the next slot; but a short interval must still leave time for the retries of a silent device, or it would
+    be cut off at every run and never be found down. Slots that begin meanwhile are skipped.
+    """
+    return now + max(timedelta(seconds=interval_seconds) - MARGIN, SHORTEST_RUN)
 
 
 def _claim(protocol: str, pks: list[int], deadline: datetime) -> Shard:
