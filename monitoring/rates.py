@@ -33,8 +33,8 @@ WIDTH, AMBIGUOUS, IMPLAUSIBLE = "width", "ambiguous", "implausible"
 class RowState:
     """The last sample of one row, the base of its next rates.
 
-    `at` is seconds since the epoch, which steps when the clock is set; `monotonic_at` does not, but means something only
-    to processes with the same `clock` (the boot of one machine), so it is used where both samples have the same one.
+    `at` is seconds since the epoch, which steps when the clock is set; `monotonic_at` does not, but means something
+    only to processes with the same `clock` (the boot of one machine): it is used where both samples have the same one.
     """
 
     at: float
@@ -102,9 +102,9 @@ def rate(
 ) -> RateResult:
     """The rate between two samples of one counter, `seconds` apart.
 
-    `may_wrap`: a 32-bit counter that went down has wrapped (the device is known not to have restarted); 64-bit ones never
-    wrap. `highest` is what the line can do in units a second; `needs_bound` refuses a 32-bit counter that could have
-    wrapped more than once at that pace, or whose pace is unknown.
+    `may_wrap`: a 32-bit counter that went down has wrapped (the device is known not to have restarted); 64-bit ones
+    never wrap. `highest` is what the line can do in units a second; `needs_bound` refuses a 32-bit counter that
+    could have wrapped more than once at that pace, or whose pace is unknown.
     """
     if previous is None:
         return RateResult(None, FIRST)
@@ -177,8 +177,8 @@ def _column_rate(
 ) -> RateResult:
     is_octets = name.endswith(OCTET_SUFFIX)
     highest = speed_bps / (8 if is_octets else BITS_PER_PACKET) if speed_bps else None
-    # Packets wrap 84 times more slowly than octets, and errors and discards exist in 32 bits only: a bound would silence
-    # them on every fast line for the sake of a line with nothing but errors.
+    # Packets wrap 84 times more slowly than octets, and errors and discards exist in 32 bits only: a bound would
+    # silence them on every fast line for the sake of a line with nothing but errors.
     return rate(previous, current, seconds=seconds, may_wrap=may_wrap, highest=highest, needs_bound=is_octets)
 
 
@@ -208,9 +208,10 @@ def _between(previous: RowState | None, current: RowState, interval_seconds: flo
 
 
 def _elapsed(previous: RowState, current: RowState) -> float:
-    if previous.clock and previous.clock == current.clock:
-        if previous.monotonic_at is not None and current.monotonic_at is not None:
-            return current.monotonic_at - previous.monotonic_at
+    if not previous.clock or previous.clock != current.clock:
+        return current.at - previous.at
+    if previous.monotonic_at is not None and current.monotonic_at is not None:
+        return current.monotonic_at - previous.monotonic_at
     return current.at - previous.at
 
 

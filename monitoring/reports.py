@@ -145,9 +145,10 @@ def bandwidth(device: Device, period: Period, *, interface: str | None = None) -
     data.sort(key=lambda entry: (entry["timestamp"], entry["interface"]))
     p95 = {}
     for row in series:
-        values, approximate = store.percentile_95(row, period.start, period.end, ["in_bps", "out_bps"])
+        high = store.percentile_95(row, period.start, period.end, ["in_bps", "out_bps"])
         name = row.interface.name if row.interface else ""
-        p95[name] = {"in_bps": number(values[0], 1), "out_bps": number(values[1], 1), "is_approximate": approximate}
+        p95[name] = {column: number(value, 1) for column, value in high.values.items()}
+        p95[name]["is_approximate"] = high.approximate
     return {"data_points": len(data), "bandwidth_data": data, "p95_by_interface": p95, "p95": _busiest(p95)}
 
 

@@ -78,7 +78,7 @@ Collect = Callable[[Any, Mapping[str, Any]], Awaitable[Collected]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Module:
-    """A registered module. `context(check)` runs before the network, `store(check, collected)` in the writing transaction."""
+    """A registered module: `context(check)` runs before the network, `store(check, collected)` in the transaction."""
 
     key: str
     protocol: str

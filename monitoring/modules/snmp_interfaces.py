@@ -196,7 +196,7 @@ def _describe(rows: Mapping[int, Row]) -> dict[int, dict[str, Any]]:
         }
         for index, row in rows.items()
     }
-    keys = interface_keys({index: (field["name"], field["descr"]) for index, field in fields.items()})
+    keys = interface_keys({index: (_text(row.get(IF_NAME)), _text(row.get(IF_DESCR))) for index, row in rows.items()})
     return {index: {"key": keys[index], **field} for index, field in fields.items()}
 
 

@@ -32,13 +32,14 @@ ASKED = (
 )
 # sysUpTime and snmpEngineTime begin together, give or take the start of the agent
 SAME_LIFE_TICKS = 60_000
+WRAP_TICKS = 2**32
 
 
 async def collect(target: SnmpTarget, context: Mapping[str, Any]) -> Collected:
     """One Reading with `response_ms` and `uptime_seconds`, and the fact "system".
 
-    The fact's `engine_boots`, `engine_time` (seconds) and `hr_system_uptime` (seconds) are there where the device offers
-    them: they tell a reboot from a restart of the agent, and both from sysUpTime's wrap after 497 days.
+    The fact's `engine_boots`, `engine_time` (seconds) and `hr_system_uptime` (seconds) are there where the device
+    offers them: they tell a reboot from a restart of the agent, and both from sysUpTime's wrap after 497 days.
     Raises DriverError; NotSupported when the device has no sysUpTime.
     """
     async with SnmpSession(target) as session:
@@ -51,9 +52,10 @@ async def collect(target: SnmpTarget, context: Mapping[str, Any]) -> Collected:
     engine_time = _number(found[ENGINE_TIME])
     uptime_seconds = ticks / 100
     if engine_time is not None:
-        apart = (engine_time * 100 - ticks) % 2**32
-        if min(apart, 2**32 - apart) < SAME_LIFE_TICKS:
-            uptime_seconds = max(uptime_seconds, float(engine_time))
+        apart = (engine_time * 100 - ticks) % WRAP_TICKS
+        if min(apart, WRAP_TICKS - apart) < SAME_LIFE_TICKS:
+            # snmpEngineTime counts whole seconds but does not wrap: it tells how often sysUpTime did.
+            uptime_seconds += round((engine_time * 100 - ticks) / WRAP_TICKS) * WRAP_TICKS / 100
     system: dict[str, Any] = {
         "sys_name": _text(found[SYS_NAME]),
         "sys_descr": _text(found[SYS_DESCR], 1024),

@@ -19,12 +19,14 @@ from django.utils import timezone
 from inventory.models import Device, ManagementEndpoint
 from monitoring import modules
 from monitoring.models import Check, DeviceState
+from monitoring.services import states
 from netmon.common.queue import POLL_SHARD, send_after_commit
 
 SHARD_SIZES = {"icmp": 200, "tcp": 200, "snmp": 100}
 SLOW_SHARD = 20
 # What a run needs to write its results after its last answer.
 MARGIN = timedelta(seconds=2)
+SHORTEST_RUN = timedelta(seconds=12)
 CLAIM_LIMIT = 5000
 
 
@@ -88,8 +90,12 @@ def claim_due_checks(now: datetime) -> list[Shard]:
 
 
 def deadline_of(now: datetime, interval_seconds: int) -> datetime:
-    """When a run that starts now must have ended, its writing included: before the next slot."""
-    return now + max(timedelta(seconds=interval_seconds) - MARGIN, timedelta(seconds=interval_seconds * 0.8))
+    """When a run that starts now must have ended, its writing included.
+
+    Before the next slot; but a short interval must still leave time for the retries of a silent device, or it would
+    be cut off at every run and never be found down. Slots that begin meanwhile are skipped.
+    """
+    return now + max(timedelta(seconds=interval_seconds) - MARGIN, SHORTEST_RUN)
 
 
 def _claim(protocol: str, pks: list[int], deadline: datetime) -> Shard:
@@ -150,8 +156,6 @@ def reschedule(check: Check, *, interval_seconds: int | None = None) -> None:
 @transaction.atomic
 def pause(check: Check) -> Check:
     """Stop watching; what is known stays. The device's state no longer depends on it."""
-    from monitoring.services import states
-
     check.status, check.status_since = Check.Status.PAUSED, timezone.now()
     check.recent = check.consecutive_failures = check.consecutive_successes = 0
     check.failing_since = check.answering_since = None

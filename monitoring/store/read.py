@@ -216,13 +216,11 @@ def _size(low: float, high: float, step: int) -> int:
 
 def _hot(series_ids: Collection[int], grid: Grid) -> dict[int, Samples]:
     """Values that are not sealed yet. By a list of slots: a range of slots reads the rows of every series."""
-    slots = tables.distinct(SampleRow, "slot", grid.start, grid.end)
-    if not slots:
-        return {}
-    rows = SampleRow.objects.filter(slot__in=slots, series_id__in=series_ids)
     by_series: dict[int, list[tuple[int, Floats]]] = {}
-    for series_id, slot, payload in rows.values_list("series_id", "slot", "payload"):
-        by_series.setdefault(series_id, []).append((slot, unpack_hot(payload)))
+    for slots in tables.hot_slots(grid.start, grid.end):
+        rows = SampleRow.objects.filter(slot__in=slots, series_id__in=series_ids)
+        for series_id, slot, payload in rows.values_list("series_id", "slot", "payload"):
+            by_series.setdefault(series_id, []).append((slot, unpack_hot(payload)))
     found = {}
     for series_id, samples in by_series.items():
         columns = max(len(values) for _, values in samples)

@@ -7,16 +7,17 @@ datagram socket is tried first, then a raw one.
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import os
-import random
+import secrets
 import socket
 import statistics
 import struct
 import weakref
 from dataclasses import dataclass, field
 
-from netmon.drivers.errors import DeadlineExceeded, NotSupported, Unreachable
+from netmon.drivers.errors import Busy, DeadlineExceeded, NotSupported, Unreachable
 from netmon.drivers.targets import IcmpTarget
 
 ECHO_REQUEST = {socket.AF_INET: 8, socket.AF_INET6: 128}
@@ -70,8 +71,8 @@ class _Pinger:
     family: socket.AddressFamily
     sock: socket.socket
     is_raw: bool
-    ident: int = field(default_factory=lambda: random.randrange(1, 0x10000))
-    sequence: int = field(default_factory=lambda: random.randrange(0x10000))
+    ident: int = field(default_factory=lambda: 1 + secrets.randbelow(0xFFFF))
+    sequence: int = field(default_factory=lambda: secrets.randbelow(0x10000))
     users: int = 0
     pending: dict[int, _Echo] = field(default_factory=dict)
 
@@ -147,13 +148,16 @@ _pingers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[int, _Pinger
 async def ping(target: IcmpTarget) -> Rtt:
     """Sends `target.count` echo requests one after the other and measures them.
 
-    Raises Unreachable (an ICMP error or no route), DeadlineExceeded (nothing came back) and NotSupported (this machine
-    allows no ICMP socket; the detail names the remedy).
+    Raises Unreachable (an ICMP error or no route), DeadlineExceeded (nothing came back), NotSupported (this machine
+    allows no ICMP socket; the detail names the remedy) and Busy (it has no socket left).
     """
     loop = asyncio.get_running_loop()
     address = ipaddress.ip_address(target.address)
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-    peer = socket.getaddrinfo(target.address, 0, family, socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)[0][4]
+    try:
+        peer = socket.getaddrinfo(target.address, 0, family, socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)[0][4]
+    except OSError as error:  # a zone such as %eth9 that does not exist
+        raise Unreachable(f"The address cannot be reached: {error.strerror}.") from None
     by_family = _pingers.setdefault(loop, {})
     pinger = by_family.get(family)
     if pinger is None:
@@ -198,6 +202,8 @@ async def _measure(pinger: _Pinger, target: IcmpTarget, peer: tuple[object, ...]
             del pinger.pending[sequence]
             answer.cancel()
         sent += 1
+    if not sent:
+        raise Busy("This machine could not send an echo request in time.")
     if not times:
         raise DeadlineExceeded(f"No answer to {sent} echo requests within {target.timeout_seconds:g} s each.")
     return Rtt(
@@ -214,7 +220,9 @@ def _open(family: socket.AddressFamily) -> _Pinger:
     for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW):
         try:
             sock = socket.socket(family, kind, PROTOCOL[family])
-        except OSError:
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS):
+                raise Busy(f"This machine has no socket left: {error.strerror}.") from None
             continue
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)

@@ -25,7 +25,7 @@ SNMP_VERSIONS = ("1", "2c", "3")
 
 
 class Secret:
-    """A text that shows itself only to `reveal()`. Its repr, str and format are "***"; it is neither hashed nor pickled."""
+    """A text that only `reveal()` shows: its repr, str and format are "***", and it is neither hashed nor pickled."""
 
     __slots__ = ("_text",)
     __hash__ = None  # type: ignore[assignment]  # a hash of a short secret is as good as the secret
@@ -33,6 +33,10 @@ class Secret:
     def __init__(self, text: str) -> None:
         if not isinstance(text, str):
             raise TypeError("Secret: wants a str")
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ValueError("Secret: holds half a character; type it anew") from None
         self._text = text
 
     def reveal(self) -> str:
@@ -81,7 +85,7 @@ def _check_value(entry: dataclasses.Field[Any], value: Any) -> Any:
         raise ValueError(f"{entry.name}: {value} is out of range; give {low} to {high}")
     if choices and value not in choices:
         raise ValueError(f"{entry.name}: {value!r} is unknown; give one of {', '.join(choices)}")
-    if wanted is str and len(value) > 255:
+    if isinstance(value, str) and len(value) > 255:
         raise ValueError(f"{entry.name}: longer than 255 characters; shorten it")
     return value
 

@@ -63,7 +63,7 @@ class Port:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoDevice:
-    """A device of the demonstration. `behaviour`: healthy, busy, flapping, silent or rebooting; `kind`: the inventory's."""
+    """A device of the demonstration: `behaviour` is healthy, busy, flapping, silent or rebooting."""
 
     name: str
     address: str
@@ -77,32 +77,64 @@ class DemoDevice:
     contact: str = "noc@example.net"
 
 
+_IOS = "Cisco IOS Software, Catalyst L3 Switch Software ({image}), Version {version}"
+_LINUX = "Linux {name} 6.1.0-27-amd64 #1 SMP PREEMPT_DYNAMIC Debian 6.1.115-1 x86_64"
+# model: vendor, sysObjectID below 1.3.6.1.4.1, what the software calls itself
+MODELS: dict[str, tuple[str, str, str]] = {
+    "C9500-24Y4C": ("Cisco", "9.1.2530", _IOS.format(image="CAT9K_IOSXE", version="17.9.4a")),
+    "C9300-48P": ("Cisco", "9.1.2494", _IOS.format(image="CAT9K_IOSXE", version="17.6.5")),
+    "C9200L-24P": ("Cisco", "9.1.2437", _IOS.format(image="CAT9K_LITE_IOSXE", version="17.6.5")),
+    "AP-505": ("Aruba", "14823.1.2.179", "ArubaOS (MODEL: 505), Version 8.10.0.7"),
+    "AP-515": ("Aruba", "14823.1.2.180", "ArubaOS (MODEL: 515), Version 8.10.0.7"),
+    "AP-575": ("Aruba", "14823.1.2.181", "ArubaOS (MODEL: 575), Version 8.10.0.5"),
+    "FortiGate-100F": ("Fortinet", "12356.101.1.1006", "{model} v7.2.8"),
+    "MX204": (
+        "Juniper",
+        "2636.1.1.1.2.154",
+        "Juniper Networks, Inc. mx204 internet router, kernel JUNOS 22.4R3",
+    ),
+    "DCS-7050SX3-48YC8": (
+        "Arista",
+        "30065.1.3011.7050.3741.3.48.2878.8",
+        "Arista Networks EOS version 4.30.5M running on an Arista Networks {model}",
+    ),
+    "CCR2004-16G-2S+": ("MikroTik", "14988.1", "RouterOS {model}"),
+    "PowerEdge R750": ("Dell", "8072.3.2.10", _LINUX),
+    "SYS-620U": ("Supermicro", "8072.3.2.10", _LINUX),
+    "Smart-UPS 3000": (
+        "APC",
+        "318.1.3.27",
+        "APC Web/SNMP Management Card (MB:v4.1.0 PF:v7.1.2 PN:apc_hw05_aos_712.bin)",
+    ),
+    "LaserJet M507": ("HP", "11.2.3.9.1", "HP ETHERNET MULTI-ENVIRONMENT,ROM none,JETDIRECT,JD153,EEPROM JSI24070012"),
+}
+
+
 def _devices() -> list[DemoDevice]:
-    cisco, juniper, aruba, mikrotik, net_snmp = "9.1", "2636.1.1.1.2", "14823.1.2", "14988.1", "8072.3.2.10"
     school, hoster = "Lycée Jean Moulin", "Data centre Lyon-2"
-    # name, kind, behaviour, location, vendor, model, sysObjectID below 1.3.6.1.4.1, what the software calls itself
+    # name, kind, behaviour, location, model
     rows = (
-        ("core-sw-01", "switch", "busy", f"{school}, server room", "Cisco", "C9500-24Y4C", f"{cisco}.2530", "Cisco IOS Software, Catalyst L3 Switch Software (CAT9K_IOSXE), Version 17.9.4a"),
-        ("dist-sw-01", "switch", "healthy", f"{school}, building A", "Cisco", "C9300-48P", f"{cisco}.2494", "Cisco IOS Software, Catalyst L3 Switch Software (CAT9K_IOSXE), Version 17.9.4a"),
-        ("dist-sw-02", "switch", "healthy", f"{school}, building B", "Cisco", "C9300-48P", f"{cisco}.2494", "Cisco IOS Software, Catalyst L3 Switch Software (CAT9K_IOSXE), Version 17.6.5"),
-        ("acc-sw-a1", "switch", "healthy", f"{school}, building A, floor 1", "Cisco", "C9200L-24P", f"{cisco}.2437", "Cisco IOS Software, Catalyst L3 Switch Software (CAT9K_LITE_IOSXE), Version 17.6.5"),
-        ("acc-sw-b1", "switch", "flapping", f"{school}, building B, floor 1", "Cisco", "C9200L-24P", f"{cisco}.2437", "Cisco IOS Software, Catalyst L3 Switch Software (CAT9K_LITE_IOSXE), Version 17.6.5"),
-        ("acc-sw-gym", "switch", "silent", f"{school}, gymnasium", "Cisco", "C9200L-24P", f"{cisco}.2437", "Cisco IOS Software, Catalyst L3 Switch Software (CAT9K_LITE_IOSXE), Version 17.3.1"),
-        ("ap-library", "other", "healthy", f"{school}, library", "Aruba", "AP-515", f"{aruba}.180", "ArubaOS (MODEL: 515), Version 8.10.0.7"),
-        ("ap-hall", "other", "healthy", f"{school}, hall", "Aruba", "AP-515", f"{aruba}.180", "ArubaOS (MODEL: 515), Version 8.10.0.7"),
-        ("ap-canteen", "other", "flapping", f"{school}, canteen", "Aruba", "AP-505", f"{aruba}.179", "ArubaOS (MODEL: 505), Version 8.10.0.7"),
-        ("ap-yard", "other", "rebooting", f"{school}, yard", "Aruba", "AP-575", f"{aruba}.181", "ArubaOS (MODEL: 575), Version 8.10.0.5"),
-        ("fw-school", "firewall", "healthy", f"{school}, server room", "Fortinet", "FortiGate-100F", "12356.101.1.1006", "FortiGate-100F v7.2.8"),
-        ("edge-rt-01", "router", "busy", f"{hoster}, row 1, rack 4", "Juniper", "MX204", f"{juniper}.154", "Juniper Networks, Inc. mx204 internet router, kernel JUNOS 22.4R3"),
-        ("edge-rt-02", "router", "healthy", f"{hoster}, row 1, rack 5", "Juniper", "MX204", f"{juniper}.154", "Juniper Networks, Inc. mx204 internet router, kernel JUNOS 22.4R3"),
-        ("tor-sw-04", "switch", "healthy", f"{hoster}, row 1, rack 4", "Arista", "DCS-7050SX3-48YC8", "30065.1.3011.7050.3741.3.48.2878.8", "Arista Networks EOS version 4.30.5M running on an Arista Networks DCS-7050SX3-48YC8"),
-        ("tor-sw-05", "switch", "healthy", f"{hoster}, row 1, rack 5", "Arista", "DCS-7050SX3-48YC8", "30065.1.3011.7050.3741.3.48.2878.8", "Arista Networks EOS version 4.30.5M running on an Arista Networks DCS-7050SX3-48YC8"),
-        ("vpn-rt-01", "router", "rebooting", f"{hoster}, row 2, rack 1", "MikroTik", "CCR2004-16G-2S+", f"{mikrotik}", "RouterOS CCR2004-16G-2S+"),
-        ("hv-01", "server", "healthy", f"{hoster}, row 2, rack 2", "Dell", "PowerEdge R750", net_snmp, "Linux hv-01 6.1.0-27-amd64 #1 SMP PREEMPT_DYNAMIC Debian 6.1.115-1 x86_64"),
-        ("backup-01", "server", "busy", f"{hoster}, row 2, rack 2", "Supermicro", "SYS-620U", net_snmp, "Linux backup-01 6.1.0-27-amd64 #1 SMP PREEMPT_DYNAMIC Debian 6.1.115-1 x86_64"),
-        ("ups-01", "other", "healthy", f"{school}, server room", "APC", "Smart-UPS 3000", "318.1.3.27", "APC Web/SNMP Management Card (MB:v4.1.0 PF:v7.1.2 PN:apc_hw05_aos_712.bin AF1:v7.1.2)"),
-        ("printer-admin", "other", "silent", f"{school}, administration", "HP", "LaserJet M507", "11.2.3.9.1", "HP ETHERNET MULTI-ENVIRONMENT,ROM none,JETDIRECT,JD153,EEPROM JSI24070012"),
-    )  # fmt: skip
+        ("core-sw-01", "switch", "busy", f"{school}, server room", "C9500-24Y4C"),
+        ("dist-sw-01", "switch", "healthy", f"{school}, building A", "C9300-48P"),
+        ("dist-sw-02", "switch", "healthy", f"{school}, building B", "C9300-48P"),
+        ("acc-sw-a1", "switch", "healthy", f"{school}, building A, floor 1", "C9200L-24P"),
+        ("acc-sw-b1", "switch", "flapping", f"{school}, building B, floor 1", "C9200L-24P"),
+        ("acc-sw-gym", "switch", "silent", f"{school}, gymnasium", "C9200L-24P"),
+        ("ap-library", "other", "healthy", f"{school}, library", "AP-515"),
+        ("ap-hall", "other", "healthy", f"{school}, hall", "AP-515"),
+        ("ap-canteen", "other", "flapping", f"{school}, canteen", "AP-505"),
+        ("ap-yard", "other", "rebooting", f"{school}, yard", "AP-575"),
+        ("fw-school", "firewall", "healthy", f"{school}, server room", "FortiGate-100F"),
+        ("edge-rt-01", "router", "busy", f"{hoster}, row 1, rack 4", "MX204"),
+        ("edge-rt-02", "router", "healthy", f"{hoster}, row 1, rack 5", "MX204"),
+        ("tor-sw-04", "switch", "healthy", f"{hoster}, row 1, rack 4", "DCS-7050SX3-48YC8"),
+        ("tor-sw-05", "switch", "healthy", f"{hoster}, row 1, rack 5", "DCS-7050SX3-48YC8"),
+        ("vpn-rt-01", "router", "rebooting", f"{hoster}, row 2, rack 1", "CCR2004-16G-2S+"),
+        ("hv-01", "server", "healthy", f"{hoster}, row 2, rack 2", "PowerEdge R750"),
+        ("backup-01", "server", "busy", f"{hoster}, row 2, rack 2", "SYS-620U"),
+        ("ups-01", "other", "healthy", f"{school}, server room", "Smart-UPS 3000"),
+        ("printer-admin", "other", "silent", f"{school}, administration", "LaserJet M507"),
+    )
     return [
         DemoDevice(
             name=name,
@@ -110,12 +142,12 @@ def _devices() -> list[DemoDevice]:
             kind=kind,
             behaviour=behaviour,
             location=location,
-            vendor=vendor,
+            vendor=MODELS[model][0],
             model=model,
-            sys_object_id=f"1.3.6.1.4.1.{object_id}",
-            sys_descr=descr,
+            sys_object_id=f"1.3.6.1.4.1.{MODELS[model][1]}",
+            sys_descr=MODELS[model][2].format(name=name, model=model),
         )
-        for number, (name, kind, behaviour, location, vendor, model, object_id, descr) in enumerate(rows, 1)
+        for number, (name, kind, behaviour, location, model) in enumerate(rows, 1)
     ]
 
 

@@ -8,6 +8,7 @@ the wall clock: a restart of the fleet is no reboot of its devices.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import heapq
 import random
 import select
@@ -39,6 +40,8 @@ __all__ = ["DEMO_DEVICES", "DemoDevice", "Fleet", "main"]
 
 # linux/in.h; not in the socket module before Python 3.14
 IP_PKTINFO = 8
+# every address of 127/8 at once; peers outside it get no answer
+ANY_ADDRESS = "0.0.0.0"  # noqa: S104
 GET, GETNEXT, RESPONSE, GETBULK = 0xA0, 0xA1, 0xA2, 0xA5
 TOO_BIG, NO_SUCH_NAME, GEN_ERR = 1, 2, 5
 # A life lasts at most so long; counted from the first second of 2026, shifted for each device.
@@ -209,7 +212,7 @@ class _View:
         return 0, 0, body
 
 
-def serve(fleet: Fleet, port: int, bind: str = "0.0.0.0") -> NoReturn:
+def serve(fleet: Fleet, port: int, bind: str = ANY_ADDRESS) -> NoReturn:
     """Answers for ever. Prints "ready" when the socket listens; raises OSError when the port is taken."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
@@ -252,17 +255,18 @@ def serve(fleet: Fleet, port: int, bind: str = "0.0.0.0") -> NoReturn:
 
 
 def _send(sock: socket.socket, answer: bytes, control: list[tuple[int, int, bytes]], peer: tuple[str, int]) -> None:
-    try:
+    # the peer has closed its socket, or our buffer is full: datagrams get lost
+    with contextlib.suppress(OSError):
         sock.sendmsg([answer], control, 0, peer)
-    except OSError:
-        pass  # the peer has closed its socket, or our buffer is full: datagrams get lost
 
 
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="Simulated SNMP agents on 127/8.")
     parser.add_argument("--port", type=int, default=20161)
-    parser.add_argument("--bind", default="0.0.0.0", help="0.0.0.0 serves every device, one address only that one")
+    parser.add_argument(
+        "--bind", default=ANY_ADDRESS, help="one address serves only that device (default: all of them)"
+    )
     parser.add_argument("--community", help="answer only to this community (default: to any)")
     arguments = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,9 +52,10 @@ class Lab:
         """Runs a command inside the namespace and gives its output."""
         return _ip("netns", "exec", self.name, *command)
 
-    def set_sysctl(self, name: str, value: int) -> None:
+    def set_sysctl(self, name: str, *values: int) -> None:
         """Sets a sysctl of the namespace, `net.ipv4.icmp_echo_ignore_all` for one."""
-        self.run("sh", "-c", f"echo {int(value)} > /proc/sys/{name.replace('.', '/')}")
+        numbers = " ".join(str(int(value)) for value in values)
+        self.run("sh", "-c", f"echo {numbers} > /proc/sys/{name.replace('.', '/')}")
 
     def set_link(self, state: str) -> None:
         """Takes our end of the link "up" or "down"; the far end loses or gains its carrier."""
@@ -65,6 +66,7 @@ class Lab:
         head, _, last = self.address.rpartition(".")
         address = f"{head}.{int(last) + 4}"
         self.set_sysctl("net.ipv4.ip_forward", 1)
+        self.set_sysctl("net.ipv4.icmp_ratelimit", 0)
         _ip("-n", self.name, "route", "add", "unreachable", address)
         _ip("route", "add", address, "via", self.address, "dev", self.near_interface)
         return address
@@ -143,7 +145,5 @@ def lab(directory: Path) -> Iterator[Lab]:
             ("netns", "del", name),
             ("route", "del", "unreachable", f"{base}.{first}/29", "metric", "9999"),
         ):
-            try:
+            with suppress(RuntimeError):  # it may never have been made
                 _ip(*command)
-            except RuntimeError:
-                pass  # it was never made

@@ -23,7 +23,7 @@ async def diagnose(target: SnmpTarget) -> str:
         await _try(target)
     except DeadlineExceeded as silence:
         if target.version != "3":
-            return "No answer: the device is down, the community is wrong, or it does not accept requests from this address."
+            return "No answer: the device is down, the community is wrong, or it does not accept our address."
         return await _diagnose_v3(target, silence)
     except DriverError as error:
         return error.detail

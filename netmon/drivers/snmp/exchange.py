@@ -13,7 +13,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from netmon.drivers.errors import DeadlineExceeded, DriverError, ProtocolError, Unreachable
+from netmon.drivers.errors import Busy, DeadlineExceeded, DriverError, ProtocolError, Unreachable
 
 T = TypeVar("T")
 
@@ -71,6 +71,21 @@ def unreachable(error: OSError) -> Unreachable:
     return Unreachable(f"The device cannot be reached: {reason}.")
 
 
+def _open(address: str, port: int) -> tuple[socket.socket, tuple[object, ...]]:
+    try:
+        family, kind, proto, _, peer = socket.getaddrinfo(
+            address, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
+        )[0]
+    except OSError as error:  # a zone such as %eth9 that does not exist
+        raise unreachable(error) from None
+    try:
+        sock = socket.socket(family, kind, proto)
+    except OSError as error:
+        raise Busy(f"This machine has no socket left: {error.strerror}.") from None
+    sock.setblocking(False)
+    return sock, peer
+
+
 async def exchange(
     address: str,
     port: int,
@@ -84,14 +99,12 @@ async def exchange(
 
     `waits` holds the seconds to wait after each try. `accept` returns None for what is not the answer, raises
     ProtocolError for what cannot be read (the wait goes on) and another DriverError to end the exchange.
-    Raises DeadlineExceeded, Unreachable, ProtocolError when nothing but malformed datagrams came, or what `accept` raised.
+    Raises DeadlineExceeded, Unreachable, ProtocolError when nothing but malformed datagrams came, or what `accept`
+    raised.
     """
     loop = asyncio.get_running_loop()
-    family, kind, proto, _, peer = socket.getaddrinfo(
-        address, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
-    )[0]
-    with socket.socket(family, kind, proto) as sock:
-        sock.setblocking(False)
+    sock, peer = _open(address, port)
+    with sock:
         try:
             if not any_source:
                 sock.connect(peer)

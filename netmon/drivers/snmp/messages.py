@@ -9,11 +9,11 @@ from __future__ import annotations
 import hmac
 from typing import Any
 
-from pyasn1.codec.ber import decoder, encoder
-from pyasn1.error import PyAsn1Error
-from pyasn1.type import univ
-from pysnmp.error import PySnmpError
-from pysnmp.proto import api, rfc1905
+from pyasn1.codec.ber import decoder, encoder  # type: ignore[import-untyped]
+from pyasn1.error import PyAsn1Error  # type: ignore[import-untyped]
+from pyasn1.type import univ  # type: ignore[import-untyped]
+from pysnmp.error import PySnmpError  # type: ignore[import-untyped]
+from pysnmp.proto import api, rfc1905  # type: ignore[import-untyped]
 
 from netmon.drivers.errors import ProtocolError
 from netmon.drivers.snmp.types import Kind, Request, Response, SnmpType, VarBind

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-import weakref
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 from netmon.drivers.snmp.exchange import exchange
@@ -33,10 +32,32 @@ MAX_IN_FLIGHT = 20
 # One for an engine ID that changed, one for a clock that did; each may happen after the other.
 MAX_RESYNCS = 3
 
-_slots: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = weakref.WeakKeyDictionary()
+
+@dataclass(slots=True)
+class _Slots:
+    semaphore: asyncio.Semaphore
+    users: int = 0
+
+
+# An entry lives while somebody uses it: a semaphore that was waited for holds its event loop for ever.
+_slots: dict[asyncio.AbstractEventLoop, _Slots] = {}
 # RFC 3414 keeps clocks by engine ID; devices that share one by mistake exist, so the address is part of the key
 _clocks: Bounded[tuple[str, int], Clock] = Bounded(16384)
 _random = random.SystemRandom()
+
+
+@asynccontextmanager
+async def _slot() -> AsyncIterator[None]:
+    loop = asyncio.get_running_loop()
+    slots = _slots.setdefault(loop, _Slots(asyncio.Semaphore(MAX_IN_FLIGHT)))
+    slots.users += 1
+    try:
+        async with slots.semaphore:
+            yield
+    finally:
+        slots.users -= 1
+        if not slots.users:
+            _slots.pop(loop, None)
 
 
 class PysnmpEngine:
@@ -47,7 +68,7 @@ class PysnmpEngine:
 
     def slot(self) -> AbstractAsyncContextManager[Any]:
         """Held while a request is in flight; at most MAX_IN_FLIGHT are, in each event loop."""
-        return _slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(MAX_IN_FLIGHT))
+        return _slot()
 
     async def request(self, request: Request, waits: Sequence[float]) -> Response:
         """See `Engine.request`."""

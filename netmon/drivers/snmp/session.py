@@ -26,7 +26,7 @@ RELEARN_SECONDS = 3600.0
 
 @dataclass(slots=True)
 class _Habits:
-    """What a device turned out to bear; forgotten after RELEARN_SECONDS, so that a repaired one is asked in full again."""
+    """What a device turned out to bear; forgotten after RELEARN_SECONDS, as it may have been repaired since."""
 
     max_var_binds: int
     has_getbulk: bool

@@ -9,9 +9,9 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from pyasn1.type import univ
-from pysnmp.proto.mpmod.rfc3412 import HeaderData, ScopedPDU, SNMPv3Message
-from pysnmp.proto.secmod.rfc3414.service import UsmSecurityParameters
+from pyasn1.type import univ  # type: ignore[import-untyped]
+from pysnmp.proto.mpmod.rfc3412 import HeaderData, ScopedPDU, SNMPv3Message  # type: ignore[import-untyped]
+from pysnmp.proto.secmod.rfc3414.service import UsmSecurityParameters  # type: ignore[import-untyped]
 
 from netmon.drivers.errors import AuthenticationFailed, DriverError, ProtocolError
 from netmon.drivers.snmp import usm_crypto

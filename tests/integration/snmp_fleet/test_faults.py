@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import time
+import weakref
 
 import pytest
 
@@ -99,6 +101,8 @@ def test_a_late_event_loop_makes_no_device_look_down(agents):
 
 def test_many_devices_at_once_leave_no_socket_behind(agents):
     async def ask_all():
+        loops.add(asyncio.get_running_loop())
+
         async def ask(n):
             async with SnmpSession(agents.target(f"127.1.2.{n}", timeout_seconds=1.0)) as session:
                 return (await session.get([SYS_UP_TIME]))[0].type
@@ -106,9 +110,12 @@ def test_many_devices_at_once_leave_no_socket_behind(agents):
         return await asyncio.gather(*(ask(n) for n in range(1, 151)))
 
     before = len(os.listdir("/proc/self/fd"))
+    loops = weakref.WeakSet()
     for _ in range(2):  # each asyncio.run is another event loop
         assert set(asyncio.run(ask_all())) == {SnmpType.TimeTicks}
     assert len(os.listdir("/proc/self/fd")) == before
+    gc.collect()
+    assert not loops
 
 
 def test_rates_are_those_of_the_device(agents):

@@ -64,7 +64,9 @@ def as_net_snmp_prints(var_bind: VarBind) -> str:
 
 
 @pytest.mark.parametrize("version", ["1", "2c"])
-@pytest.mark.parametrize("root", [(*SYSTEM, 1), (*SYSTEM, 2), (*SYSTEM, 4), (*SYSTEM, 9), (*IF_TABLE, 2), (*IF_TABLE, 6)])
+@pytest.mark.parametrize(
+    "root", [(*SYSTEM, 1), (*SYSTEM, 2), (*SYSTEM, 4), (*SYSTEM, 9), (*IF_TABLE, 2), (*IF_TABLE, 6)]
+)
 def test_a_walk_finds_what_snmpbulkwalk_finds(agent, version, root):
     found = {text(var_bind.oid): as_net_snmp_prints(var_bind) for var_bind in walk(agent.target(version), root)}
     expected = {oid: value.strip() for oid, value in agent.snmpbulkwalk(text(root)).items()}

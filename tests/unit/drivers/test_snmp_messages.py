@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -98,15 +100,11 @@ def test_mutated_answers_are_read_or_refused(data):
         datagram[position : position + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=3))
         datagram = datagram or bytearray(b"0")
     for version in ("1", "2c"):
-        try:
+        with contextlib.suppress(ProtocolError):
             open_community(version, "public", bytes(datagram), 77)
-        except ProtocolError:
-            pass
     user = SnmpTarget(address="192.0.2.1", version="3", username="netmon")
-    try:
+    with contextlib.suppress(ProtocolError):
         Sealed(user, Clock(b"engine-1", 1, 1, 0.0, True), REQUEST).open(bytes(datagram))
-    except ProtocolError:
-        pass
 
 
 ENGINE_ID = bytes.fromhex("000000000000000000000002")
