@@ -26,7 +26,7 @@ class InvalidRefresh(NetmonError):
 class LoginView(TokenObtainPairView):
     """A pair of tokens for a user name and a password (JSON or form). 5 a minute and address."""
 
-    permission_classes = [AllowAny]
+    permission_classes = (AllowAny,)  # type: ignore[assignment]
     throttle_classes = [ScopedRateThrottle]
     throttle_scope = "login"
 
@@ -34,13 +34,13 @@ class LoginView(TokenObtainPairView):
 class RefreshView(TokenRefreshView):
     """A new pair for a refresh token, which is used up by this."""
 
-    permission_classes = [AllowAny]
+    permission_classes = (AllowAny,)  # type: ignore[assignment]
 
 
 class VerifyView(TokenVerifyView):
     """200 while a token is valid."""
 
-    permission_classes = [AllowAny]
+    permission_classes = (AllowAny,)  # type: ignore[assignment]
 
 
 class LogoutView(GenericAPIView[User]):

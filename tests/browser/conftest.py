@@ -63,4 +63,4 @@ def visit(chromium: Browser, live_server: Any, cast: people.Cast) -> Iterator[An
 
 @pytest.fixture
 def scene(db: Any) -> dict[str, Any]:
-    return scenes.make_scene(hours=24)
+    return scenes.make_scene(hours=7)

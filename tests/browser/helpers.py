@@ -103,7 +103,8 @@ class Visitor:
     def small_targets(self, minimum: int = 40) -> list[str]:
         """Buttons, fields and links outside of running text that are lower than a fingertip."""
         found: list[str] = self.page.evaluate(
-            """minimum => [...document.querySelectorAll("button, select, input, .btn, .seg a, .tabs a, .tabbar a, .tbl a.if")]
+            """minimum => [...document.querySelectorAll(
+                "button, select, input, .btn, .seg a, .tabs a, .tabbar a, .tbl a.if")]
                 .filter(e => e.checkVisibility() && !e.closest("dialog:not([open])") && e.type !== "hidden")
                 .map(e => [e.getBoundingClientRect(), e])
                 .filter(([box]) => box.width && box.height < minimum - 0.5)
@@ -119,7 +120,8 @@ class Visitor:
                 """canvas => {
                     const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
                     const seen = new Set();
-                    for (let i = 0; i < data.length; i += 4) seen.add((data[i] << 24) ^ (data[i + 1] << 16) ^ (data[i + 2] << 8) ^ data[i + 3]);
+                    for (let i = 0; i < data.length; i += 4)
+                        seen.add((data[i] << 24) ^ (data[i + 1] << 16) ^ (data[i + 2] << 8) ^ data[i + 3]);
                     return seen.size;
                 }"""
             )

@@ -51,7 +51,7 @@ def test_every_page_is_accessible_and_fits(visit, scene, width, theme):
             assert visitor.small_targets() == [], path
     visitor.open(f"/devices/{first.pk}/")
     visitor.wait_for_charts()
-    visitor.page.locator("details.twin").first.locator("summary").click()
+    page.locator("details.twin").first.locator("summary").click()
     expect(visitor.page.locator("details.twin td").first).to_be_visible()
     assert visitor.accessibility_faults() == []
 
@@ -229,7 +229,8 @@ def test_an_snmp_v3_device_can_be_added(visit):
     visitor = visit("omar")
     page = visitor.add_device(
         kind="router", name="core9", ip="192.0.2.10", snmp_version="3", snmp_username="netmon",
-        snmp_auth_protocol="SHA256", snmp_auth_password="long enough", snmp_priv_protocol="AES", snmp_priv_password="also long",
+        snmp_auth_protocol="SHA-256", snmp_auth_password="long enough",
+        snmp_priv_protocol="AES", snmp_priv_password="also long",
     )  # fmt: skip
     page.wait_for_url(re.compile(r"/devices/\d+/"))
     assert Device.objects.get(name="core9").endpoints.get(protocol="snmp").options["version"] == "3"

@@ -67,7 +67,9 @@ TWINS: dict[str, Rows] = {
     "endpoint_port_null": lambda: (
         lambda d: (ManagementEndpoint(device=d, protocol="icmp"), ManagementEndpoint(device=d, protocol="icmp"))
     )(make.make_device()),
-    "check_module": lambda: (lambda e: (Check(endpoint=e, module="icmp"), Check(endpoint=e, module="icmp")))(endpoint()),
+    "check_module": lambda: (lambda e: (Check(endpoint=e, module="icmp"), Check(endpoint=e, module="icmp")))(
+        endpoint()
+    ),
     "device_fact_kind": lambda: (
         lambda d: (
             DeviceFact(device=d, kind="system", collected_at=timezone.now()),

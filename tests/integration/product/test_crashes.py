@@ -60,7 +60,9 @@ def test_a_killed_process_comes_back_and_polling_goes_on(product: Product, name:
     wait_until(lambda: answers(product), seconds=30, what="the web server")
     before = last_checks(product)
     wait_until(
-        lambda: all(at != before[pk] for pk, at in last_checks(product).items()), seconds=60, what="a newer poll of each"
+        lambda: all(at != before[pk] for pk, at in last_checks(product).items()),
+        seconds=60,
+        what="a newer poll of each",
     )
     wait_until(product.is_well, seconds=60, what="good health")
     wait_until(lambda: all_up(product), seconds=30, what="all devices UP")
