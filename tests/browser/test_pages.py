@@ -84,6 +84,33 @@ def test_the_overview_follows_by_itself_and_announces_the_change(visit, scene):
     expect(page.locator("tr[data-device='db1.fra']")).to_contain_text("Power cut")
 
 
+def test_a_device_page_follows_by_itself_and_keeps_its_charts(visit, scene):
+    visitor = visit("vera")
+    device = scene["core2.fra"]
+    page = visitor.open_device(device)
+    page.locator("canvas").first.evaluate("canvas => { canvas.dataset.same = 'yes' }")
+    DeviceState.objects.filter(device=device).update(state="down", cause="Power cut", version=500)
+    page.evaluate("document.body.dispatchEvent(new CustomEvent('live'))")
+    visitor.wait_for_state("Down")
+    expect(page.locator(".banner")).to_contain_text("Power cut")
+    expect(page.locator("#announce")).to_have_text("core2.fra: down")
+    for part in ("availability", "interfaces", "checks", "events", "facts", "device-head"):
+        expect(page.locator(f"#{part}")).to_have_count(1)
+    expect(page.locator("canvas[data-same]")).to_have_count(1)
+    visitor.open(f"/devices/{device.pk}/checks/")
+    with page.expect_response(lambda answer: "/checks/live/" in answer.url):
+        page.evaluate("document.body.dispatchEvent(new CustomEvent('live'))")
+    expect(page.locator("#checks")).to_have_count(1)
+
+
+def test_the_end_of_a_session_leads_to_the_login(visit, scene):
+    visitor = visit("vera")
+    page = visitor.open("/")
+    visitor.context.clear_cookies()
+    page.evaluate("document.body.dispatchEvent(new CustomEvent('live'))")
+    expect(page.locator("h1")).to_have_text("Log in")
+
+
 def test_the_charts_are_drawn(visit, scene):
     visitor = visit("vera")
     page = visitor.open_device(scene["core1.fra"])

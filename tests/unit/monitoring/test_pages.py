@@ -6,7 +6,9 @@ from django.db import connections
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from inventory import panels
 from inventory.models import Device, IPAddress
+from monitoring import views
 from monitoring.models import DeviceState, Outage
 from tests import factories, people, scenes
 
@@ -234,3 +236,15 @@ def test_a_device_without_series_has_an_empty_chart(cast):
     client = people.client_for(cast.vera)
     for name in ("traffic", "response"):
         assert client.get(f"/devices/{device.pk}/chart.json?chart={name}").json()["times"] == []
+
+
+def test_another_app_can_hang_a_panel_into_the_page(cast, monkeypatch):
+    monkeypatch.setattr(panels, "PANELS", [])
+    monkeypatch.setattr(views, "PANELS", panels.PANELS)
+    panels.register("Alerts & more", "device-live")
+    device = fill(1)[0]
+    client = people.client_for(cast.vera)
+    page = client.get(f"/devices/{device.pk}/").content.decode()
+    assert "?panel=Alerts%20%26%20more" in page
+    page = client.get(f"/devices/{device.pk}/?panel=Alerts%20%26%20more").content.decode()
+    assert f'hx-get="/devices/{device.pk}/live/" hx-trigger="load"' in page
