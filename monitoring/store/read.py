@@ -135,7 +135,10 @@ def top(metric_set: str, column: str, n: int, queryset: QuerySet[Series] | None 
     """The n series with the highest present value of a column, highest first. Raises LookupError for unknown names."""
     field = f"v{metrics.get(metric_set).index(column)}"
     rows = Series.objects.all() if queryset is None else queryset
-    return list(rows.filter(metric_set=metric_set, **{f"{field}__isnull": False}).order_by(F(field).desc(), "pk")[:n])
+    order = (F(field).desc(), "pk")
+    measured = rows.filter(metric_set=metric_set, **{f"{field}__isnull": False}).order_by(*order)
+    # The ids first: PostgreSQL sorts whole rows three times as slowly.
+    return list(rows.filter(pk__in=list(measured.values_list("pk", flat=True)[:n])).order_by(*order))
 
 
 def percentile_95(
