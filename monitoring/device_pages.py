@@ -293,16 +293,17 @@ def _with_history(rows: list[InterfaceRow], series: list[Series], at: datetime) 
     wanted = {row.interface.pk for row in rows}
     chosen = [row for row in series if row.interface_id in wanted]
     frames = store.read_many(chosen, at - DAY, at, step=SPARK_STEP) if chosen else {}
-    by_interface = {row.interface_id: frames[row.pk] for row in chosen}
+    by_interface = {row.interface_id: (frames[row.pk], row.period_seconds) for row in chosen}
     result = []
     for row in rows:
-        frame = by_interface.get(row.interface.pk)
+        frame, period = by_interface.get(row.interface.pk, (None, 0))
         if frame is None:
             result.append(replace(row, faults=None, spark=graphics.sparkline([])))
             continue
         busy = frame.average[:, 0] + frame.average[:, 1]
         line = [None if np.isnan(value) else float(value) for value in busy]
-        faults = round(float(np.nansum(frame.average[:, FAULT_COLUMNS])) * frame.step)
+        seen = frame.average[:, FAULT_COLUMNS] * frame.count[:, FAULT_COLUMNS] * period
+        faults = round(float(np.nansum(seen)))
         result.append(replace(row, faults=faults, spark=graphics.sparkline(line)))
     return sorted(result, key=lambda row: 1 if row.is_bad and row.rank > 1 else row.rank)
 

@@ -88,9 +88,14 @@ class Visitor:
         """What axe-core finds: rule, help, the elements. It is run past the policy, which forbids foreign script."""
         if not self.page.evaluate("typeof axe !== 'undefined'"):
             self.page.evaluate(AXE.read_text(encoding="utf-8"))
+        window = self.page.viewport_size or {"width": 1440, "height": 900}
+        # In a window as high as the page no bar covers anything: axe takes what is half covered for too small.
+        height = max(window["height"], int(self.page.evaluate("document.documentElement.scrollHeight")) + 120)
+        self.page.set_viewport_size({"width": window["width"], "height": height})
         found = self.page.evaluate(
             "rules => axe.run(document, {runOnly: {type: 'tag', values: rules}, resultTypes: ['violations']})", RULES
         )
+        self.page.set_viewport_size(window)
         return [
             f"{fault['id']}: {fault['help']}: {[node['html'][:160] for node in fault['nodes'][:4]]}"
             for fault in found["violations"]

@@ -122,7 +122,7 @@ def test_the_charts_are_drawn(visit, scene):
         "aria-label", re.compile("Traffic of eth0 over 24 h")
     )
     box = page.locator("[data-chart=traffic] .u-over").bounding_box()
-    page.mouse.move(box["x"] + box["width"] / 3, box["y"] + 60)
+    page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + 60)
     expect(page.locator("[data-chart=traffic] .tip")).to_contain_text("bit/s")
     expect(page.locator("[data-chart=traffic] .tip")).to_contain_text("UTC")
 
