@@ -83,7 +83,9 @@ def recent_metrics(
         return []
     wanted = set(names)
     slots = (period.end - period.start) // reach.period_seconds
-    base = store.read(reach, period.start, period.end, step=step or (reach.period_seconds if slots < MAX_SLOTS else None))
+    base = store.read(
+        reach, period.start, period.end, step=step or (reach.period_seconds if slots < MAX_SLOTS else None)
+    )
     snmp = Series.objects.filter(device=device, metric_set="snmp.system").first()
     system = base if snmp is None or snmp.pk == reach.pk else store.read(snmp, period.start, period.end, step=base.step)
     interfaces = interface_series(device) if not wanted or "if.counters" in wanted else []

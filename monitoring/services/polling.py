@@ -1,6 +1,7 @@
 """Running claimed checks: load, collect, write in batches."""
 
 import logging
+import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
@@ -146,17 +147,28 @@ def poll_device(device: Device) -> list[dict[str, Any]]:
     ids = list(checks.values_list("pk", flat=True))
     started = timezone.now()
     shards = scheduling.claim_now(ids, started, started + timedelta(seconds=POLL_SECONDS))
+    before = dict(checks.values_list("pk", "last_run_at"))
     durations: dict[int, Result] = {}
     for shard in shards:
         for result in run_shard(shard.protocol, shard.check_ids, shard.token, shard.deadline, insist=True):
             durations[result.key] = result
+    _await_others(before, started + timedelta(seconds=POLL_SECONDS))
     rows = Check.objects.filter(pk__in=ids).select_related("endpoint").order_by("endpoint__protocol", "module")
-    return [outcome(check, started, durations.get(check.pk)) for check in rows]
+    return [outcome(check, before[check.pk], durations.get(check.pk)) for check in rows]
 
 
-def outcome(check: Check, since: datetime, result: Result | None) -> dict[str, Any]:
-    """What a run of a check came to, for API, page and command."""
-    is_fresh = check.last_run_at is not None and result is not None and not result.is_cut_off
+def _await_others(before: dict[int, datetime | None], deadline: datetime) -> None:
+    """Join the runs that were under way in another worker."""
+    while timezone.now() < deadline:
+        rows = Check.objects.filter(pk__in=before, claimed_until__gt=timezone.now())
+        if all(last_run_at != before[pk] for pk, last_run_at in rows.values_list("pk", "last_run_at")):
+            return
+        time.sleep(0.1)
+
+
+def outcome(check: Check, before: datetime | None, result: Result | None) -> dict[str, Any]:
+    """What a run of a check came to, for API, page and command. `before` is when it had run last."""
+    is_fresh = check.last_run_at is not None and check.last_run_at != before
     return {
         "check": check.pk,
         "module": check.module,
@@ -167,6 +179,6 @@ def outcome(check: Check, since: datetime, result: Result | None) -> dict[str, A
         "error_code": check.last_error_code,
         "error_detail": check.last_error_detail,
         "response_time_ms": check.last_response_ms,
-        "duration_ms": result.duration_ms if result else None,
+        "duration_ms": result.duration_ms if result else check.last_duration_ms,
         "at": check.last_run_at.isoformat() if check.last_run_at else None,
     }

@@ -161,7 +161,7 @@ def _add_success(batch: Batch, check: Check, result: Result, collected: Collecte
     states.note_run(check, good=True, at=at)
     check.last_error_code = check.last_error_detail = ""
     check.last_response_ms = collected.response_ms
-    slot = int(collected.collected_at // check.interval_seconds) * check.interval_seconds
+    slot = _slot(check, collected.collected_at)
     for reading, row in zip(collected.readings, series, strict=True):
         computed = rates.rates_for(
             _row_state(row),
@@ -225,7 +225,7 @@ def _add_failure(batch: Batch, check: Check, result: Result, series: list[Series
     is_verdict = isinstance(error, DriverError)
     for row in series:
         if is_verdict:
-            slot = int(now.timestamp() // check.interval_seconds) * check.interval_seconds
+            slot = _slot(check, now.timestamp())
             ordered = _ordered(row.metric_set, {"up": 0.0})
             batch.samples.append(SampleWrite(row.pk, slot, ordered))
             batch.current.append(CurrentWrite(row.pk, now.timestamp(), ordered, None))
@@ -235,6 +235,18 @@ def _add_failure(batch: Batch, check: Check, result: Result, series: list[Series
         batch.polled[device_id] = max(now, batch.polled.get(device_id, now))
         batch.updates[device_id]["loss_percent" if check.module == "icmp" else "unanswered"] = 100.0
     batch.checks.append(check)
+
+
+def _slot(check: Check, at: float) -> int:
+    """The slot of a run that ended at `at`: that of its due time, the last one before.
+
+    The moment itself will not do: a device that is due just before the border of two slots would fall now into the
+    one, now into the other, and leave gaps although it answered every time.
+    """
+    interval = check.interval_seconds
+    due = check.next_run_at.timestamp() - interval
+    moment = due if 0 <= at - due < interval else at
+    return int(moment // interval) * interval
 
 
 def _touch(check: Check, result: Result, at: datetime) -> None:

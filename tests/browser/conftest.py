@@ -27,7 +27,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.django_db(transaction=True, databases="__all__"))
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while playwright is open its event loop runs in this thread, and tests of drivers, which may
+# come next in this process, start one of their own.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         if os.environ.get("CI"):

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -97,6 +97,17 @@ def test_the_same_result_twice_stores_one_sample(router: Device) -> None:
     record(check, answer)
     record(check, answer)
     assert SampleRow.objects.count() == 1
+
+
+@pytest.mark.parametrize("late", [0.0, 0.4, 7.9, 59.0])
+def test_a_late_run_keeps_the_slot_of_its_due_time(router: Device, late: float) -> None:
+    """Due just before the border of two slots, a run that is a little late must not leave a hole in the first."""
+    check = check_of(router, "snmp.system")
+    due = T0 // 60 * 60 + 59.5
+    Check.objects.filter(pk=check.pk).update(next_run_at=datetime.fromtimestamp(due + 60, UTC))
+    reading = Reading(set="snmp.system", values={"response_ms": 1.0, "uptime_seconds": 1.0})
+    record(check, Collected(collected_at=due + late, monotonic_at=1.0, response_ms=1.0, readings=[reading]))
+    assert SampleRow.objects.get().slot == T0 // 60 * 60
 
 
 def test_a_reboot_is_a_gap_never_a_spike(router: Device) -> None:
