@@ -10,9 +10,9 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from monitoring.modules import Collect, Collected
 from netmon.drivers.errors import DeadlineExceeded, DriverError
@@ -20,6 +20,7 @@ from netmon.drivers.errors import DeadlineExceeded, DriverError
 log = logging.getLogger(__name__)
 
 WIDTH = 200
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,3 +112,12 @@ def call(collect: Collect, target: Any, context: Mapping[str, Any], *, deadline_
     if result.collected is None:
         raise DeadlineExceeded(f"No complete answer within {deadline_seconds:g} s.")
     return result.collected
+
+
+def wait_for(question: Coroutine[Any, Any, Answer], *, deadline_seconds: float) -> Answer:
+    """One coroutine of a driver, such as a name to resolve. Raises what it raises, DeadlineExceeded at the deadline."""
+    future = asyncio.run_coroutine_threadsafe(asyncio.wait_for(question, deadline_seconds), _loop().loop)
+    try:
+        return future.result()
+    except TimeoutError:
+        raise DeadlineExceeded(f"No complete answer within {deadline_seconds:g} s.") from None

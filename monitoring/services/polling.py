@@ -140,7 +140,12 @@ def run_poll_job(job_id: int) -> None:
 
 def poll_device(device: Device) -> list[dict[str, Any]]:
     """Poll every enabled check of a device now and wait for it; one entry per check."""
-    checks = Check.objects.filter(endpoint__device=device, endpoint__is_enabled=True).exclude(
+    return poll_devices([device])[device.pk]
+
+
+def poll_devices(devices: Sequence[Device]) -> dict[int, list[dict[str, Any]]]:
+    """The same for several devices side by side, by their id. A hundred at a time end in time; more need more calls."""
+    checks = Check.objects.filter(endpoint__device__in=devices, endpoint__is_enabled=True).exclude(
         status=Check.Status.PAUSED
     )
     ids = list(checks.values_list("pk", flat=True))
@@ -150,8 +155,11 @@ def poll_device(device: Device) -> list[dict[str, Any]]:
     for shard in shards:
         for result in run_shard(shard.protocol, shard.check_ids, shard.token, shard.deadline, insist=True):
             durations[result.key] = result
+    outcomes: dict[int, list[dict[str, Any]]] = {device.pk: [] for device in devices}
     rows = Check.objects.filter(pk__in=ids).select_related("endpoint").order_by("endpoint__protocol", "module")
-    return [outcome(check, started, durations.get(check.pk)) for check in rows]
+    for check in rows:
+        outcomes[check.endpoint.device_id].append(outcome(check, started, durations.get(check.pk)))
+    return outcomes
 
 
 def outcome(check: Check, since: datetime, result: Result | None) -> dict[str, Any]:
