@@ -44,7 +44,9 @@ def beat() -> Process:
 
 def fleet(port: int, community: str) -> Process:
     """The simulated network of `manage.py demo`; no part of the product."""
-    argv = (sys.executable, "-m", "netmon.lab.snmp_fleet", "--port", str(port), "--community", community)
+    argv = (
+        sys.executable, "-m", "netmon.lab.snmp_fleet", "--port", str(port), "--community", community, "--quiet",
+    )  # fmt: skip
     return Process("fleet", argv, stop_order=4)
 
 
