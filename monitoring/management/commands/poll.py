@@ -24,8 +24,8 @@ RESOLVE_SECONDS = 5.0
 def split_target(text: str) -> tuple[str, int]:
     """`HOST`, `HOST:PORT`, an IPv6 address or `[IPv6]:PORT`. Raises ValueError."""
     if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        if rest and not rest.startswith(":"):
+        host, bracket, rest = text[1:].partition("]")
+        if not bracket or (rest and not rest.startswith(":")):
             raise ValueError("write [IPv6]:PORT")
         port = rest[1:]
     elif text.count(":") > 1:
