@@ -104,7 +104,8 @@ class CredentialForm(forms.ModelForm):
     class Meta:
         model = Credential
         fields = [
-            "name", "kind", "username", "secret", "auth_protocol", "priv_protocol", "priv_secret", "public_key", "device",
+            "name", "kind", "username", "secret", "auth_protocol", "priv_protocol", "priv_secret", "public_key",
+            "device",
         ]  # fmt: skip
 
     def clean(self) -> Any:

@@ -1,6 +1,6 @@
 """The inventory over HTTP."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db.models import Prefetch
 from django.utils import timezone
@@ -102,17 +102,17 @@ class DeviceViewSet(VisibleViewSet):
     serializer_class = serializers.DeviceSerializer
     filterset_class = DeviceFilter
     ordering_fields = ["id", "name", "kind", "status", "created_at", "updated_at"]
-    kind: str | None = None
+    kind: ClassVar[str | None] = None
 
     def get_queryset(self) -> Any:
         endpoints = ManagementEndpoint.objects.select_related("credential")
-        rows = Device.objects.visible_to(self.request.user).with_place()  # type: ignore[attr-defined]
+        rows = Device.objects.visible_to(self.request.user).with_place()
         rows = rows.select_related("primary_ip__interface").prefetch_related(Prefetch("endpoints", endpoints))
         return rows.filter(kind=self.kind) if self.kind else rows
 
     def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
         serializer = super().get_serializer(*args, **kwargs)
-        getattr(serializer, "child", serializer).fixed_kind = self.kind
+        setattr(getattr(serializer, "child", serializer), "fixed_kind", self.kind)  # noqa: B010
         return serializer
 
     def perform_create(self, serializer: Any) -> None:
@@ -129,12 +129,12 @@ class DeviceViewSet(VisibleViewSet):
 
 
 class RouterViewSet(DeviceViewSet):
-    kind = Device.Kind.ROUTER
+    kind: ClassVar[str | None] = Device.Kind.ROUTER
 
 
 class SwitchViewSet(DeviceViewSet):
-    kind = Device.Kind.SWITCH
+    kind: ClassVar[str | None] = Device.Kind.SWITCH
 
 
 class ComputerViewSet(DeviceViewSet):
-    kind = Device.Kind.COMPUTER
+    kind: ClassVar[str | None] = Device.Kind.COMPUTER

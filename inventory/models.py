@@ -107,6 +107,10 @@ class Prefix(TimeStamped):
         super().save(*args, **kwargs)
 
 
+class DeviceManager(models.Manager.from_queryset(DeviceQuerySet)):  # type: ignore[misc]
+    pass
+
+
 class Device(TimeStamped):
     """One piece of equipment. What it can do is its endpoints; `kind` is a label, an icon, a filter."""
 
@@ -142,7 +146,7 @@ class Device(TimeStamped):
         "IPAddress", null=True, blank=True, on_delete=models.SET_NULL, related_name="primary_of"
     )
 
-    objects: ClassVar[models.Manager["Device"]] = models.Manager.from_queryset(DeviceQuerySet)()
+    objects: ClassVar[DeviceManager] = DeviceManager()
 
     class Meta:
         ordering = ["name_key"]

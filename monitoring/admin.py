@@ -38,7 +38,11 @@ class CheckAdmin(admin.ModelAdmin):
         "last_success_at", "failing_since", "consecutive_failures", "last_error_code", "last_error_detail",
         "last_response_ms", "last_duration_ms", "skipped",
     ]  # fmt: skip
-    readonly_fields = fields[4:]
+    readonly_fields = [
+        "status", "status_since", "next_run_at", "last_run_at", "last_success_at", "failing_since",
+        "consecutive_failures", "last_error_code", "last_error_detail", "last_response_ms", "last_duration_ms",
+        "skipped",
+    ]  # fmt: skip
 
     @admin.display(ordering="endpoint__device__name_key")
     def device(self, check: Check) -> str:

@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import transaction
 from django.http import StreamingHttpResponse
@@ -55,7 +55,7 @@ def brief(device: Device) -> dict[str, Any]:
 class DeviceReportsMixin(GenericViewSet[Any]):
     """What is measured of a device: `devices/{id}/...` and the same under each kind."""
 
-    kind: str | None = None
+    kind: ClassVar[str | None] = None
 
     @extend_schema(
         request=None,
@@ -137,7 +137,7 @@ class DeviceReportsMixin(GenericViewSet[Any]):
 
     def _device(self, request: Request, known: set[str]) -> Device:
         refuse_unknown(request, known | {"format"})
-        rows = Device.objects.visible_to(request.user).select_related("primary_ip")  # type: ignore[attr-defined]
+        rows = Device.objects.visible_to(request.user).select_related("primary_ip")
         if self.kind:
             rows = rows.filter(kind=self.kind)
         device: Device = get_object_or_404(rows, pk=self.kwargs["pk"])
@@ -152,7 +152,7 @@ class CheckViewSet(ModelViewSet[Check]):
     ordering_fields = ["id", "module", "status", "next_run_at", "last_run_at"]
 
     def get_queryset(self) -> Any:
-        return Check.objects.visible_to(self.request.user).select_related("endpoint__device")  # type: ignore[attr-defined]
+        return Check.objects.visible_to(self.request.user).select_related("endpoint__device")
 
     @transaction.atomic
     def perform_create(self, serializer: Any) -> None:
@@ -196,7 +196,7 @@ class SeriesViewSet(ReadOnlyModelViewSet[Series]):
     ordering_fields = ["id", "device", "metric_set", "last_at"]
 
     def get_queryset(self) -> Any:
-        return Series.objects.visible_to(self.request.user).select_related("interface")  # type: ignore[attr-defined]
+        return Series.objects.visible_to(self.request.user).select_related("interface")
 
     @extend_schema(
         parameters=[FROM, TO, HOURS, STEP, _query("columns", OpenApiTypes.STR, "Names, comma between; all of them.")],
@@ -255,7 +255,7 @@ class OverviewView(APIView):
     @extend_schema(responses=serializers.OverviewSerializer, operation_id="monitoring_overview")
     def get(self, request: Request) -> Response:
         refuse_unknown(request, COMMON_PARAMETERS)
-        devices = Device.objects.visible_to(request.user).filter(status=Device.Status.ACTIVE)  # type: ignore[attr-defined]
+        devices = Device.objects.visible_to(request.user).filter(status=Device.Status.ACTIVE)
         return Response(reports.overview(devices))
 
 

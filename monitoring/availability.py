@@ -6,6 +6,7 @@ The interval arithmetic is pure and works on epoch seconds; `window` and `quarte
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 from django.db.models import Q
 
@@ -79,7 +80,7 @@ def timeline(start: float, end: float, watch: Watch, breaks: Iterable[Break]) ->
     ]
     edges = sorted({start, known_from, known_to, end, *(p[0] for p in pieces), *(p[1] for p in pieces)})
     spans: list[Span] = []
-    for left, right in zip(edges, edges[1:], strict=False):
+    for left, right in pairwise(edges):
         kinds = {kind for begin, finish, kind in pieces if begin <= left and right <= finish}
         if left < known_from or right > known_to:
             kind = UNKNOWN

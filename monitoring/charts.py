@@ -114,13 +114,15 @@ def _traffic(device: Device, start: float, end: float, wanted: str) -> dict[str,
         csv = _csv(row, start, end) if row else None
     if not rows:
         return {"title": title, "columns": _columns("In", "Out"), "times": [], "step": 60, "csv": None}
-    frames = list(store.read_many(rows, start, end).values())
+    by_series = store.read_many(rows, start, end)
+    frames = [by_series[row.pk] for row in rows]
     times, step = frames[0].times, frames[0].step
     average = _sum([frame.average[:, (IN, OUT)] for frame in frames])
     # The maximum of a sum is not the sum of the maxima: for several interfaces the averages stand.
     maximum = frames[0].maximum[:, (IN, OUT)] if len(frames) == 1 else average
     p95 = _p95(rows, start, end)
-    totals = [_totals(average[:, n], maximum[:, n], p95[n], step) for n in (IN, OUT)]
+    octets = _octets(rows, frames)
+    totals = [_totals(average[:, n], maximum[:, n], p95[n], octets[n]) for n in (IN, OUT)]
     return {
         "title": title,
         "columns": _columns("In", "Out"),
@@ -149,7 +151,7 @@ def _response(device: Device, start: float, end: float) -> dict[str, Any]:
         "step": frame.step,
         "average": [_rounded(rtt, 2), _rounded(loss, 1)],
         "maximum": [_rounded(top, 2), _rounded(loss, 1)],
-        "totals": [_totals(rtt, top, nearest_rank(rtt), frame.step), _totals(loss, loss, None, frame.step)],
+        "totals": [_totals(rtt, top, nearest_rank(rtt), None), _totals(loss, loss, None, None)],
         "csv": _csv(row, start, end),
     }
 
@@ -176,7 +178,16 @@ def _sum(parts: Sequence[Floats]) -> Floats:
     return total
 
 
-def _totals(average: Floats, maximum: Floats, p95: float | None, step: int) -> dict[str, float | None]:
+def _octets(rows: Sequence[Series], frames: Sequence[store.Frame]) -> list[float]:
+    """How much went in and out: only of the time that was measured, so a wide point with gaps counts less."""
+    total = np.zeros(2)
+    for row, frame in zip(rows, frames, strict=True):
+        measured = frame.average[:, (IN, OUT)] * frame.count[:, (IN, OUT)] * row.period_seconds
+        total += np.nansum(measured, axis=0) / 8
+    return [float(value) for value in total]
+
+
+def _totals(average: Floats, maximum: Floats, p95: float | None, total: float | None) -> dict[str, float | None]:
     known = ~np.isnan(average)
     if not known.any():
         return dict.fromkeys(("now", "average", "maximum", "p95", "total"))
@@ -186,7 +197,7 @@ def _totals(average: Floats, maximum: Floats, p95: float | None, step: int) -> d
         "average": float(average[known].mean()),
         "maximum": _finite(float(np.nanmax(maximum))),
         "p95": p95,
-        "total": float(average[known].sum()) * step / 8,
+        "total": total,
     }
 
 

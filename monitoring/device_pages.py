@@ -1,7 +1,7 @@
 """What the page of one device shows. Reads only, in a bounded number of queries."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +14,7 @@ from monitoring import charts, graphics
 from monitoring.availability import Availability, cells, window_of_states
 from monitoring.models import Check, DeviceFact, DeviceState, Outage, Series
 from monitoring.pages import DAY, Now
-from monitoring.presentation import OPER_STATES, count, decimals, duration, percent, sentence, si
+from monitoring.presentation import DASH, OPER_STATES, count, decimals, duration, percent, sentence, si
 from monitoring.store import read as store
 
 QUARTER, QUARTERS = 900, 96
@@ -109,7 +109,7 @@ def device_page(device: Device, *, tab: str = "overview", interface: str = "") -
         key=lambda check: (check.status != "down", check.module),
     )
     series = charts.traffic_series(device)
-    all_rows = _interfaces(device, series, at)
+    all_rows = _interfaces(device, series, at, is_silent=now.state in ("unknown", "down"))
     shown = all_rows if tab == "interfaces" else all_rows[:SHOWN_INTERFACES]
     if tab in ("overview", "interfaces"):
         shown = _with_history(shown, series, at)
@@ -121,7 +121,7 @@ def device_page(device: Device, *, tab: str = "overview", interface: str = "") -
         now=now,
         state=state,
         methods=_methods(endpoints, checks),
-        figures=_figures(device, state, measured, series, all_rows, interface, at),
+        figures=_figures(device, now, measured, series, all_rows, interface, at),
         availability=measured,
         strip=graphics.quarter_strip(
             cells(measured.spans, start.timestamp(), QUARTER, QUARTERS), timezone.localtime(start), QUARTER, said
@@ -159,9 +159,11 @@ def _methods(endpoints: Sequence[ManagementEndpoint], checks: Sequence[Check]) -
 
 
 def _figures(
-    device: Device, state: DeviceState | None, measured: Availability | None, series: list[Series],
+    device: Device, now: Now, measured: Availability | None, series: list[Series],
     rows: list[InterfaceRow], wanted: str, at: datetime,
 ) -> list[Figure]:  # fmt: skip
+    # What nobody measures any more is not shown as if it were so now.
+    state = None if now.state in ("unknown", "pending") else getattr(device, "state", None)
     up = sum(row.state == "up" for row in rows)
     counted = [row for row in rows if row.word != "Off"]
     return [
@@ -175,7 +177,7 @@ def _figures(
 
 def _availability_figure(measured: Availability | None) -> Figure:
     if measured is None or measured.percent is None:
-        return Figure("Availability, 24 h", (("–", ""),), "nothing measured yet")
+        return Figure("Availability, 24 h", ((DASH, ""),), "nothing measured yet")
     hint = "no outage"
     if measured.outages:
         hint = f"{count(len(measured.outages), 'outage')}, {duration(measured.down_seconds)}"
@@ -191,12 +193,12 @@ def _response_figure(device: Device, state: DeviceState | None, at: datetime) ->
         hints += [f"p95 {decimals(p95, 'ms')}"] if p95 is not None else []
     if state and state.loss_percent is not None:
         hints.append(f"loss {decimals(state.loss_percent, '%')}")
-    return Figure("Response time", ((decimals(value), "ms" if value is not None else ""),), ", ".join(hints) or "–")
+    return Figure("Response time", ((decimals(value), "ms" if value is not None else ""),), ", ".join(hints) or DASH)
 
 
 def _uptime_figure(state: DeviceState | None) -> Figure:
     if state is None or state.uptime_seconds is None:
-        return Figure("Uptime", (("–", ""),), "not known")
+        return Figure("Uptime", ((DASH, ""),), "not known")
     booted = timezone.localtime(state.booted_at) if state.booted_at else None
     hint = f"since {booted.day} {booted:%b %Y, %H:%M}" if booted else ""
     words = duration(state.uptime_seconds).split()
@@ -235,7 +237,8 @@ def _chosen(series: list[Series], wanted: str) -> str:
 def _said(measured: Availability | None) -> str:
     if measured is None:
         return "Nothing was measured in this time."
-    last = timezone.localtime(datetime.fromtimestamp(measured.outages[-1].start, tz=timezone.get_current_timezone())) if measured.outages else None
+    zone = timezone.get_current_timezone()
+    last = datetime.fromtimestamp(measured.outages[-1].start, tz=zone) if measured.outages else None
     return sentence(measured.up_seconds, measured.down_seconds, measured.unknown_seconds, len(measured.outages), last)
 
 
@@ -246,11 +249,11 @@ def _is_stale(row: Series, at: datetime) -> bool:
     return row.last_at is None or (at - row.last_at).total_seconds() > STALE * row.period_seconds
 
 
-def _interfaces(device: Device, series: list[Series], at: datetime) -> list[InterfaceRow]:
+def _interfaces(device: Device, series: list[Series], at: datetime, *, is_silent: bool) -> list[InterfaceRow]:
     """Every interface of the device, what needs a look first."""
     by_interface = {row.interface_id: row for row in series}
     rows = [
-        _interface(interface, by_interface.get(interface.pk), at)
+        _interface(interface, by_interface.get(interface.pk), at, is_silent)
         for interface in Interface.objects.filter(device=device)
         # The interface that only carries the address somebody typed was never reported by the device.
         if interface.pk in by_interface or interface.if_index is not None
@@ -258,11 +261,11 @@ def _interfaces(device: Device, series: list[Series], at: datetime) -> list[Inte
     return sorted(rows, key=lambda row: (row.rank, row.interface.if_index or 0, row.interface.name))
 
 
-def _interface(interface: Interface, row: Series | None, at: datetime) -> InterfaceRow:
+def _interface(interface: Interface, row: Series | None, at: datetime, is_silent: bool) -> InterfaceRow:
     is_fresh = row is not None and not _is_stale(row, at)
     oper = int(row.v10) if row is not None and is_fresh and row.v10 else interface.if_oper_status
     rate_in, rate_out = (row.v0, row.v1) if row is not None and is_fresh else (None, None)
-    state, word, rank = _interface_state(interface, oper, is_fresh or row is None)
+    state, word, rank = _interface_state(interface, oper, is_fresh or (row is None and not is_silent))
     speed = interface.if_speed_bps
     load = 100 * max(rate_in or 0, rate_out or 0) / speed if speed and rate_in is not None else None
     if load is not None and load > 70 and rank > 1:
@@ -290,31 +293,28 @@ def _with_history(rows: list[InterfaceRow], series: list[Series], at: datetime) 
     wanted = {row.interface.pk for row in rows}
     chosen = [row for row in series if row.interface_id in wanted]
     frames = store.read_many(chosen, at - DAY, at, step=SPARK_STEP) if chosen else {}
-    by_interface = {row.interface_id: frames[row.pk] for row in chosen}
+    by_interface = {row.interface_id: (frames[row.pk], row.period_seconds) for row in chosen}
     result = []
     for row in rows:
-        frame = by_interface.get(row.interface.pk)
+        frame, period = by_interface.get(row.interface.pk, (None, 0))
         if frame is None:
-            result.append(_replace(row, faults=None, spark=graphics.sparkline([])))
+            result.append(replace(row, faults=None, spark=graphics.sparkline([])))
             continue
         busy = frame.average[:, 0] + frame.average[:, 1]
         line = [None if np.isnan(value) else float(value) for value in busy]
-        faults = round(float(np.nansum(frame.average[:, FAULT_COLUMNS])) * frame.step)
-        result.append(_replace(row, faults=faults, spark=graphics.sparkline(line)))
-    return sorted(result, key=lambda row: (1 if row.is_bad and row.rank > 1 else row.rank))
-
-
-def _replace(row: InterfaceRow, **changes: Any) -> InterfaceRow:
-    from dataclasses import replace
-
-    return replace(row, **changes)
+        seen = frame.average[:, FAULT_COLUMNS] * frame.count[:, FAULT_COLUMNS] * period
+        faults = round(float(np.nansum(seen)))
+        result.append(replace(row, faults=faults, spark=graphics.sparkline(line)))
+    return sorted(result, key=lambda row: 1 if row.is_bad and row.rank > 1 else row.rank)
 
 
 def _faults(rows: Sequence[InterfaceRow]) -> str:
     down = sum(row.state == "down" for row in rows)
     off = sum(row.word == "Off" for row in rows)
     said = [f"{down} down"] if down else []
+    silent = sum(row.word == "No data" for row in rows)
     said += [f"{off} switched off"] if off else []
+    said += [f"{silent} without data"] if silent else []
     return ", ".join(said) or ("all up" if rows else "none reported")
 
 

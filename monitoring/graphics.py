@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import pairwise
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -36,12 +37,12 @@ def quarter_strip(cells: Sequence[dict[str, float]], start: datetime, seconds: i
 
 
 def mini_strip(spans: Sequence[Span], start: float, end: float) -> SafeString:
-    """A strip for a table, beside the figure it draws: a rectangle for each span, an outage at least 1.5 units wide."""
+    """A strip for a table, beside the figure it draws: a rectangle for each span, an outage at least 3 units wide."""
     scale = 144 / (end - start)
     bars = []
     for span in spans:
         letter = LETTER[span.kind]
-        width = max(span.seconds * scale, 1.5 if letter == "d" else 0)
+        width = max(span.seconds * scale, 3 if letter == "d" else 0)
         left = min((span.start - start) * scale, 144 - width)
         bars.append((f"{left:.3g}", MINI_TOP[letter], f"{width:.4g}", 18 - MINI_TOP[letter], letter))
     # Outages last: a wide neighbour must not cover a narrow one.
@@ -52,35 +53,34 @@ def mini_strip(spans: Sequence[Span], start: float, end: float) -> SafeString:
     )
 
 
-def sparkline(values: Sequence[float | None], width: int = 112, height: int = 26) -> SafeString:
-    """A line with a filled area; gaps stay open. A dashed base line stands for no data."""
-    known = [value for value in values if value is not None]
-    if len(known) < 2:
-        path = f"M0 {height - 1.5}H{width}"
+def sparkline(values: Sequence[float | None]) -> SafeString:
+    """A line with a filled area; gaps stay open. A dashed base line stands for no data.
+
+    Relative steps of one unit keep a picture at half a kilobyte; the style sheet stretches it.
+    """
+    if sum(value is not None for value in values) < 2:
         return format_html(
-            '<svg class="spark" viewBox="0 0 {} {}" preserveAspectRatio="none" aria-hidden="true">'
-            '<path class="o" d="{}"/></svg>',
-            width, height, path,
-        )  # fmt: skip
-    top = max(known) or 1.0
-    step = width / max(1, len(values) - 1)
-    runs: list[list[str]] = [[]]
-    for number, value in enumerate(values):
-        if value is None:
-            if runs[-1]:
-                runs.append([])
+            '<svg class="spark" viewBox="0 0 9 26" preserveAspectRatio="none" aria-hidden="true">{}</svg>',
+            format_html('<path class="o" d="{}"/>', "M0 24.5H9"),
+        )
+    top = max(value for value in values if value is not None) or 1.0
+    heights = [None if value is None else round(25 - 22 * value / top) for value in values]
+    runs: list[tuple[int, list[int]]] = []
+    for number, height in enumerate(heights):
+        if height is None:
             continue
-        runs[-1].append(f"{number * step:.1f} {height - 1 - (height - 4) * value / top:.1f}")
-    runs = [run for run in runs if run]
-    line = "".join("M" + "L".join(run) for run in runs)
-    area = "".join(
-        "M" + "L".join([f"{run[0].split()[0]} {height}", *run, f"{run[-1].split()[0]} {height}"]) + "Z" for run in runs
-    )
+        if number and heights[number - 1] is not None:
+            runs[-1][1].append(height)
+        else:
+            runs.append((number, [height]))
+    steps = [(start, run, "".join(f"l1 {after - before}" for before, after in pairwise(run))) for start, run in runs]
     return format_html(
-        '<svg class="spark" viewBox="0 0 {} {}" preserveAspectRatio="none" aria-hidden="true">'
+        '<svg class="spark" viewBox="0 0 {} 26" preserveAspectRatio="none" aria-hidden="true">'
         '<path class="a" d="{}"/><path class="l" d="{}"/></svg>',
-        width, height, area, line,
-    )  # fmt: skip
+        len(values) - 1,
+        "".join(f"M{start} 26V{run[0]}{path}V26Z" for start, run, path in steps),
+        "".join(f"M{start} {run[0]}{path}" for start, run, path in steps),
+    )
 
 
 def load_bar(share: float | None) -> SafeString:

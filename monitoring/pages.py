@@ -239,7 +239,9 @@ def _headline(known: Sequence[Known]) -> str:
     states = Counter(entry.now.state for entry in known)
     if not any(states[state] for state in SEVERITY):
         asked = len(known) - states["pending"]
-        return f"All {asked} devices are up." if asked > 1 else "Everything is up." if asked else "Nothing was asked yet."
+        return (
+            f"All {asked} devices are up." if asked > 1 else "Everything is up." if asked else "Nothing was asked yet."
+        )
     words = {"down": "down", "degraded": "degraded", "unknown": "without data"}
     return ", ".join(f"{states[state]} {word}" for state, word in words.items() if states[state]) + "."
 
@@ -276,7 +278,9 @@ def health() -> Health:
     return Health(
         lines=[
             _line("Worker", found["worker"], "It polls and runs jobs.", "No worker has reported: nothing is polled."),
-            _line("Scheduler", found["beat"], "It hands out what is due.", "No scheduler has reported: nothing is due."),
+            _line(
+                "Scheduler", found["beat"], "It hands out what is due.", "No scheduler has reported: nothing is due."
+            ),
             _polling_line(checks, found["poller_lag_seconds"], at),
             _checks_line(checks),
             _line("Database", found["database"], f"{engine} answers.", f"{engine} does not answer."),

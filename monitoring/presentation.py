@@ -3,7 +3,7 @@
 import math
 from datetime import UTC, datetime
 
-DASH = "–"
+DASH = "\N{EN DASH}"
 STATES = {
     "up": "Up",
     "degraded": "Degraded",

@@ -14,6 +14,7 @@ from monitoring.models import DeviceState, Series
 from monitoring.store import read as store
 from monitoring.store.read import Frame
 
+MAX_SLOTS = 50_000  # beyond this a time is read in coarser steps
 # RFC 2863, ifOperStatus
 OPER_STATUS = {
     1: "up", 2: "down", 3: "testing", 4: "unknown", 5: "dormant", 6: "notPresent", 7: "lowerLayerDown",
@@ -81,7 +82,8 @@ def recent_metrics(
     if reach is None:
         return []
     wanted = set(names)
-    base = store.read(reach, period.start, period.end, step=step or reach.period_seconds)
+    slots = (period.end - period.start) // reach.period_seconds
+    base = store.read(reach, period.start, period.end, step=step or (reach.period_seconds if slots < MAX_SLOTS else None))
     snmp = Series.objects.filter(device=device, metric_set="snmp.system").first()
     system = base if snmp is None or snmp.pk == reach.pk else store.read(snmp, period.start, period.end, step=base.step)
     interfaces = interface_series(device) if not wanted or "if.counters" in wanted else []

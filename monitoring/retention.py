@@ -64,5 +64,5 @@ def _remove(series_ids: Sequence[int]) -> None:
     with tables.exclusive():
         SampleChunk.objects.filter(series_id__in=series_ids).delete()
         # The key begins with the slot.
-        slots = tables.distinct(SampleRow, "slot", 0)
-        SampleRow.objects.filter(slot__in=slots, series_id__in=series_ids).delete()
+        for slots in tables.hot_slots():
+            SampleRow.objects.filter(slot__in=slots, series_id__in=series_ids).delete()

@@ -28,7 +28,7 @@ class CheckSerializer(ValidatedModelSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         endpoint = attrs.get("endpoint") or getattr(self.instance, "endpoint", None)
         key = attrs.get("module") or getattr(self.instance, "module", "")
-        module = modules.MODULES.get(key)
+        module = modules.MODULES.get(str(key))
         if module is None or (endpoint is not None and module.protocol != endpoint.protocol):
             fitting = sorted(m.key for m in modules.MODULES.values() if not endpoint or m.protocol == endpoint.protocol)
             known = ", ".join(fitting) or "none"
@@ -167,7 +167,9 @@ class SeriesDataSerializer(serializers.Serializer[Any]):
     step = serializers.IntegerField(help_text="Seconds of one point.")
     columns = serializers.ListField(child=serializers.CharField(), help_text="time, then the metrics asked for.")
     units = serializers.DictField(child=serializers.CharField())
-    data = serializers.ListField(child=serializers.ListField(child=serializers.FloatField(allow_null=True)))
+    data = serializers.ListField(  # type: ignore[assignment]
+        child=serializers.ListField(child=serializers.FloatField(allow_null=True))
+    )
 
 
 class OverviewLineSerializer(serializers.Serializer[Any]):
@@ -215,7 +217,7 @@ class PollSerializer(serializers.Serializer[Any]):
 class FactSerializer(serializers.Serializer[Any]):
     kind = serializers.CharField()
     collected_at = serializers.DateTimeField()
-    data = serializers.DictField()
+    data = serializers.DictField()  # type: ignore[assignment]
 
 
 class HealthSerializer(serializers.Serializer[Any]):

@@ -11,7 +11,9 @@ urlpatterns = [
     path("devices/<int:pk>/", views.device, name="device"),
     re_path(r"^devices/(?P<pk>\d{1,18})/(?P<tab>interfaces|checks|facts)/$", views.device, name="device-tab"),
     path("devices/<int:pk>/live/", views.device_live, name="device-live"),
-    re_path(r"^devices/(?P<pk>\d{1,18})/(?P<tab>interfaces|checks|facts)/live/$", views.device_live, name="device-tab-live"),
+    re_path(
+        r"^devices/(?P<pk>\d{1,18})/(?P<tab>interfaces|checks|facts)/live/$", views.device_live, name="device-tab-live"
+    ),
     path("devices/<int:pk>/chart.json", views.device_chart, name="device-chart"),
     path("health/", views.health, name="health-page"),
 ]

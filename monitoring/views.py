@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
+from django.db.models import TextChoices
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -84,11 +85,16 @@ def device_add(request: HttpRequest) -> HttpResponse:
         "kinds": [(group, RESOURCES[group.key]) for group in GROUPS if group.key in RESOURCES],
         "chosen": chosen if chosen in RESOURCES else "router",
         "sites": Site.objects.visible_to(request.user)[:500],
-        "auth_protocols": Credential.AuthProtocol.choices,
-        "priv_protocols": Credential.PrivProtocol.choices,
+        "auth_protocols": _protocols(Credential.AuthProtocol),
+        "priv_protocols": _protocols(Credential.PrivProtocol),
         "section": "devices",
     }
     return render(request, "monitoring/device_add.html", context)
+
+
+def _protocols(choices: type[TextChoices]) -> list[tuple[str, str]]:
+    """Names made by machine ("Sha256") give way to the value ("SHA-256")."""
+    return [(one.value, one.value if one.label == one.name.title() else str(one.label)) for one in choices]
 
 
 def _device(request: HttpRequest, pk: int) -> Device:
@@ -159,5 +165,3 @@ def device_chart(request: HttpRequest, pk: int) -> JsonResponse:
 def health(request: HttpRequest) -> HttpResponse:
     template = "monitoring/_health.html" if request.headers.get("HX-Request") else "monitoring/health.html"
     return render(request, template, {"view": pages.health(), "section": "health"})
-
-

@@ -29,7 +29,8 @@ def broker(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 @register(Tags.database)
 def sqlite_options(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
-    for alias, database in settings.DATABASES.items():
+    databases: dict[str, Any] = settings.DATABASES
+    for alias, database in databases.items():
         if "sqlite" not in database["ENGINE"]:
             continue
         options = database.get("OPTIONS", {})

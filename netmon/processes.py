@@ -27,7 +27,8 @@ def web(bind: str) -> Process:
 
 def worker() -> Process:
     argv = (
-        sys.executable, "-m", "celery", "--quiet", "-A", "netmon.celery", "worker", "--queues", "poll,jobs", "--pool", "threads",
+        sys.executable, "-m", "celery", "--quiet", "-A", "netmon.celery",
+        "worker", "--queues", "poll,jobs", "--pool", "threads",
         "--concurrency", str(settings.WORKER_THREADS), "--loglevel", "WARNING", "--without-gossip",
         "--without-mingle",
     )  # fmt: skip

@@ -215,6 +215,15 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "ENFORCE_NON_BLANK_FIELDS": True,
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "CheckStatusEnum": "monitoring.models.Check.Status",
+        "DeviceKindEnum": "inventory.models.Device.Kind",
+        "DeviceStatusEnum": "inventory.models.Device.Status",
+        "JobStatusEnum": "netmon.jobs.models.Job.Status",
+        "CredentialKindEnum": "inventory.models.Credential.Kind",
+        "SnmpAuthProtocolEnum": "inventory.models.Credential.AuthProtocol",
+        "SnmpPrivProtocolEnum": "inventory.models.Credential.PrivProtocol",
+    },
 }
 
 # --- Background ------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """One process tree: starts the processes, restarts those that die, stops them all, leaves no orphan."""
 
+import contextlib
 import ctypes
 import logging
 import os
@@ -112,10 +113,8 @@ class Supervisor:
 
 
 def _kill_group(pid: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):  # nobody left
         os.killpg(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass  # nobody left
 
 
 def _ended(code: int) -> str:

@@ -50,6 +50,10 @@ if STACK == "production" and not WORKER:
     os.environ["NETMON_TEST_REDIS"] = _redis.url()
     os.environ["DATABASE_URL"] = _postgres.url("netmon")
     os.environ["BROKER_URL"] = _redis.url()
+elif STACK == "production":
+    # A Redis database per worker: one worker's test must not clear another one's throttle. 0 to 9 are the products'.
+    number = 10 + int(WORKER.removeprefix("gw"))
+    os.environ["BROKER_URL"] = os.environ["NETMON_TEST_REDIS"].rsplit("/", 1)[0] + f"/{number}"
 elif STACK not in ("embedded", "production"):
     raise SystemExit(f"NETMON_TEST_STACK={STACK}: write embedded or production.")
 

@@ -19,6 +19,7 @@ from django.utils import timezone
 from inventory.models import Device, ManagementEndpoint
 from monitoring import modules
 from monitoring.models import Check, DeviceState
+from monitoring.services import states
 from netmon.common.queue import POLL_SHARD, send_after_commit
 
 SHARD_SIZES = {"icmp": 200, "tcp": 200, "snmp": 100}
@@ -155,8 +156,6 @@ def reschedule(check: Check, *, interval_seconds: int | None = None) -> None:
 @transaction.atomic
 def pause(check: Check) -> Check:
     """Stop watching; what is known stays. The device's state no longer depends on it."""
-    from monitoring.services import states
-
     check.status, check.status_since = Check.Status.PAUSED, timezone.now()
     check.recent = check.consecutive_failures = check.consecutive_successes = 0
     check.failing_since = check.answering_since = None

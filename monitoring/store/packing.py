@@ -38,6 +38,7 @@ MAX_EXPONENT = 9
 _PREFIX = struct.Struct("<BI")
 _HEADER = struct.Struct("<BBHII")
 _LEVEL = 6
+_EXPONENTS = bytes(power % 256 for power in (RAW, *range(-MAX_EXPONENT, MAX_EXPONENT + 1)))
 
 
 class CorruptChunk(ValueError):
@@ -55,6 +56,16 @@ class Chunk:
     def times(self, start: int) -> NDArray[np.int64]:
         """The points' times in epoch seconds; `start` is that of the chunk's row."""
         return start + self.offset + self.period * np.arange(self.values.shape[1], dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Inflated:
+    """A chunk that is checked and decompressed. `shape` is (statistics, columns, points)."""
+
+    shape: tuple[int, int, int]
+    offset: int
+    period: int
+    body: bytes
 
 
 @lru_cache
@@ -109,7 +120,11 @@ def pack_many(values: Floats, exponents: Sequence[int], *, offset: int = 0, peri
 
 def unpack(data: bytes | memoryview) -> Chunk:
     """Decodes one chunk. Raises CorruptChunk."""
-    data = bytes(data)
+    return decode([inflate(data)])[0]
+
+
+def inflate(data: bytes | memoryview) -> Inflated:
+    """Checks a chunk and decompresses it: the half of the decoding that may fail. Raises CorruptChunk."""
     if len(data) < _PREFIX.size + _HEADER.size:
         raise CorruptChunk(f"only {len(data)} bytes")
     version, crc = _PREFIX.unpack_from(data)
@@ -120,25 +135,41 @@ def unpack(data: bytes | memoryview) -> Chunk:
     statistics, columns, points, offset, period = _HEADER.unpack_from(data, _PREFIX.size)
     planes = statistics * columns
     size = planes * (1 + 8 * points)
-    inflate = zlib.decompressobj(-15)
+    stream = zlib.decompressobj(-15)
     try:
-        body = inflate.decompress(data[_PREFIX.size + _HEADER.size :], size + 1)
+        body = stream.decompress(memoryview(data)[_PREFIX.size + _HEADER.size :], size + 1)
     except zlib.error as error:
         raise CorruptChunk(str(error)) from None
     if len(body) != size or statistics not in (1, STATISTICS) or not columns or not points or not period:
         raise CorruptChunk(f"{len(body)} bytes for {planes} planes of {points} points")
-    power = np.frombuffer(body, np.int8, planes).astype(np.int64)
-    if ((np.abs(power) > MAX_EXPONENT) & (power != RAW)).any():
+    if body[:planes].translate(None, _EXPONENTS):
         raise CorruptChunk("an exponent out of range")
-    shuffled = np.frombuffer(body, np.uint8, offset=planes).reshape(8, planes * points)
-    integers = np.ascontiguousarray(shuffled.T).view("<i8").reshape(planes, points)
-    multiplier, divisor = _scales(power)
-    values = integers * multiplier[:, None] / divisor[:, None]
-    values[integers == MISSING] = np.nan
-    raw = power == RAW
-    if raw.any():
-        values[raw] = integers[raw].view("<f8")
-    return Chunk(offset, period, values.reshape(statistics, columns, points).transpose(0, 2, 1))
+    return Inflated((statistics, columns, points), offset, period, body)
+
+
+def decode(inflated: Sequence[Inflated]) -> list[Chunk]:
+    """The other half, for many chunks at once: short arrays cost mostly the calls."""
+    by_shape: dict[tuple[int, int, int], list[int]] = {}
+    for index, one in enumerate(inflated):
+        by_shape.setdefault(one.shape, []).append(index)
+    chunks: list[Chunk | None] = [None] * len(inflated)
+    for (statistics, columns, points), indexes in by_shape.items():
+        planes = statistics * columns
+        bodies = np.frombuffer(b"".join(inflated[index].body for index in indexes), np.uint8)
+        bodies = bodies.reshape(len(indexes), planes * (1 + 8 * points))
+        power = bodies[:, :planes].view(np.int8).astype(np.int64)
+        shuffled = bodies[:, planes:].reshape(len(indexes), 8, planes * points)
+        integers = np.ascontiguousarray(shuffled.transpose(0, 2, 1)).view("<i8").reshape(-1, planes, points)
+        multiplier, divisor = _scales(power)
+        values = integers * multiplier[:, :, None] / divisor[:, :, None]
+        values[integers == MISSING] = np.nan
+        raw = power == RAW
+        if raw.any():
+            values[raw] = integers[raw].view("<f8")
+        values = values.reshape(-1, statistics, columns, points).transpose(0, 1, 3, 2)
+        for position, index in enumerate(indexes):
+            chunks[index] = Chunk(inflated[index].offset, inflated[index].period, values[position])
+    return [chunk for chunk in chunks if chunk is not None]
 
 
 def _scales(power: NDArray[np.int64]) -> tuple[Floats, Floats]:

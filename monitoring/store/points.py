@@ -30,6 +30,9 @@ def roll_up(statistics: Floats, buckets: NDArray[np.int64], points: int) -> Floa
         return out
     first = np.flatnonzero(np.diff(buckets, prepend=buckets[0] - 1))
     into = buckets[first]
+    if len(into) == len(buckets):
+        out[..., into, :] = statistics
+        return out
     count = np.add.reduceat(statistics[..., COUNT, :, :], first, axis=-2)
     total = np.add.reduceat(np.nan_to_num(statistics[..., SUM, :, :], posinf=np.inf, neginf=-np.inf), first, axis=-2)
     out[..., SUM, into, :] = np.where(count > 0, total, np.nan)

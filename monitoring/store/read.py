@@ -135,7 +135,10 @@ def top(metric_set: str, column: str, n: int, queryset: QuerySet[Series] | None 
     """The n series with the highest present value of a column, highest first. Raises LookupError for unknown names."""
     field = f"v{metrics.get(metric_set).index(column)}"
     rows = Series.objects.all() if queryset is None else queryset
-    return list(rows.filter(metric_set=metric_set, **{f"{field}__isnull": False}).order_by(F(field).desc(), "pk")[:n])
+    order = (F(field).desc(), "pk")
+    measured = rows.filter(metric_set=metric_set, **{f"{field}__isnull": False}).order_by(*order)
+    # The ids first: PostgreSQL sorts whole rows three times as slowly.
+    return list(rows.filter(pk__in=list(measured.values_list("pk", flat=True)[:n])).order_by(*order))
 
 
 def percentile_95(
@@ -216,13 +219,11 @@ def _size(low: float, high: float, step: int) -> int:
 
 def _hot(series_ids: Collection[int], grid: Grid) -> dict[int, Samples]:
     """Values that are not sealed yet. By a list of slots: a range of slots reads the rows of every series."""
-    slots = tables.distinct(SampleRow, "slot", grid.start, grid.end)
-    if not slots:
-        return {}
-    rows = SampleRow.objects.filter(slot__in=slots, series_id__in=series_ids)
     by_series: dict[int, list[tuple[int, Floats]]] = {}
-    for series_id, slot, payload in rows.values_list("series_id", "slot", "payload"):
-        by_series.setdefault(series_id, []).append((slot, unpack_hot(payload)))
+    for slots in tables.hot_slots(grid.start, grid.end):
+        rows = SampleRow.objects.filter(slot__in=slots, series_id__in=series_ids)
+        for series_id, slot, payload in rows.values_list("series_id", "slot", "payload"):
+            by_series.setdefault(series_id, []).append((slot, unpack_hot(payload)))
     found = {}
     for series_id, samples in by_series.items():
         columns = max(len(values) for _, values in samples)

@@ -11,6 +11,7 @@ from monitoring.store.router import samples_alias
 
 _LOCK = 0x6E65746D6F6E  # "netmon"
 _HIGHEST = 2**63 - 1
+_SLOTS = 5000  # SQLite takes 32,766 parameters, and a sealing process may have been down for weeks
 
 
 @contextmanager
@@ -104,3 +105,10 @@ def distinct(
     with connections[samples_alias()].cursor() as cursor:
         cursor.execute(statement, [low, high, high, _HIGHEST if limit is None else limit])
         return [value for (value,) in cursor.fetchall()]
+
+
+def hot_slots(low: int = 0, high: int | None = None) -> Iterator[list[int]]:
+    """The slots in [low, high) that have hot rows, in lists short enough for one query."""
+    slots = distinct(SampleRow, "slot", low, high)
+    for first in range(0, len(slots), _SLOTS):
+        yield slots[first : first + _SLOTS]

@@ -3,7 +3,6 @@
 There is no transaction across the samples and the series: write the samples first, then the present values.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -57,23 +56,19 @@ def update_current(rows: Sequence[CurrentWrite]) -> None:
     """Sets present values, their time and the raw counters, in one transaction. What is older than the row is left."""
     if not rows:
         return
-    latest = {row.series_id: row for row in sorted(rows, key=lambda row: epoch(row.at))}
-    width = max(len(row.values) for row in latest.values())
+    width = max(len(row.values) for row in rows)
     if width > COLUMN_COUNT:
         raise ValueError(f"{width} values, but a series has {COLUMN_COUNT} columns")
     alias = router.db_for_write(Series)
     connection = connections[alias]
     table = Series._meta.db_table
     names = [f"v{index}" for index in range(width)]
-    adapted = connection.vendor == "sqlite"
-    written: list[list[Any]] = []
-    for series_id in sorted(latest):
-        row = latest[series_id]
-        at = datetime.fromtimestamp(epoch(row.at), UTC)
-        values = [None if value is None or math.isnan(value) else float(value) for value in row.values]
-        values += [None] * (width - len(values))
-        moment = connection.ops.adapt_datetimefield_value(at) if adapted else at
-        written.append([*values, row.counters, moment, series_id])
+    # A shard's rows have few different times, and converting one costs more than all its values.
+    times = {at: _adapted(at, connection) for at in {row.at for row in rows}}
+    ordered = sorted(rows, key=lambda row: (row.series_id, times[row.at]))
+    latest = {row.series_id: row for row in ordered}.values()
+    padding = [None] * width
+    written = [[*row.values, *padding[len(row.values) :], row.counters, times[row.at], row.series_id] for row in latest]
     with transaction.atomic(using=alias), connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             settings = ", ".join(f"{name} = %s" for name in names)
@@ -96,10 +91,16 @@ def update_current(rows: Sequence[CurrentWrite]) -> None:
             ["float8"] * width + ["bytea", "timestamptz", "int8"],
             written,
         )
-        settings = ", ".join(f"{name} = new.{name}" for name in names)
+        # NaN is no value. SQLite stores it as NULL by itself.
+        settings = ", ".join(f"{name} = NULLIF(new.{name}, 'NaN')" for name in names)
         cursor.execute(
             f"UPDATE {table} AS old SET {settings}, counters = COALESCE(new.counters, old.counters),"  # noqa: S608
             " last_at = new.last_at FROM series_new AS new"
             " WHERE old.id = new.id AND (old.last_at IS NULL OR old.last_at <= new.last_at)"
         )
         cursor.execute("DROP TABLE series_new")
+
+
+def _adapted(at: Moment, connection: Any) -> Any:
+    moment = datetime.fromtimestamp(epoch(at), UTC)
+    return connection.ops.adapt_datetimefield_value(moment) if connection.vendor == "sqlite" else moment

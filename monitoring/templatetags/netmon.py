@@ -1,7 +1,7 @@
 """What the templates of netmon share."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from django import template
 from django.conf import settings
@@ -14,9 +14,26 @@ from monitoring import graphics, navigation, presentation
 from netmon.common.permissions import has_role, rank
 
 register = template.Library()
-register.filter("duration", presentation.duration)
-register.filter("percent", presentation.percent)
-register.filter("decimals", presentation.decimals)
+
+
+Number = float | Literal[""] | None  # a template hands over "" where a row is missing: that is no value
+
+
+@register.filter
+def duration(seconds: Number) -> str:
+    return presentation.duration(None if seconds == "" else seconds)
+
+
+@register.filter
+def percent(value: Number) -> str:
+    return presentation.percent(None if value == "" else value)
+
+
+@register.filter
+def decimals(value: Number, unit: str = "") -> str:
+    return presentation.decimals(None if value == "" else value, unit)
+
+
 register.filter("state_word", presentation.state_word)
 register.filter("state_class", presentation.state_class)
 register.simple_tag(graphics.sparkline, name="sparkline")
@@ -57,20 +74,20 @@ def figure(value: float | None, unit: str) -> SafeString:
 
 
 @register.filter
-def ago(moment: datetime | None) -> str:
-    return presentation.age(moment, timezone.now())
+def ago(moment: datetime | Literal[""] | None) -> str:
+    return presentation.age(moment or None, timezone.now())
 
 
 @register.filter
-def since(moment: datetime | None) -> str:
+def since(moment: datetime | Literal[""] | None) -> str:
     """How long this has lasted."""
-    return presentation.DASH if moment is None else presentation.duration((timezone.now() - moment).total_seconds())
+    return presentation.DASH if not moment else presentation.duration((timezone.now() - moment).total_seconds())
 
 
 @register.filter
-def clock(moment: datetime | None) -> str:
+def clock(moment: datetime | Literal[""] | None) -> str:
     """A full point in time in the time zone of the site, which is written out beside it."""
-    if moment is None:
+    if not moment:
         return presentation.DASH
     local = timezone.localtime(moment)
     return f"{local.day} {local:%b %Y, %H:%M}"
@@ -112,13 +129,10 @@ def side_navigation(context: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-
-
-
 @register.filter
-def time_of_day(moment: datetime | None) -> str:
+def time_of_day(moment: datetime | Literal[""] | None) -> str:
     """With the date only where it is not today: a live page must not age between two answers."""
-    if moment is None:
+    if not moment:
         return "never"
     local, today = timezone.localtime(moment), timezone.localdate()
     return f"{local:%H:%M:%S}" if local.date() == today else f"{local.day} {local:%b, %H:%M}"

@@ -4,6 +4,7 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
+from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.generics import GenericAPIView, RetrieveUpdateAPIView
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -13,6 +14,7 @@ from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.tokens import RefreshToken
 from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView, TokenVerifyView
 
+from netmon.accounts.lockout import LOCKED_OUT
 from netmon.accounts.models import User
 from netmon.accounts.serializers import LogoutSerializer, MeSerializer
 from netmon.common.errors import NetmonError
@@ -23,24 +25,37 @@ class InvalidRefresh(NetmonError):
     http_status = 401
 
 
+class LockedOut(NetmonError):
+    code = "locked_out"
+    http_status = 429
+
+
 class LoginView(TokenObtainPairView):
     """A pair of tokens for a user name and a password (JSON or form). 5 a minute and address."""
 
-    permission_classes = [AllowAny]
+    permission_classes = (AllowAny,)  # type: ignore[assignment]
     throttle_classes = [ScopedRateThrottle]
     throttle_scope = "login"
+
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        try:
+            return super().post(request, *args, **kwargs)
+        except AuthenticationFailed:
+            if getattr(request, "axes_locked_out", False):
+                raise LockedOut(LOCKED_OUT) from None
+            raise
 
 
 class RefreshView(TokenRefreshView):
     """A new pair for a refresh token, which is used up by this."""
 
-    permission_classes = [AllowAny]
+    permission_classes = (AllowAny,)  # type: ignore[assignment]
 
 
 class VerifyView(TokenVerifyView):
     """200 while a token is valid."""
 
-    permission_classes = [AllowAny]
+    permission_classes = (AllowAny,)  # type: ignore[assignment]
 
 
 class LogoutView(GenericAPIView[User]):

@@ -22,7 +22,7 @@ class Channel(filesystem.Channel):
             # Messages are readable JSON: ids only, but nobody else's business.
             Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:
+    def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:  # type: ignore[override]
         name = f"{round(monotonic() * 1000)}_{uuid.uuid4()}.{queue}.msg"
         final = os.path.join(self.data_folder_out, name)
         draft = os.path.join(self.data_folder_out, f".{name}.part")

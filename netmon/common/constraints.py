@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import Q, UniqueConstraint
+from django.db.models import BaseConstraint, Q, UniqueConstraint
 
 from netmon.common.fields import FoldedField
 
@@ -47,7 +47,7 @@ class FieldUniqueConstraint(UniqueConstraint):
 
 def unique(
     name: str, fields: list[str], *, error_field: str, message: str, nullable: str | None = None
-) -> list[UniqueConstraint]:
+) -> list[BaseConstraint]:
     """A unique rule; with `nullable`, the pair of rules that also catches rows where that column is NULL.
 
     Both databases hold NULLs for distinct, so a plain rule lets two tenant-less twins pass.

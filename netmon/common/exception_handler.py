@@ -65,7 +65,9 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
         return None
     set_rollback()
     response = Response(body, status=body["status"], headers=headers)
-    response.content_type = CONTENT_TYPE
+    renderer = getattr(context.get("request"), "accepted_renderer", None)
+    if getattr(renderer, "format", "json") != "api":  # a browser gets a page that shows the problem
+        response.content_type = CONTENT_TYPE
     return response
 
 

@@ -14,6 +14,15 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
+# The two pages of the API reference are third-party applications: Swagger UI draws with data: images, ReDoc injects
+# style elements and searches in a worker made from a blob. Neither shows text from devices.
+API_REFERENCE = {
+    "/api/docs/": CONTENT_SECURITY_POLICY.replace("img-src 'self'", "img-src 'self' data:"),
+    "/api/redoc/": CONTENT_SECURITY_POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'").replace(
+        "img-src 'self'", "img-src 'self' data:"
+    )
+    + "; worker-src blob:",
+}
 Next = Callable[[HttpRequest], HttpResponse]
 
 
@@ -42,6 +51,7 @@ class ContentSecurityPolicyMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        response.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        policy = API_REFERENCE.get(request.path, CONTENT_SECURITY_POLICY)
+        response.setdefault("Content-Security-Policy", policy)
         response.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
         return response

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self
 from django.db import models
 
 
-class VisibleQuerySet(models.QuerySet[Any]):
+class VisibleQuerySet(models.QuerySet[Any, Any]):
     """A queryset that knows which rows a person may see.
 
     `tenant_path` names the way from the model to its tenant (`"tenant"`, `"device__tenant"`), or is empty for

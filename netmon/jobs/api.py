@@ -21,7 +21,7 @@ class JobViewSet(ReadOnlyModelViewSet[Job]):
     ordering_fields = ["id", "created_at"]
 
     def get_queryset(self) -> Any:
-        return Job.objects.visible_to(self.request.user).select_related("requested_by")  # type: ignore[attr-defined]
+        return Job.objects.visible_to(self.request.user).select_related("requested_by")
 
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])

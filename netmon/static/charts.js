@@ -86,7 +86,8 @@
       for (const { start, end } of data.outages) {
         const left = x(start);
         const width = Math.max(x(end ?? data.end) - left, devicePixelRatio);
-        ctx.fillStyle = colour("--down-fill", 0.16);
+        // A short outage is a line, for it must be seen; a long one a band.
+        ctx.fillStyle = colour("--down-fill", width > 4 * devicePixelRatio ? 0.16 : 0.75);
         ctx.fillRect(left, bbox.top, width, bbox.height);
         ctx.fillStyle = colour("--down-fill");
         ctx.fillRect(left - 4 * devicePixelRatio, bbox.top, Math.max(width, 8 * devicePixelRatio), 4 * devicePixelRatio);
@@ -201,7 +202,7 @@
     const marks = (data.totals ?? []).map((total, n) => (n ? -total.p95 : total.p95) || 0);
     const top = Math.max(high ?? 0, marks[0] ?? 0, 1000);
     const bottom = Math.min(low ?? 0, marks[1] ?? 0, -1000);
-    return [Math.min(bottom, -top * 0.18) * 1.08, Math.max(top, -bottom * 0.18) * 1.08];
+    return [Math.min(bottom, -top * 0.18) * 1.12, Math.max(top, -bottom * 0.18) * 1.08];
   }
 
   function describe(data) {

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +136,9 @@ def test_the_rate_of_known_traffic_is_right_within_two_percent(product: Product,
     begin = time.time()
     true_octets = far.generate_traffic(1_000_000, INTERFACE_INTERVAL * 4 + 5)
     end = time.time()
-    data = product.get(f"/api/v1/series/{series}/data/?from={begin}&to={end}&step={INTERFACE_INTERVAL}&columns=in_bps,out_bps")
+    data = product.get(
+        f"/api/v1/series/{series}/data/?from={begin}&to={end}&step={INTERFACE_INTERVAL}&columns=in_bps,out_bps"
+    )
     points = [point for point in data.body["data"] if point[1] is not None]
     # A point holds the rate since the poll before. The first may have begun before the traffic, and the one before it
     # may have been answered from the agent's cache: both are left out.
@@ -181,7 +184,7 @@ def test_a_stopped_agent_is_down_and_comes_back_and_nothing_is_lost(
     outage_start, times = parse(report["outages"][-1]["started_at"]), sorted(verdicts)
     assert any(not reachable for reachable in verdicts.values())
     assert all(not verdicts[at] for at in times if outage_start + 5 < at < ended - 10)
-    gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(times)]
     assert max(gaps) <= 20, "no stretch without a verdict"
 
 

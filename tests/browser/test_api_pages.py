@@ -1,0 +1,64 @@
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from inventory.models import Site
+
+
+def test_the_browsable_api_shows_answers_and_takes_json(visit):
+    visitor = visit("omar")
+    page = visitor.open("/api/v1/sites/")
+    expect(page.locator("[data-answer]")).to_contain_text('"count": 0')
+    page.fill("#raw-post", '{"name": "Oslo"')
+    page.click("button[value=POST]")
+    expect(page.locator("form [role=alert]")).to_contain_text("not JSON")
+    page.fill("#raw-post", '{"name": "Oslo"}')
+    page.click("button[value=POST]")
+    expect(page.locator("[data-answer]")).to_contain_text("HTTP 201")
+    site = Site.objects.get()
+    page = visitor.open(f"/api/v1/sites/{site.pk}/")
+    page.fill("#raw-put", '{"name": "Bergen"}')
+    page.click("button[value=PATCH]")
+    expect(page.locator("[data-answer]")).to_contain_text("HTTP 200")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.click("text=Delete")
+    expect(page).to_have_url(re.compile(r"/api/v1/sites/$"))
+    assert not Site.objects.exists()
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
+def test_the_browsable_api_is_accessible_and_fits(visit, width, theme):
+    visitor = visit("omar", width=width, theme=theme)
+    for path in ("/api/v1/", "/api/v1/sites/", "/api/v1/devices/"):
+        visitor.open(path)
+        assert visitor.accessibility_faults() == [], path
+        assert visitor.overflow() == 0, path
+
+
+def test_without_a_login_the_api_offers_one(visit):
+    visitor = visit("")
+    visitor.tolerate("401")
+    page = visitor.open("/api/v1/devices/")
+    expect(page.locator(".top a", has_text="Log in")).to_be_visible()
+    expect(page.locator("[data-answer]")).to_contain_text("not_authenticated")
+
+
+def test_the_reference_renders_without_leaving_the_site(visit):
+    visitor = visit("omar")
+    page = visitor.open("/api/docs/")
+    expect(page.locator(".swagger-ui .opblock").first).to_be_visible(timeout=20_000)
+    page = visitor.open("/api/redoc/")
+    expect(page.locator("h1").first).to_be_visible(timeout=20_000)
+    expect(page.locator("text=monitoring").first).to_be_attached()
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (1440, "dark"), (390, "light")])
+def test_the_admin_wears_the_look_under_the_strict_policy(visit, scene, width, theme):
+    visitor = visit("ada", width=width, theme=theme)
+    for path in ("/admin/", "/admin/inventory/device/", f"/admin/inventory/device/{scene['core1.fra'].pk}/change/"):
+        page = visitor.open(path)
+        assert "Inter" in page.evaluate("getComputedStyle(document.body).fontFamily")
+        expect(page.locator("#site-name")).to_contain_text("netmon admin")
+        if width > 700:
+            assert visitor.overflow() <= 0, path

@@ -1,0 +1,99 @@
+"""Tokens, lock-out, profile, and the command that makes an admin."""
+
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from rest_framework.test import APIClient
+
+from netmon.accounts.models import User
+from tests import people
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def nobody(cast: people.Cast, _clean_cache: None) -> APIClient:
+    return people.client_for(None)
+
+
+def log_in(client: APIClient, password: str = people.PASSWORD, **options: str) -> dict[str, str]:
+    answer = client.post("/api/v1/auth/token/", {"username": "omar", "password": password}, **options)
+    return {"status": answer.status_code, **answer.json()}
+
+
+def test_json_and_form_both_give_a_pair(nobody: APIClient) -> None:
+    assert {"access", "refresh"} <= set(log_in(nobody, format="json"))
+    form = nobody.post(
+        "/api/v1/auth/token/",
+        f"username=omar&password={people.PASSWORD}",
+        content_type="application/x-www-form-urlencoded",
+    )
+    assert form.status_code == 200
+
+
+def test_the_access_token_opens_the_api(nobody: APIClient) -> None:
+    nobody.credentials(HTTP_AUTHORIZATION=f"Bearer {log_in(nobody)['access']}")
+    me = nobody.get("/api/v1/auth/me/").json()
+    assert (me["username"], me["role"]) == ("omar", "operator")
+    assert "password" not in me
+
+
+def test_refresh_rotates_and_the_used_one_is_dead(nobody: APIClient) -> None:
+    old = log_in(nobody)["refresh"]
+    new = nobody.post("/api/v1/auth/token/refresh/", {"refresh": old})
+    assert new.status_code == 200 and new.json()["refresh"] != old
+    again = nobody.post("/api/v1/auth/token/refresh/", {"refresh": old})
+    assert again.status_code == 401 and again["Content-Type"] == "application/problem+json"
+
+
+def test_logout_ends_the_refresh_token(nobody: APIClient) -> None:
+    pair = log_in(nobody)
+    nobody.credentials(HTTP_AUTHORIZATION=f"Bearer {pair['access']}")
+    assert nobody.post("/api/v1/auth/logout/", {"refresh": pair["refresh"]}).status_code == 204
+    assert nobody.post("/api/v1/auth/token/refresh/", {"refresh": pair["refresh"]}).status_code == 401
+
+
+def test_nobody_ends_somebody_elses_token(nobody: APIClient, cast: people.Cast) -> None:
+    refresh = log_in(nobody)["refresh"]
+    assert people.client_for(cast.vera).post("/api/v1/auth/logout/", {"refresh": refresh}).status_code == 401
+
+
+def test_five_wrong_passwords_lock_the_account_for_this_address(nobody: APIClient, settings: object) -> None:
+    from django.core.cache import cache
+
+    for _ in range(5):
+        cache.clear()  # the throttle of the login would answer first
+        log_in(nobody, "wrong")
+    cache.clear()
+    locked = log_in(nobody)
+    assert locked["status"] == 429 and locked["code"] == "locked_out" and "access" not in locked
+
+
+def test_the_login_is_throttled(nobody: APIClient) -> None:
+    answers = [nobody.post("/api/v1/auth/token/", {"username": "x", "password": "y"}) for _ in range(7)]
+    assert answers[-1].status_code == 429 and int(answers[-1]["Retry-After"]) > 0
+
+
+def test_nobody_raises_his_own_role(nobody: APIClient, cast: people.Cast) -> None:
+    answer = people.client_for(cast.vera).patch("/api/v1/auth/me/", {"role": "admin", "first_name": "Vera"})
+    assert answer.status_code == 200 and answer.json()["role"] == "viewer"
+    cast.vera.refresh_from_db()
+    assert cast.vera.role == "viewer" and not cast.vera.is_superuser
+
+
+def test_create_admin_is_idempotent_and_refuses_weak_passwords(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(password: str) -> str:
+        out = StringIO()
+        monkeypatch.setattr("sys.stdin", StringIO(password + "\n"))
+        call_command("create_admin", "--username", "root", "--password-stdin", stdout=out)
+        return out.getvalue()
+
+    for weak in ("short", "password1234", "123456789012", "root-root-root"[:4]):
+        with pytest.raises(CommandError):
+            run(weak)
+    assert not User.objects.filter(username="root").exists()
+    assert "created" in run("a long pass phrase 1")
+    assert "updated" in run("another pass phrase 2")
+    root = User.objects.get(username="root")
+    assert root.is_admin and root.check_password("another pass phrase 2")

@@ -1,0 +1,231 @@
+"""Every rule of the models, provoked in the database and in full_clean(), NULLs and accents included."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, models, transaction
+from django.utils import timezone
+
+from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Prefix, Site, Tenant
+from monitoring.models import Check, DeviceFact, DeviceState, Outage, Series
+from netmon.accounts.models import User
+from netmon.jobs.models import Job
+from tests import factories as make
+
+pytestmark = pytest.mark.django_db
+
+Rows = Callable[[], tuple[models.Model, models.Model]]
+
+
+def tenant(**values: Any) -> Tenant:
+    return Tenant(**{"name": "T", "slug": "t", **values})
+
+
+def job(**values: Any) -> Job:
+    base = {"kind": "k", "key": "1", "task": "t", "deadline_at": timezone.now() + timedelta(hours=1)}
+    return Job(**{**base, **values})
+
+
+def endpoint() -> ManagementEndpoint:
+    return make.make_endpoint(make.make_device())
+
+
+def outage(**values: Any) -> Outage:
+    return Outage(**{"started_at": timezone.now() - timedelta(hours=1), **values})
+
+
+# name of the constraint: a first row (saved) and a second that the rule refuses
+TWINS: dict[str, Rows] = {
+    "tenant_name": lambda: (tenant(name="Évry"), tenant(name=" ÉVRY ", slug="u")),
+    "site_name": lambda: (lambda t: (Site(name="A", tenant=t), Site(name="a", tenant=t)))(make.make_tenant()),
+    "site_name_null": lambda: (Site(name="Zürich"), Site(name="ZÜRICH")),
+    "prefix_cidr": lambda: (lambda s: (Prefix(cidr="10.0.0.0/24", site=s), Prefix(cidr="10.0.0.0/24", site=s)))(
+        make.make_site()
+    ),
+    "prefix_cidr_null": lambda: (Prefix(cidr="2001:db8::/32"), Prefix(cidr="2001:0DB8::/32")),
+    "device_name": lambda: (lambda t: (Device(name="r", tenant=t), Device(name="R", tenant=t)))(make.make_tenant()),
+    "device_name_null": lambda: (Device(name="Straße"), Device(name="STRASSE")),
+    "interface_name": lambda: (lambda d: (Interface(device=d, name="e"), Interface(device=d, name="e")))(
+        make.make_device()
+    ),
+    "interface_if_index": lambda: (
+        lambda d: (Interface(device=d, name="a", if_index=1), Interface(device=d, name="b", if_index=1))
+    )(make.make_device()),
+    "ip_address": lambda: (
+        lambda t: (IPAddress(address="10.0.0.1", tenant=t), IPAddress(address="10.0.0.1", tenant=t))
+    )(make.make_tenant()),
+    "ip_address_null": lambda: (IPAddress(address="10.0.0.1"), IPAddress(address="::ffff:10.0.0.1")),
+    "endpoint_port": lambda: (
+        lambda d: (
+            ManagementEndpoint(device=d, protocol="tcp", port=80),
+            ManagementEndpoint(device=d, protocol="tcp", port=80),
+        )
+    )(make.make_device()),
+    "endpoint_port_null": lambda: (
+        lambda d: (ManagementEndpoint(device=d, protocol="icmp"), ManagementEndpoint(device=d, protocol="icmp"))
+    )(make.make_device()),
+    "check_module": lambda: (lambda e: (Check(endpoint=e, module="icmp"), Check(endpoint=e, module="icmp")))(
+        endpoint()
+    ),
+    "device_fact_kind": lambda: (
+        lambda d: (
+            DeviceFact(device=d, kind="system", collected_at=timezone.now()),
+            DeviceFact(device=d, kind="system", collected_at=timezone.now()),
+        )
+    )(make.make_device()),
+    "series_identity": lambda: (
+        lambda i: (
+            Series(device=i.device, interface=i, metric_set="if.counters"),
+            Series(device=i.device, interface=i, metric_set="if.counters"),
+        )
+    )(make.make_interface(make.make_device())),
+    "series_identity_null": lambda: (
+        lambda d: (Series(device=d, metric_set="icmp"), Series(device=d, metric_set="icmp"))
+    )(make.make_device()),
+    "outage_one_open": lambda: (lambda d: (outage(device=d), outage(device=d)))(make.make_device()),
+    "job_one_active": lambda: (job(), job(status="running")),
+    "user username": lambda: (User(username="a", password="x"), User(username="a", password="x")),
+    "credential name": lambda: (
+        Credential(name="c", kind="snmp_community", secret="s"),
+        Credential(name="c", kind="snmp_community", secret="t"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_the_database_refuses_a_twin(name: str) -> None:
+    first, second = TWINS[name]()
+    first.save()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        second.save()
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_full_clean_refuses_a_twin_with_a_message(name: str) -> None:
+    first, second = TWINS[name]()
+    first.save()
+    with pytest.raises(ValidationError):
+        second.full_clean()
+
+
+# The canonical text of addresses and prefixes is made by save(); nothing creates them in bulk.
+@pytest.mark.parametrize("name", [name for name in TWINS if not name.startswith(("prefix", "ip_address"))])
+def test_bulk_create_does_not_walk_past_it(name: str) -> None:
+    first, second = TWINS[name]()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        type(first)._default_manager.bulk_create([first, second])
+
+
+def test_what_is_not_a_twin_is_accepted() -> None:
+    one, two = make.make_tenant(), make.make_tenant()
+    for owner in (None, one, two):
+        make.make_device(name="core", tenant=owner)
+        make.make_address(address="10.0.0.1", tenant=owner)
+        make.make_site(name="hq", tenant=owner)
+    device = make.make_device()
+    make.make_interface(device, if_index=None)
+    make.make_interface(device, if_index=None)
+    make.make_outage(device, timezone.now() - timedelta(hours=2), 5)
+    make.make_outage(device, timezone.now() - timedelta(hours=1), None)
+    job(status="succeeded").save()
+    job(status="failed").save()
+    job().save()
+
+
+# name: a row that breaks a check rule
+BROKEN: dict[str, Callable[[], models.Model]] = {
+    "device_kind_known": lambda: Device(name="x", kind="toaster"),
+    "device_status_known": lambda: Device(name="x", status="lost"),
+    "device_only_vm_has_hypervisor": lambda: Device(name="x", kind="router", hypervisor=make.make_device()),
+    "ip_address_prefix_length": lambda: IPAddress(address="2001:db8::1", prefix_length=129),
+    "credential_kind_known": lambda: Credential(name="x", kind="magic", secret="s"),
+    "credential_ssh_key_has_public_key": lambda: Credential(name="x", kind="ssh_key", secret="s"),
+    "credential_priv_needs_auth": lambda: Credential(
+        name="x", kind="snmp_usm", username="u", priv_protocol="AES", priv_secret="12345678"
+    ),
+    "endpoint_port_range low": lambda: ManagementEndpoint(device=make.make_device(), protocol="tcp", port=0),
+    "endpoint_port_range high": lambda: ManagementEndpoint(device=make.make_device(), protocol="tcp", port=65536),
+    "endpoint_tcp_has_port": lambda: ManagementEndpoint(device=make.make_device(), protocol="tcp"),
+    "endpoint_protocol_known": lambda: ManagementEndpoint(device=make.make_device(), protocol="gopher"),
+    "check_status_known": lambda: Check(endpoint=endpoint(), module="icmp", status="odd"),
+    "check_interval_range": lambda: Check(endpoint=endpoint(), module="icmp", interval_seconds=4),
+    "check_retries_range low": lambda: Check(endpoint=endpoint(), module="icmp", retries=0),
+    "check_retries_range high": lambda: Check(endpoint=endpoint(), module="icmp", retries=6),
+    "device_state_known": lambda: DeviceState(device=make.make_device(), state="odd"),
+    "outage_order": lambda: outage(device=make.make_device(), ended_at=timezone.now() - timedelta(hours=2)),
+    "outage_kind_known": lambda: outage(device=make.make_device(), kind="odd"),
+    "job_status_known": lambda: job(status="odd"),
+    "job_progress_within_total": lambda: job(progress_done=2, progress_total=1),
+    "user_role_known": lambda: User(username="x", password="x", role="root"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_the_database_refuses_a_broken_row(name: str) -> None:
+    row = BROKEN[name]()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        row.save()
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_full_clean_refuses_a_broken_row(name: str) -> None:
+    with pytest.raises(ValidationError):
+        BROKEN[name]().full_clean()
+
+
+def test_a_machine_is_not_its_own_hypervisor() -> None:
+    machine = make.make_device(kind="vm")
+    machine.hypervisor = machine
+    with pytest.raises(IntegrityError), transaction.atomic():
+        machine.save()
+    with pytest.raises(ValidationError):
+        machine.full_clean()
+
+
+def test_every_constraint_is_provoked_here() -> None:
+    provoked = {name.split()[0] for name in (*TWINS, *BROKEN)} | {"device_not_own_hypervisor", "heartbeat_process"}
+    declared = {
+        constraint.name
+        for model in (Tenant, Site, Prefix, Device, Interface, IPAddress, Credential, ManagementEndpoint, Check,
+                      DeviceState, Outage, DeviceFact, Series, Job, User)
+        for constraint in model._meta.constraints
+    }  # fmt: skip
+    assert declared <= provoked, declared - provoked
+
+
+def test_addresses_sort_by_number_and_lie_in_their_prefix() -> None:
+    from netmon.common.addresses import parse_prefix
+
+    for text in ("10.0.0.10", "10.0.0.2", "10.0.1.1", "2001:db8::1", "9.255.255.255"):
+        make.make_address(address=text)
+    order = list(IPAddress.objects.order_by("address_key").values_list("address", flat=True))
+    assert order == ["9.255.255.255", "10.0.0.2", "10.0.0.10", "10.0.1.1", "2001:db8::1"]
+    inside = IPAddress.objects.inside(parse_prefix("10.0.0.0/24")).values_list("address", flat=True)
+    assert list(inside) == ["10.0.0.2", "10.0.0.10"]
+
+
+def test_a_secret_is_ciphertext_in_the_database_and_found_by_no_lookup() -> None:
+    from django.core.exceptions import FieldError
+    from django.db import connection
+
+    make.make_credential(name="c", secret="plain-text-secret")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT secret FROM inventory_credential")
+        stored = str(cursor.fetchone()[0])
+    assert "plain-text-secret" not in stored and stored.startswith("gAAAA")
+    assert Credential.objects.get(name="c").secret == "plain-text-secret"
+    with pytest.raises(FieldError):
+        Credential.objects.filter(secret="plain-text-secret").exists()
+
+
+@pytest.mark.parametrize("value", [0, 1, 2**53 + 1, 2**63 - 1, 2**63, 2**64 - 1])
+def test_a_64_bit_counter_is_exact(value: int) -> None:
+    from netmon.common.fields import Counter64Field
+
+    field = Counter64Field()
+    stored = field.get_prep_value(value)
+    assert -(2**63) <= stored < 2**63
+    assert field.from_db_value(stored, None, None) == value

@@ -1,0 +1,144 @@
+"""Every route, tried by everybody: nobody, a viewer, an operator and an admin.
+
+The table is made from the URL configuration, so a new route cannot be forgotten: it is closed until somebody writes
+down here that it is open.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from tests import factories, people
+
+pytestmark = pytest.mark.django_db
+
+OPEN = {
+    "api/v1/health/",
+    "api/v1/auth/token/",
+    "api/v1/auth/token/refresh/",
+    "api/v1/auth/token/verify/",
+}
+# Rank that reading and writing need, where it is not viewer and operator: 1 viewer, 2 operator, 3 admin.
+READ = {"api/v1/credentials/": 2}
+WRITE = {
+    "api/v1/credentials/": 3,
+    "api/v1/auth/me/": 1,
+    "api/v1/auth/logout/": 1,
+}
+RANKS = {None: 0, "viewer": 1, "operator": 2, "admin": 3}
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+def api_routes() -> Iterator[tuple[str, Any]]:
+    def walk(patterns: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+        for entry in patterns:
+            path = prefix + str(entry.pattern)
+            if isinstance(entry, URLResolver):
+                yield from walk(entry.url_patterns, path)
+            elif isinstance(entry, URLPattern):
+                yield path, entry.callback
+
+    for path, callback in walk(get_resolver().url_patterns, ""):
+        plain = re.sub(r"\(\?P<pk>[^)]*\)", "{pk}", path.replace("^", "").replace("$", "").replace("\\Z", ""))
+        if plain.startswith("api/v1/") and "format" not in plain:
+            yield plain, callback
+
+
+ROUTES = sorted({path for path, _ in api_routes()})
+
+
+def needed(path: str, method: str) -> int:
+    table, default = (READ, 1) if method == "get" else (WRITE, 2)
+    return next((rank for prefix, rank in table.items() if path.startswith(prefix)), default)
+
+
+@pytest.fixture
+def ids(cast: people.Cast, _clean_cache: None) -> dict[str, int]:
+    """An object for each resource, so that a refusal is a refusal and not a 404."""
+    router, switch = factories.make_flat(), factories.make_flat(kind="switch")
+    computer = factories.make_flat(kind="computer")
+    endpoint = router.endpoints.get(protocol="snmp")
+    interface = router.interfaces.get()
+    from inventory.models import Prefix
+    from netmon.jobs import services as jobs
+
+    job, _ = jobs.start(kind="test", key="1", task="netmon.jobs.tasks.reconcile_jobs", user=None, deadline_seconds=60)
+    return {
+        "routers": router.pk,
+        "devices": router.pk,
+        "switches": switch.pk,
+        "computers": computer.pk,
+        "endpoints": endpoint.pk,
+        "credentials": endpoint.credential_id,
+        "interfaces": interface.pk,
+        "ip-addresses": router.primary_ip_id,
+        "tenants": factories.make_tenant().pk,
+        "sites": factories.make_site().pk,
+        "prefixes": Prefix.objects.create(cidr="10.0.0.0/24").pk,
+        "checks": endpoint.checks.first().pk,
+        "series": factories.make_series(router).pk,
+        "jobs": job.pk,
+    }
+
+
+@pytest.mark.parametrize("role", RANKS, ids=lambda role: role or "nobody")
+def test_every_api_route_answers_each_role_as_the_table_says(
+    role: str | None, ids: dict[str, int], cast: people.Cast
+) -> None:
+    assert len(ROUTES) > 40, ROUTES
+    wrong = []
+    for path in ROUTES:
+        resource = path.split("/")[2]
+        url = "/" + path.replace("{pk}", str(ids.get(resource, 1)))
+        for method in METHODS:
+            if method == "delete" and role == "admin":
+                continue  # deletes what the next route needs; permission is the same as for put
+            client = people.client_for(cast.by_role(role) if role else None)
+            options = {} if method == "get" else {"data": {}, "format": "json"}
+            target = f"{url}?wait=0" if path.endswith("/poll/") else url
+            if path.endswith("/run/") and method == "post" and RANKS[role] >= 2:
+                continue  # would wait for a worker; its permission is that of pause
+            answer = getattr(client, method)(target, **options)
+            status = answer.status_code
+            if path in OPEN:
+                ok = status not in (403,) and not (status == 401 and method == "get" and path.endswith("health/"))
+            elif role is None:
+                ok = status == 401 or (status == 405 and method != "get")
+            elif RANKS[role] < needed(path, method):
+                ok = status in (403, 405)
+            else:
+                ok = status not in (401, 403, 500)
+            if not ok or status == 500:
+                wrong.append((method, path, role, status))
+    assert not wrong, wrong
+
+
+PAGES = ("/", "/monitoring/dashboard", "/devices/", "/health/", "/api/docs/", "/api/redoc/", "/api/schema/")
+
+
+@pytest.mark.parametrize("role", RANKS, ids=lambda role: role or "nobody")
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_wants_a_login(path: str, role: str | None, cast: people.Cast) -> None:
+    answer = people.client_for(cast.by_role(role) if role else None).get(path)
+    if role is None:
+        assert answer.status_code in (302, 401, 403)
+    else:
+        assert answer.status_code == 200, answer.status_code
+
+
+@pytest.mark.parametrize(("role", "status"), [(None, 302), ("viewer", 302), ("operator", 302), ("admin", 200)])
+def test_the_admin_site_is_for_admins(role: str | None, status: int, cast: people.Cast) -> None:
+    client = people.client_for(cast.by_role(role) if role else None)
+    assert client.get("/admin/").status_code == status
+    assert client.get("/admin/inventory/device/").status_code == status
+
+
+def test_a_switched_off_account_sees_nothing(cast: people.Cast) -> None:
+    client = people.client_for(cast.omar)
+    assert client.get("/api/v1/devices/").status_code == 200
+    cast.omar.is_active = False
+    cast.omar.save()
+    assert client.get("/api/v1/devices/").status_code in (401, 403)
