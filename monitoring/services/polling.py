@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Any
 
 from django.db import DatabaseError
@@ -60,8 +59,7 @@ def run_shard(
         except (NetmonError, LookupError) as error:
             results.append(Result(key=check.pk, error=_as_netmon(error)))
     _write([(checks[result.key], result) for result in results])
-    came = runner.run(runs, deadline_seconds=seconds)
-    while batch := list(islice(came, BATCH)):
+    for batch in runner.run_in_batches(runs, deadline_seconds=seconds, size=BATCH):
         _write([(checks[result.key], result) for result in batch])
         results.extend(batch)
     cut_off = [result.key for result in results if result.is_cut_off]

@@ -181,3 +181,16 @@ def test_the_demo_keeps_its_port_while_it_is_free(tmp_path: Path) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind(("0.0.0.0", port))
         assert demo.agents_port(tmp_path) != port
+
+
+def test_saving_again_moves_secrets_to_the_first_key(settings: Any) -> None:
+    """What docs/how-to/rotate-keys.md tells to do."""
+    make_credential(secret="s3cret", priv_secret="pr1vate")
+    settings.FERNET_KEYS = [Fernet.generate_key().decode(), *settings.FERNET_KEYS]
+    assert by_name(doctor.encryption())["secrets"].state == "warn"
+    for row in Credential.objects.all():
+        row.save(update_fields=["secret", "priv_secret"])
+    settings.FERNET_KEYS = settings.FERNET_KEYS[:1]
+    assert by_name(doctor.encryption())["secrets"].state == "ok"
+    row = Credential.objects.get()
+    assert (row.secret, row.priv_secret) == ("s3cret", "pr1vate")

@@ -145,14 +145,10 @@ def pages() -> list[Path]:
     return [*roots, *sorted(DOCS.rglob("*.md"))]
 
 
-# Put there by those who draw and write them.
-ELSEWHERE = {"overview.png", "time-series.md", "0012-time-series.md", "0020-content-security-policy.md"}
-
-
 @pytest.mark.parametrize("path", pages(), ids=lambda path: str(path.relative_to(REPOSITORY)))
 def test_links_lead_somewhere(path: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text()):
-        if not target.startswith(("http://", "https://", "mailto:")) and Path(target).name not in ELSEWHERE:
+        if not target.startswith(("http://", "https://", "mailto:")):
             assert (path.parent / target).exists(), target
 
 

@@ -53,7 +53,9 @@ def test_what_is_past_its_deadline_is_lost_and_a_late_worker_does_not_overwrite_
 
 def test_a_job_that_nobody_took_is_sent_again_a_few_times(django_capture_on_commit_callbacks: object) -> None:
     job = start()
-    Job.objects.update(created_at=timezone.now() - timedelta(minutes=1), deadline_at=timezone.now() + timedelta(hours=1))
+    Job.objects.update(
+        created_at=timezone.now() - timedelta(minutes=1), deadline_at=timezone.now() + timedelta(hours=1)
+    )
     sent = [jobs.reconcile()["resent"] for _ in range(8)]
     assert sum(sent) == jobs.MAX_SENDS - 1
     job.refresh_from_db()
