@@ -9,7 +9,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 
 from inventory.models import Device
-from monitoring import polled, runner
+from monitoring import runner
+from monitoring.management import polled
 from monitoring.services import polling, probing
 from netmon.common.addresses import check_contactable
 from netmon.common.fields import fold

@@ -9,7 +9,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from monitoring import modules, polled
+from monitoring import modules
+from monitoring.management import polled
 from monitoring.management.commands import poll
 from monitoring.models import Check, DeviceState
 from monitoring.modules import Collected, InterfaceReading, Reading
