@@ -151,7 +151,8 @@ class Command(BaseCommand):
         else:
             self._write_lines(polled.table(polled.result_rows(found["results"]), right=(2,)))
             self._write_lines(polled.details(found))
-            if found["diagnosis"]:
+            said = {entry["error_detail"] for entry in found["results"]}
+            if found["diagnosis"] and found["diagnosis"] not in said:
                 self._write_lines(["", found["diagnosis"]])
         return polled.exit_code(found["results"])
 
