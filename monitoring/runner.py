@@ -10,9 +10,9 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from monitoring.modules import Collect, Collected
 from netmon.drivers.errors import DeadlineExceeded, DriverError
@@ -20,6 +20,8 @@ from netmon.drivers.errors import DeadlineExceeded, DriverError
 log = logging.getLogger(__name__)
 
 WIDTH = 200
+LINGER_SECONDS = 0.5
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,15 +73,40 @@ def _loop() -> _Loop:
         return _current
 
 
-def run(runs: Sequence[Run], *, deadline_seconds: float) -> Iterator[Result]:
-    """Results as they come; every run gives exactly one. What the deadline cuts off is neither good nor bad."""
+def _start(runs: Sequence[Run], deadline_seconds: float) -> "queue.SimpleQueue[Result]":
+    """Starts all runs; each puts exactly one result into the queue."""
     holder = _loop()
     results: queue.SimpleQueue[Result] = queue.SimpleQueue()
     end = time.monotonic() + deadline_seconds
     for entry in runs:
         asyncio.run_coroutine_threadsafe(_one(entry, holder.width, end, results), holder.loop)
+    return results
+
+
+def run(runs: Sequence[Run], *, deadline_seconds: float) -> Iterator[Result]:
+    """Results as they come; every run gives exactly one. What the deadline cuts off is neither good nor bad."""
+    results = _start(runs, deadline_seconds)
     for _ in runs:
         yield results.get()
+
+
+def run_in_batches(runs: Sequence[Run], *, deadline_seconds: float, size: int) -> Iterator[list[Result]]:
+    """The same in batches of at most `size`.
+
+    A batch goes LINGER_SECONDS after its first result: who answers must not wait for the retries of who is silent.
+    """
+    results = _start(runs, deadline_seconds)
+    left = len(runs)
+    while left:
+        batch = [results.get()]
+        until = time.monotonic() + LINGER_SECONDS
+        while len(batch) < min(size, left):
+            try:
+                batch.append(results.get(timeout=max(0.0, until - time.monotonic())))
+            except queue.Empty:
+                break
+        left -= len(batch)
+        yield batch
 
 
 async def _one(entry: Run, width: asyncio.Semaphore, end: float, results: "queue.SimpleQueue[Result]") -> None:
@@ -111,3 +138,12 @@ def call(collect: Collect, target: Any, context: Mapping[str, Any], *, deadline_
     if result.collected is None:
         raise DeadlineExceeded(f"No complete answer within {deadline_seconds:g} s.")
     return result.collected
+
+
+def wait_for(question: Coroutine[Any, Any, Answer], *, deadline_seconds: float) -> Answer:
+    """One coroutine of a driver, such as a name to resolve. Raises what it raises, DeadlineExceeded at the deadline."""
+    future = asyncio.run_coroutine_threadsafe(asyncio.wait_for(question, deadline_seconds), _loop().loop)
+    try:
+        return future.result()
+    except TimeoutError:
+        raise DeadlineExceeded(f"No complete answer within {deadline_seconds:g} s.") from None

@@ -43,6 +43,14 @@ def beat() -> Process:
     return Process("beat", argv, stop_order=1)
 
 
+def fleet(port: int, community: str) -> Process:
+    """The simulated network of `manage.py demo`; no part of the product."""
+    argv = (
+        sys.executable, "-m", "netmon.lab.snmp_fleet", "--port", str(port), "--community", community, "--quiet",
+    )  # fmt: skip
+    return Process("fleet", argv, stop_order=4)
+
+
 def all_processes(bind: str) -> list[Process]:
     return [web(bind), worker(), beat()]
 

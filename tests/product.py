@@ -126,7 +126,7 @@ class Product:
                 os.kill(pid, signal.SIGKILL)
 
     def pids(self, name: str = "") -> list[int]:
-        """Processes of this product, by the data directory in their environment; `name`: those of one supervised child."""
+        """This product's processes, by the data directory in their environment; `name`: those of one child."""
         mark = f"NETMON_VAR_DIR={self.environment['NETMON_VAR_DIR']}".encode()
         role = f"NETMON_SUPERVISED={name}".encode()
         found = []

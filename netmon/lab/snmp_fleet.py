@@ -212,7 +212,7 @@ class _View:
         return 0, 0, body
 
 
-def serve(fleet: Fleet, port: int, bind: str = ANY_ADDRESS) -> NoReturn:
+def serve(fleet: Fleet, port: int, bind: str = ANY_ADDRESS, *, is_quiet: bool = False) -> NoReturn:
     """Answers for ever. Prints "ready" when the socket listens; raises OSError when the port is taken."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
@@ -220,7 +220,8 @@ def serve(fleet: Fleet, port: int, bind: str = ANY_ADDRESS) -> NoReturn:
         sock.setsockopt(socket.SOL_SOCKET, option, 4 << 20)
     sock.bind((bind, port))
     sock.setblocking(False)
-    print("ready", flush=True)
+    if not is_quiet:
+        print("ready", flush=True)
     late: list[tuple[float, int, bytes, list[tuple[int, int, bytes]], tuple[str, int]]] = []
     number = 0
     while True:
@@ -268,10 +269,11 @@ def main() -> None:
         "--bind", default=ANY_ADDRESS, help="one address serves only that device (default: all of them)"
     )
     parser.add_argument("--community", help="answer only to this community (default: to any)")
+    parser.add_argument("--quiet", action="store_true", help="say nothing")
     arguments = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
-    serve(Fleet(arguments.community), arguments.port, arguments.bind)
+    serve(Fleet(arguments.community), arguments.port, arguments.bind, is_quiet=arguments.quiet)
 
 
 if __name__ == "__main__":

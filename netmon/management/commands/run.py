@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from netmon import first_start, processes
+from netmon.processes import Process
 from netmon.supervisor import Supervisor
 
 
@@ -24,6 +25,19 @@ def parse_bind(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
+def check_free(host: str, port: int) -> None:
+    """Raises CommandError when something listens there already."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            shown = f"[{host}]" if ":" in host else host
+            raise CommandError(
+                f"Cannot listen on {shown}:{port}: {error.strerror}. Try BIND={shown}:{port + 1}."
+            ) from None
+
+
 class Command(BaseCommand):
     help = "Run netmon: web, worker and beat in one supervised process tree. Ctrl-C stops it."
 
@@ -33,15 +47,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         host, port = parse_bind(options["bind"])
         shown = f"[{host}]" if ":" in host else host
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-            except OSError as error:
-                raise CommandError(
-                    f"Cannot listen on {shown}:{port}: {error.strerror}. Try BIND={shown}:{port + 1}."
-                ) from None
+        check_free(host, port)
         password = first_start.prepare()
+        more = self.prepare(options)
         self.stdout.write(f"\n  netmon runs on http://{shown}:{port}   (Ctrl-C stops it)\n")
         if password:
             self.stdout.write(
@@ -49,5 +57,9 @@ class Command(BaseCommand):
                 "  It is shown this once; change it in the admin.\n"
             )
         self.stdout.flush()
-        supervisor = Supervisor(processes.all_processes(f"{shown}:{port}"))
+        supervisor = Supervisor([*processes.all_processes(f"{shown}:{port}"), *more])
         sys.exit(supervisor.run())
+
+    def prepare(self, options: dict[str, Any]) -> list[Process]:
+        """After the schema, before the first process: what else to set up, and what else to start."""
+        return []

@@ -109,7 +109,8 @@ def test_no_slot_holds_two_samples_and_no_check_is_stuck(product: Product) -> No
         (path,) = (product.directory / "var").glob("*-samples.sqlite3")
         with sqlite3.connect(path) as connection:
             doubled = connection.execute(
-                "SELECT count(*) FROM (SELECT slot, series_id FROM monitoring_samplerow GROUP BY 1, 2 HAVING count(*) > 1)"
+                "SELECT count(*) FROM "
+                "(SELECT slot, series_id FROM monitoring_samplerow GROUP BY 1, 2 HAVING count(*) > 1)"
             ).fetchone()
         assert doubled == (0,)
 

@@ -98,6 +98,15 @@ def test_the_database_holds_no_clear_text(world: dict[str, Any], tmp_path: Any) 
         assert not secrets_in(repr(cursor.fetchall()))
 
 
+def test_an_export_holds_none_and_can_be_loaded(world: dict[str, Any], tmp_path: Any) -> None:
+    path = tmp_path / "dump.json"
+    call_command("dumpdata", "inventory.credential", output=str(path))
+    assert not secrets_in(path.read_text())
+    before = {row.pk: (row.secret, row.priv_secret) for row in Credential.objects.all()}
+    call_command("loaddata", str(path), verbosity=0)
+    assert {row.pk: (row.secret, row.priv_secret) for row in Credential.objects.all()} == before
+
+
 def test_viewers_do_not_even_see_the_list(world: dict[str, Any]) -> None:
     assert people.client_for(world["cast"].vera).get("/api/v1/credentials/").status_code == 403
     assert people.client_for(world["cast"].omar).post("/api/v1/credentials/", {}).status_code == 403

@@ -1,0 +1,260 @@
+"""What is wrong with this installation, and how to mend it. Each check is a generator of findings."""
+
+import json
+import os
+import shutil
+import socket
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken
+from django.conf import settings
+from django.core import checks
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
+from django.db.migrations.executor import MigrationExecutor
+from django.db.models import F, TextField
+from django.db.models.functions import Cast
+
+from inventory.models import Credential
+from monitoring.services import health
+from netmon.accounts.models import User
+from netmon.common.fields import fernet
+from netmon.drivers.icmp import RECEIVE_BUFFER
+
+OK, WARN, FAIL = "ok", "warn", "fail"
+# Passwords that examples and other products document.
+WELL_KNOWN = ("admin123", "changeme", "password", "testpass123", "admin", "netmon")
+USERS_TRIED = 20  # a slow hash is slow here too
+NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs", "afs"}
+DISK_WARN_BYTES, DISK_FAIL_BYTES = 2 << 30, 200 << 20
+LOCAL_NAMES = {"127.0.0.1", "localhost", "[::1]", "testserver"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`state` is ok, warn or fail; a remedy goes with the last two."""
+
+    state: str
+    name: str
+    detail: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.state:4}  {self.name:11}  {self.detail}" + (f"  -> {self.remedy}" if self.remedy else "")
+
+
+Findings = Iterator[Finding]
+
+
+def database() -> Findings:
+    for alias in connections:
+        connection = connections[alias]
+        try:
+            connection.ensure_connection()
+            executor = MigrationExecutor(connection)
+            plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        except DatabaseError as error:
+            yield Finding(FAIL, "database", f"{alias}: {error}", "start the database, or correct DATABASE_URL")
+            continue
+        if plan:
+            migration = f"manage.py migrate --database {alias}"
+            yield Finding(FAIL, "database", f"{alias}: {len(plan)} migrations are not applied", migration)
+        else:
+            yield Finding(OK, "database", f"{alias}: {connection.vendor} answers, all migrations are applied")
+        if alias == DEFAULT_DB_ALIAS and not settings.BROKER_URL:
+            table = settings.CACHES["default"]["LOCATION"]
+            if table not in connection.introspection.table_names():
+                yield Finding(FAIL, "database", f"the cache table {table} is missing", "manage.py createcachetable")
+
+
+def sqlite() -> Findings:
+    for alias in connections:
+        connection = connections[alias]
+        if connection.vendor != "sqlite":
+            continue
+        with connection.cursor() as cursor:
+            mode = cursor.execute("PRAGMA journal_mode").fetchone()[0]
+        if mode != "wal":
+            yield Finding(FAIL, "sqlite", f"{alias}: journal mode is {mode}", "use a local disk; WAL needs one")
+        folder = Path(str(connection.settings_dict["NAME"])).parent
+        kind = file_system(folder)
+        if kind in NETWORK_FILE_SYSTEMS:
+            yield Finding(FAIL, "sqlite", f"{alias}: {folder} is on {kind}", "move NETMON_VAR_DIR to a local disk")
+        elif not os.access(folder, os.W_OK):
+            yield Finding(FAIL, "sqlite", f"{alias}: {folder} is not writable", f"chown it to uid {os.getuid()}")
+        else:
+            yield Finding(OK, "sqlite", f"{alias}: WAL, on a local disk")
+
+
+def file_system(path: Path) -> str:
+    """The type of the file system that holds `path`; empty where the system does not say."""
+    best, kind = "", ""
+    try:
+        lines = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    for line in lines:
+        _, mount, found, *_ = line.split()
+        mount = mount.replace("\\040", " ")
+        if path.resolve().is_relative_to(mount) and len(mount) >= len(best):
+            best, kind = mount, found
+    return kind
+
+
+def background() -> Findings:
+    report = health.report()["checks"]
+    broker = settings.BROKER_URL.split("@")[-1] or str(settings.BROKER_DIR)
+    if report["broker"] == "ok":
+        yield Finding(OK, "broker", f"{broker} answers")
+    else:
+        yield Finding(FAIL, "broker", f"{broker} does not answer", "start Redis, or correct BROKER_URL")
+    for process in ("worker", "beat"):
+        if report[process] == "ok":
+            yield Finding(OK, process, "alive")
+        else:
+            yield Finding(FAIL, process, "no sign of life in the last 35 s", "start netmon, and see its log")
+    lag = report["poller_lag_seconds"]
+    if lag is None:
+        return
+    if lag > health.LAG_LIMIT_SECONDS:
+        remedy = "start the worker; if it runs: more workers, NETMON_WORKER_THREADS, or longer intervals"
+        yield Finding(FAIL, "poller", f"the oldest due check has waited for {lag:.0f} s", remedy)
+    else:
+        yield Finding(OK, "poller", f"{lag:.0f} s behind")
+
+
+def encryption() -> Findings:
+    broken: list[str] = []
+    older = total = 0
+    first = Fernet(settings.FERNET_KEYS[0])
+    rows = Credential.objects.annotate(
+        stored=Cast(F("secret"), TextField()), stored_priv=Cast(F("priv_secret"), TextField())
+    ).values_list("name", "stored", "stored_priv")
+    for name, *stored in rows.iterator():
+        for text in filter(None, stored):
+            total += 1
+            try:
+                fernet().decrypt(text.encode())
+            except InvalidToken:
+                broken.append(name)
+                continue
+            try:
+                first.decrypt(text.encode())
+            except InvalidToken:
+                older += 1
+    if broken:
+        names = ", ".join(dict.fromkeys(broken[:5]))
+        remedy = "put the key back that they were written with (NETMON_FERNET_KEYS), or enter the secrets anew"
+        yield Finding(FAIL, "secrets", f"{len(broken)} of {total} secrets do not decrypt: {names}", remedy)
+    elif older:
+        remedy = "keep that key in NETMON_FERNET_KEYS until they have been saved again"
+        yield Finding(WARN, "secrets", f"{older} of {total} secrets are encrypted with an older key", remedy)
+    else:
+        yield Finding(OK, "secrets", f"{total} secrets decrypt")
+
+
+def icmp() -> Findings:
+    for kind, word in ((socket.SOCK_DGRAM, "unprivileged"), (socket.SOCK_RAW, "raw")):
+        try:
+            socket.socket(socket.AF_INET, kind, socket.IPPROTO_ICMP).close()
+        except OSError:
+            continue
+        yield Finding(OK, "ping", f"{word} ICMP sockets are allowed")
+        break
+    else:
+        remedy = f"sysctl -w net.ipv4.ping_group_range='{os.getgid()} {os.getgid()}', or CAP_NET_RAW"
+        yield Finding(WARN, "ping", "this process may open no ICMP socket: no device is pinged", remedy)
+
+
+def receive_buffer(path: Path = Path("/proc/sys/net/core/rmem_max")) -> Findings:
+    try:
+        limit = int(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return
+    if limit < RECEIVE_BUFFER:
+        remedy = f"sysctl -w net.core.rmem_max={RECEIVE_BUFFER}"
+        yield Finding(WARN, "buffers", f"net.core.rmem_max is {limit}: replies of many pings at once get lost", remedy)
+    else:
+        yield Finding(OK, "buffers", f"net.core.rmem_max is {limit}")
+
+
+def disk() -> Findings:
+    usage = shutil.disk_usage(settings.VAR_DIR)
+    detail = f"{usage.free / 2**30:.1f} GiB free under {settings.VAR_DIR}"
+    remedy = "make room, or keep samples for less long (NETMON_SAMPLES_*_DAYS, manage.py prune)"
+    if usage.free < DISK_FAIL_BYTES:
+        yield Finding(FAIL, "disk", detail, remedy)
+    elif usage.free < DISK_WARN_BYTES:
+        yield Finding(WARN, "disk", detail, remedy)
+    else:
+        yield Finding(OK, "disk", detail)
+
+
+def file_modes() -> Findings:
+    open_ones = []
+    for path in [settings.VAR_DIR, *sorted((settings.VAR_DIR / "secrets").glob("*"))]:
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            open_ones.append(str(path))
+    if open_ones:
+        remedy = f"chmod go-rwx {' '.join(open_ones)}"
+        yield Finding(FAIL, "files", f"others may read {', '.join(open_ones)}", remedy)
+    else:
+        yield Finding(OK, "files", "data and secrets are this user's alone")
+
+
+def passwords() -> Findings:
+    weak, tried = [], 0
+    for user in User.objects.filter(is_active=True).order_by("-is_superuser", "-role", "pk")[:USERS_TRIED]:
+        if not user.has_usable_password():
+            continue
+        tried += 1
+        if any(user.check_password(text) for text in (*WELL_KNOWN, user.username)):
+            weak.append(user.username)
+    if weak:
+        remedy = "manage.py changepassword " + weak[0]
+        yield Finding(FAIL, "passwords", f"a well-known password: {', '.join(weak)}", remedy)
+    else:
+        yield Finding(OK, "passwords", f"none of {tried} accounts has a well-known password")
+
+
+def configuration() -> Findings:
+    found = [message for message in checks.run_checks() if not message.is_silenced()]
+    for message in found:
+        state = FAIL if message.level >= checks.ERROR else WARN
+        yield Finding(state, "settings", f"{message.id}: {message.msg}", message.hint or "")
+    if not set(settings.ALLOWED_HOSTS) <= LOCAL_NAMES and not settings.HTTPS:
+        remedy = "put a TLS proxy in front, and set NETMON_HTTPS=1 and NETMON_BEHIND_PROXY=1"
+        yield Finding(WARN, "settings", "a public host name without HTTPS: passwords travel in clear", remedy)
+    elif not found:
+        yield Finding(OK, "settings", "nothing to object to")
+
+
+CHECKS: tuple[Callable[[], Findings], ...] = (
+    configuration,
+    database,
+    sqlite,
+    background,
+    encryption,
+    passwords,
+    icmp,
+    receive_buffer,
+    disk,
+    file_modes,
+)
+
+
+def examine() -> Findings:
+    """All findings, in order. A check that the database fails is one finding, and the rest go on."""
+    for check in CHECKS:
+        try:
+            yield from check()
+        except DatabaseError as error:
+            text = str(error).splitlines()[0] if str(error) else type(error).__name__
+            yield Finding(WARN, check.__name__, f"not examined: {text}", "mend the database first")
+
+
+def as_json(findings: list[Finding]) -> str:
+    document = {"ok": not any(f.state == FAIL for f in findings), "findings": [asdict(f) for f in findings]}
+    return json.dumps(document, indent=2)
