@@ -174,7 +174,8 @@ def _await_others(before: dict[int, datetime | None], deadline: datetime) -> Non
 
 def outcome(check: Check, before: datetime | None, result: Result | None) -> dict[str, Any]:
     """What a run of a check came to, for API, page and command. `before` is when it had run last."""
-    is_fresh = check.last_run_at is not None and check.last_run_at != before
+    ours = result is not None and not result.is_cut_off
+    is_fresh = check.last_run_at is not None and (ours or check.last_run_at != before)
     return {
         "check": check.pk,
         "module": check.module,

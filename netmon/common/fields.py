@@ -133,7 +133,7 @@ class EncryptedTextField(models.TextField):
 
     def value_to_string(self, obj: models.Model) -> str:
         """For dumpdata: an export must not hold the clear text either."""
-        value = self.value_from_object(obj)
+        value = str(self.value_from_object(obj) or "")
         return EXPORTED + fernet().encrypt(value.encode()).decode() if value else ""
 
     def to_python(self, value: Any) -> Any:

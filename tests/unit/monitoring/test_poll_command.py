@@ -115,7 +115,7 @@ def test_exit_codes_say_what_came_of_it(answers: dict[str, DriverError]) -> None
 def test_a_device_that_is_polled_already_asks_to_try_later(answers: dict[str, DriverError]) -> None:
     device = make_flat(name="far")
     Check.objects.filter(endpoint__device=device).update(
-        claimed_until=timezone.now() + timedelta(seconds=20), claim_token="x"
+        claimed_until=timezone.now() + timedelta(seconds=1), claim_token="x"
     )
     code, text = run("far")
     assert code == 75 and "under way" in text
