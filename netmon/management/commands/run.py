@@ -1,8 +1,10 @@
 import ipaddress
+import os
 import socket
 import sys
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from netmon import first_start, processes
@@ -48,6 +50,7 @@ class Command(BaseCommand):
         host, port = parse_bind(options["bind"])
         shown = f"[{host}]" if ":" in host else host
         check_free(host, port)
+        self.admit(host, shown)
         password = first_start.prepare()
         more = self.prepare(options)
         self.stdout.write(f"\n  netmon runs on http://{shown}:{port}   (Ctrl-C stops it)\n")
@@ -59,6 +62,19 @@ class Command(BaseCommand):
         self.stdout.flush()
         supervisor = Supervisor([*processes.all_processes(f"{shown}:{port}"), *more])
         sys.exit(supervisor.run())
+
+    def admit(self, host: str, shown: str) -> None:
+        """Let netmon answer under the address asked for; by default it answers under this machine's own only."""
+        address = ipaddress.ip_address(host)
+        if "NETMON_ALLOWED_HOSTS" in os.environ or "NETMON_ALLOWED_HOSTS_FILE" in os.environ or address.is_loopback:
+            return
+        if address.is_unspecified:
+            self.stdout.write(
+                "\n  Set NETMON_ALLOWED_HOSTS to the names and addresses by which browsers reach this machine:\n"
+                "  until then netmon answers to 127.0.0.1 and localhost only."
+            )
+        else:
+            os.environ["NETMON_ALLOWED_HOSTS"] = ",".join([*settings.ALLOWED_HOSTS, shown])
 
     def prepare(self, options: dict[str, Any]) -> list[Process]:
         """After the schema, before the first process: what else to set up, and what else to start."""
