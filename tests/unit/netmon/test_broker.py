@@ -45,7 +45,7 @@ def test_a_reader_beside_busy_writers_gets_every_message_whole(tmp_path: Path) -
 
 
 def test_folder_and_messages_are_private(tmp_path: Path) -> None:
-    with connect(tmp_path) as connection, connection.SimpleQueue("poll") as queue:
+    with connect(tmp_path) as connection, connection.SimpleQueue("jobs") as queue:
         queue.put({"id": 1})
         (message,) = (tmp_path / "q").iterdir()
         assert stat.S_IMODE(message.stat().st_mode) == 0o600
