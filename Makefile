@@ -29,11 +29,11 @@ test: ## everything: checks, then the suite on SQLite and on PostgreSQL with Red
 
 test-embedded: ## the suite on SQLite and the filesystem broker
 	@sh .ci/environment test
-	$(PYTHON_IN_VENV) -m pytest -n 2 --dist loadgroup
+	$(PYTHON_IN_VENV) -m pytest -n 2 --dist loadfile
 
 test-production: ## the suite on PostgreSQL and Redis
 	@sh .ci/environment test
-	NETMON_TEST_STACK=production $(PYTHON_IN_VENV) -m pytest -n 2 --dist loadgroup
+	NETMON_TEST_STACK=production $(PYTHON_IN_VENV) -m pytest -n 2 --dist loadfile
 
 unit: ## the fast part
 	@sh .ci/environment test
@@ -42,12 +42,12 @@ unit: ## the fast part
 integration: ## real daemons
 	@sh .ci/environment test
 	@sh .ci/packages
-	$(PYTHON_IN_VENV) -m pytest -n 2 --dist loadgroup tests/contract tests/integration
+	$(PYTHON_IN_VENV) -m pytest -n 2 --dist loadfile tests/contract tests/integration
 
 browser: ## a real browser
 	@sh .ci/environment test
 	@sh .ci/packages
-	$(PYTHON_IN_VENV) -m pytest --dist loadgroup tests/browser
+	$(PYTHON_IN_VENV) -m pytest --dist loadfile tests/browser
 
 check: lint types contracts migrations schema vendor ## everything that needs no test run
 

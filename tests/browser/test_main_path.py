@@ -10,7 +10,7 @@ from tests.browser.helpers import SECONDS, Visitor
 from tests.daemons.snmpd import Agent, snmpd
 from tests.product import PASSWORD, Product
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("browser_main_path")]
+pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from tests.daemons.snmpd import Agent, V3User, snmpd
 from tests.product import REPOSITORY, Product
 from tests.stack import is_production
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("commands")]
+pytestmark = pytest.mark.integration
 
 USER = V3User("SHA-256", "AES")
 ADDRESS = "127.0.0.9"

@@ -14,7 +14,7 @@ from tests.daemons.fleet import fleet
 from tests.product import Product
 from tests.stack import is_production
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("crashes")]
+pytestmark = pytest.mark.integration
 
 DEVICES = 8
 
