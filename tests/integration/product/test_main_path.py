@@ -135,12 +135,13 @@ def test_the_rate_of_known_traffic_is_right_within_two_percent(product: Product,
     check = checks_of(product, far_router)["snmp.interfaces"]
     rows = product.get(f"/api/v1/series/?device={far_router}&metric_set=if.counters").body["results"]
     series = next(row["id"] for row in rows if row["interface_name"] == "eth0")
+    path = f"/api/v1/series/{series}/"
     runs: list[tuple[float, float]] = []
 
     def note_run() -> int:
         """Note the present rate with the time of its poll whenever there was a new one; how many so far."""
         at = product.get(f"/api/v1/checks/{check['id']}/").body["last_run_at"]
-        present = product.get(f"/api/v1/series/{series}/").body
+        present = product.get(path).body
         if at and present["last_at"] == at and (not runs or parse(at) > runs[-1][0]):
             rate = present["present"]["in_bps"]
             assert rate is not None, "a gap although the agent lives"
@@ -150,7 +151,7 @@ def test_the_rate_of_known_traffic_is_right_within_two_percent(product: Product,
     # net-snmp reads its interface table every 3 s, so a single rate is that of a stretch up to 3 s off. What moved
     # between two quiet polls is exact: rate times time, summed.
     # In the first ten seconds of a device's life a restart could not be told from it, and rates are withheld.
-    wait_until(lambda: product.state(far_router)["uptime_seconds"] > 15, seconds=40, what="15 s of the agent's life")
+    wait_until(lambda: product.get(path).body["present"]["in_bps"] is not None, seconds=60, what="a first rate")
     wait_until(lambda: note_run() == 1, seconds=40, what="a quiet poll before")
     done = threading.Event()
     sent: list[float] = []
