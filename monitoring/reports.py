@@ -58,7 +58,12 @@ def number(value: float, digits: int = 3) -> float | None:
 def reach_series(device: Device) -> Series | None:
     """The series that says whether the device answered: ping where there is one, else SNMP."""
     rows = {row.metric_set: row for row in Series.objects.filter(device=device, metric_set__in=("icmp", "snmp.system"))}
-    return rows.get("icmp") or rows.get("snmp.system")
+    ping, snmp = rows.get("icmp"), rows.get("snmp.system")
+    if ping is None or snmp is None or ping.last_at is None or snmp.last_at is None:
+        return ping or snmp
+    # The series of a ping that was switched off outlives it.
+    is_stale = snmp.last_at - ping.last_at > timedelta(seconds=5 * ping.period_seconds)
+    return snmp if is_stale else ping
 
 
 def interface_series(device: Device, interface: str | None = None) -> list[Series]:

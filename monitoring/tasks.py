@@ -33,6 +33,7 @@ def seal_samples() -> None:
 @shared_task
 def prune_samples() -> None:
     retention.prune()
+    retention.sweep_orphans()
 
 
 @shared_task

@@ -85,7 +85,8 @@ async def collect(target: SnmpTarget, context: Mapping[str, Any]) -> Collected:
 
 
 def _number(var_bind: VarBind) -> int | None:
-    return var_bind.value if isinstance(var_bind.value, int) and var_bind.value >= 0 else None
+    """Everything asked here has at most 32 bits; an agent that gives more is not believed."""
+    return var_bind.value if isinstance(var_bind.value, int) and 0 <= var_bind.value < 2**32 else None
 
 
 def _text(var_bind: VarBind, limit: int = 255) -> str:

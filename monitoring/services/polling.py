@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import DatabaseError
+from django.db import DatabaseError, DataError
 from django.utils import timezone
 
 from inventory.models import Device
@@ -23,6 +23,8 @@ from netmon.jobs.models import Job
 log = logging.getLogger(__name__)
 
 BATCH = 50
+# What a value that no column holds may raise, by database: it must cost one result, not the batch.
+UNWRITABLE = (DatabaseError, OverflowError, ValueError)
 POLL_SECONDS = 28.0
 # Collecting ends this long before the claim does: what came must still be written.
 WRITE_RESERVE = 1.0
@@ -33,7 +35,8 @@ def run_shard(
 ) -> list[Result]:
     """Run the checks of a claim and write what came. A late or repeated message finds its claim gone and does nothing.
 
-    A device that is down is asked by its availability checks only, unless `insist`.
+    A device that is down is asked by its availability checks only. With `insist` it is asked everything, and a bug is
+    left to the results, where whoever asked sees it.
 
     Raises what a bug in a module raised, after everything else has been written.
     """
@@ -59,15 +62,16 @@ def run_shard(
             runs.append(_prepare(check))
         except (NetmonError, LookupError) as error:
             results.append(Result(key=check.pk, error=_as_netmon(error)))
-    _write([(checks[result.key], result) for result in results])
+    failed = _write([(checks[result.key], result) for result in results])
     for batch in runner.run_in_batches(runs, deadline_seconds=seconds, size=BATCH):
-        _write([(checks[result.key], result) for result in batch])
+        failed += _write([(checks[result.key], result) for result in batch])
         results.extend(batch)
     cut_off = [result.key for result in results if result.is_cut_off]
     if cut_off:
         log.warning("%d of %d %s checks were cut off at the deadline", len(cut_off), len(checks), protocol)
         Check.objects.filter(pk__in=cut_off, claim_token=token).update(claimed_until=None, claim_token="")
-    _reraise_bug(results)
+    if not insist:
+        _reraise_bug(results, failed)
     return results
 
 
@@ -87,29 +91,33 @@ def _prepare(check: Check) -> Run:
     return Run(key=check.pk, collect=module.collect, target=target_of(check.endpoint), context=context)
 
 
-def _write(pairs: list[tuple[Check, Result]]) -> None:
+def _write(pairs: list[tuple[Check, Result]]) -> list[Exception]:
+    """Write results; what cannot be written costs its own check only, and is returned."""
     try:
         recording.record(pairs)
-    except DatabaseError:
-        if len(pairs) == 1:
-            raise
-        # One bad row must not cost the others their results.
+    except UNWRITABLE:
         log.exception("a batch of %d results could not be written; writing them one by one", len(pairs))
-        failed: DatabaseError | None = None
-        for pair in pairs:
-            try:
-                recording.record([pair])
-            except DatabaseError as error:
-                log.exception("the result of check %s could not be written", pair[0].pk)
-                failed = error
-        if failed:
-            raise failed from None
+    else:
+        return []
+    failed: list[Exception] = []
+    for check, result in pairs:
+        try:
+            recording.record([(check, result)])
+        except UNWRITABLE as error:
+            log.exception("the result of check %s could not be written", check.pk)
+            failed.append(error)
+            if not isinstance(error, DatabaseError) or isinstance(error, DataError):
+                # The value's fault, not the database's: let the check say so and rest.
+                recording.record([(check, Result(key=check.pk, error=error))])
+    return failed
 
 
-def _reraise_bug(results: Iterable[Result]) -> None:
+def _reraise_bug(results: Iterable[Result], failed: list[Exception]) -> None:
     for result in results:
         if result.error and not isinstance(result.error, (DriverError, NetmonError)):
             raise result.error
+    if failed:
+        raise failed[0]
 
 
 def poll_now(device: Device, *, user: Any) -> Job:
@@ -134,7 +142,12 @@ def run_poll_job(job_id: int) -> None:
     if device is None:
         jobs.finish(job, error_code="not_found", error_detail="The device is gone.")
         return
-    jobs.finish(job, result=poll_device(device))
+    is_ended = False
+    try:
+        is_ended = jobs.finish(job, result=poll_device(device))
+    finally:
+        if not is_ended:
+            jobs.finish(job, error_code="internal", error_detail="A fault in netmon; see the log.")
 
 
 def poll_device(device: Device) -> list[dict[str, Any]]:

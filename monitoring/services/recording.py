@@ -27,7 +27,7 @@ from monitoring.runner import Result
 from monitoring.services import states
 from monitoring.store.write import CurrentWrite, SampleWrite, update_current, write_many
 from netmon.common.errors import NetmonError
-from netmon.drivers.errors import DriverError
+from netmon.drivers.errors import DriverError, LocalFault
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ def record(pairs: Sequence[tuple[Check, Result]]) -> None:
 def _still_there(pairs: Sequence[tuple[Check, Result]]) -> list[tuple[Check, Result]]:
     """Lock the rows as they are now: a person may have paused or deleted a check while it ran."""
     ids = [check.pk for check, _ in pairs]
-    rows = Check.objects.select_for_update(of=("self",)).select_related("endpoint__device").in_bulk(ids)
+    rows = Check.objects.select_for_update(of=("self",)).select_related("endpoint__device").order_by("pk").in_bulk(ids)
     kept = []
     for check, result in pairs:
         row = rows.get(check.pk)
@@ -199,10 +199,8 @@ def _note_device(batch: Batch, check: Check, module: modules.Module, collected: 
     if check.module == "icmp":
         update["response_time_ms"] = values.get("rtt_ms")
         update["loss_percent"] = values.get("loss_percent")
-        update["pinged"] = True
     else:
-        if not update.get("pinged"):
-            update.setdefault("response_time_ms", collected.response_ms)
+        update["snmp_response_ms"] = collected.response_ms
         uptime = values.get("uptime_seconds")
         if uptime is not None:
             update["uptime_seconds"] = uptime
@@ -213,16 +211,19 @@ def _add_failure(batch: Batch, check: Check, result: Result, series: list[Series
     now = timezone.now()
     _touch(check, result, now)
     error = result.error
-    if isinstance(error, (DriverError, NetmonError)):
+    if isinstance(error, LocalFault):
+        # This machine could not ask: that is no verdict about the device.
+        check.last_error_code, detail = error.code, error.detail
+    elif isinstance(error, (DriverError, NetmonError)):
         check.last_error_code, detail = error.code, error.detail
         states.note_run(check, good=False, at=now)
     else:
         # A fault of ours says nothing about the device.
         check.last_error_code, detail = "internal", f"{type(error).__name__}: a fault in netmon; see the log."
         check.next_run_at = now + BUG_PAUSE
+    is_verdict = isinstance(error, DriverError) and not isinstance(error, LocalFault)
     check.last_error_detail = detail.replace("\x00", "")[:500]
     check.last_response_ms = None
-    is_verdict = isinstance(error, DriverError)
     for row in series:
         if is_verdict:
             slot = _slot(check, now.timestamp())
@@ -233,7 +234,8 @@ def _add_failure(batch: Batch, check: Check, result: Result, series: list[Series
     if is_verdict and module and module.is_availability:
         device_id = check.endpoint.device_id
         batch.polled[device_id] = max(now, batch.polled.get(device_id, now))
-        batch.updates[device_id]["loss_percent" if check.module == "icmp" else "unanswered"] = 100.0
+        if check.module == "icmp":
+            batch.updates[device_id].update(loss_percent=100.0, response_time_ms=None)
     batch.checks.append(check)
 
 
@@ -281,9 +283,14 @@ CHECK_COLUMNS = (
 
 
 def _write_rows(batch: Batch) -> None:
-    """Everything in the main database that follows from the batch; in the caller's transaction."""
+    """Everything in the main database that follows from the batch; in the caller's transaction.
+
+    Locks are taken in one order everywhere, states before checks before series, each by number: shards of the same
+    devices run side by side, and a delete may come in between.
+    """
     ids = [check.pk for check in batch.checks]
-    unpaused = Check.objects.select_for_update().filter(pk__in=ids).exclude(status=Check.Status.PAUSED)
+    list(states.lock({check.endpoint.device_id for check in batch.checks}))
+    unpaused = Check.objects.select_for_update().filter(pk__in=ids).exclude(status=Check.Status.PAUSED).order_by("pk")
     alive = set(unpaused.values_list("pk", flat=True))
     checks = [check for check in batch.checks if check.pk in alive]
     update_current(batch.current)
@@ -297,16 +304,30 @@ def _write_rows(batch: Batch) -> None:
             DeviceFact.objects.update_or_create(
                 device_id=device_id, kind=kind, defaults={"data": data, "collected_at": at}
             )
-    for device_id, update in batch.updates.items():
-        columns = {name: value for name, value in update.items() if name not in ("pinged", "unanswered")}
+    _write_states(batch, devices)
+    now = timezone.now()
+    woken = states.evaluate(devices, now, polled={d: at for d, at in batch.polled.items() if d in devices})
+    _plan_next(checks, now)
+    _wake(woken, {check.pk for check in checks}, now)
+
+
+def _write_states(batch: Batch, devices: set[int]) -> None:
+    """Response times and uptimes. Ping's time goes before SNMP's wherever a device is pinged."""
+    pinged = set(
+        Check.objects.filter(endpoint__device_id__in=devices, module="icmp", endpoint__is_enabled=True)
+        .exclude(status=Check.Status.PAUSED)
+        .values_list("endpoint__device_id", flat=True)
+    )
+    for device_id, update in sorted(batch.updates.items()):
+        columns = dict(update)
+        snmp_response = columns.pop("snmp_response_ms", None)
+        if device_id not in pinged and snmp_response is not None:
+            columns["response_time_ms"] = snmp_response
         if device_id in devices and columns:
             DeviceState.objects.filter(device_id=device_id).update(**columns)
-    now = timezone.now()
-    came_up = states.evaluate(devices, now, polled={d: at for d, at in batch.polled.items() if d in devices})
-    _plan_next(checks, came_up, now)
 
 
-def _plan_next(checks: Sequence[Check], came_up: Sequence[int], now: datetime) -> None:
+def _plan_next(checks: Sequence[Check], now: datetime) -> None:
     by_time: dict[tuple[float, bool], list[int]] = defaultdict(list)
     for check in checks:
         if check.last_error_code == "internal":
@@ -318,8 +339,12 @@ def _plan_next(checks: Sequence[Check], came_up: Sequence[int], now: datetime) -
         # Sooner must not push back a slot that comes first anyway; later must not pull one forward.
         due = {"next_run_at__gt": at} if is_sooner else {"next_run_at__lt": at}
         Check.objects.filter(pk__in=pks, **due).update(next_run_at=at)
-    if came_up:
-        # Back again: everything that waited for the device runs now.
-        Check.objects.filter(endpoint__device_id__in=came_up, next_run_at__gt=now).exclude(
-            status=Check.Status.PAUSED
-        ).exclude(pk__in=[check.pk for check in checks]).update(next_run_at=now)
+
+
+def _wake(device_ids: Sequence[int], ours: set[int], now: datetime) -> None:
+    """Back again: what waited for the device runs now, except what is under way."""
+    if not device_ids:
+        return
+    Check.objects.filter(endpoint__device_id__in=device_ids, next_run_at__gt=now).exclude(
+        status=Check.Status.PAUSED
+    ).exclude(pk__in=ours).exclude(claimed_until__gt=now).update(next_run_at=now)

@@ -28,6 +28,8 @@ SLOW_SHARD = 20
 MARGIN = timedelta(seconds=2)
 SHORTEST_RUN = timedelta(seconds=12)
 CLAIM_LIMIT = 5000
+# No check waits longer; what lies further ahead was planned by a clock that has been set back since.
+LONGEST_WAIT = timedelta(days=1, hours=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def watched(now: datetime) -> Q:
     return (
         ~Q(status=Check.Status.PAUSED)
         & Q(endpoint__is_enabled=True, endpoint__device__status=Device.Status.ACTIVE)
-        & Q(next_run_at__lte=now)
+        & (Q(next_run_at__lte=now) | Q(next_run_at__gt=now + LONGEST_WAIT))
     )
 
 
@@ -70,12 +72,17 @@ def claim_due_checks(now: datetime) -> list[Shard]:
     )
     free: dict[tuple[str, int], list[int]] = defaultdict(list)
     advance: dict[tuple[int, int, bool], list[int]] = defaultdict(list)
+    stray: list[int] = []
     for pk, protocol, interval, due, claimed_until in rows:
+        if due > now:
+            stray.append(pk)
+            due = now
         slots = int((now - due).total_seconds() // interval) + 1
-        under_way = claimed_until is not None and claimed_until > now
+        under_way = claimed_until is not None and now < claimed_until < now + LONGEST_WAIT
         advance[interval, slots, under_way].append(pk)
         if not under_way:
             free[protocol, interval].append(pk)
+    Check.objects.filter(pk__in=stray).update(next_run_at=now)
     for (interval, slots, under_way), pks in advance.items():
         skipped = slots if under_way else slots - 1
         Check.objects.filter(pk__in=pks).update(
@@ -156,6 +163,7 @@ def reschedule(check: Check, *, interval_seconds: int | None = None) -> None:
 @transaction.atomic
 def pause(check: Check) -> Check:
     """Stop watching; what is known stays. The device's state no longer depends on it."""
+    list(states.lock([check.endpoint.device_id]))
     check.status, check.status_since = Check.Status.PAUSED, timezone.now()
     check.recent = check.consecutive_failures = check.consecutive_successes = 0
     check.failing_since = check.answering_since = None

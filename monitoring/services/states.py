@@ -21,6 +21,7 @@ RECHECK_SECONDS = 15
 SILENCE = 2.5  # intervals without a run: nothing was measured
 BACK_OFF = ((timedelta(hours=1), 5), (timedelta(minutes=10), 2))
 BACK_OFF_MAX_SECONDS = 300
+CLOCK_STEP = timedelta(hours=1)
 
 
 def note_run(check: Check, *, good: bool, at: datetime) -> bool:
@@ -53,13 +54,14 @@ def next_wait(check: Check) -> float | None:
     """Seconds until the next run when it differs from the interval: sooner to confirm, later for the long dead."""
     down, interval = check.status == Check.Status.DOWN, check.interval_seconds
     undecided = (check.consecutive_failures > 0 and not down) or (down and check.consecutive_successes > 0)
+    wait = interval
     if undecided and is_availability(check):
-        return min(RECHECK_SECONDS, interval)
-    if down and check.failing_since and check.last_run_at:
-        for age, factor in BACK_OFF:
-            if check.last_run_at - check.failing_since > age:
-                return max(interval, min(interval * factor, BACK_OFF_MAX_SECONDS))
-    return None
+        wait = min(RECHECK_SECONDS, interval)
+    elif down and check.failing_since and check.last_run_at:
+        age = check.last_run_at - check.failing_since
+        factor = next((factor for least, factor in BACK_OFF if age > least), 1)
+        wait = max(interval, min(interval * factor, BACK_OFF_MAX_SECONDS))
+    return None if wait == interval else wait
 
 
 def is_availability(check: Check) -> bool:
@@ -115,18 +117,25 @@ def _why(check: Check) -> str:
     return f"{name}: {words.get(check.last_error_code, check.last_error_code or 'failed')}"
 
 
+def lock(device_ids: Iterable[int]) -> Iterable[DeviceState]:
+    """The states of these devices, locked in the order of their numbers. Take this lock before any other."""
+    return DeviceState.objects.select_for_update().filter(device_id__in=set(device_ids)).order_by("device_id")
+
+
 def evaluate(device_ids: Iterable[int], now: datetime, *, polled: dict[int, datetime] | None = None) -> list[int]:
     """Bring DeviceState and Outage of these devices to what their checks say. Call inside a transaction.
 
-    `polled` gives, per device, the time of the availability run that led here. Returns devices that came up.
+    `polled` gives, per device, the time of the availability run that led here. Returns the devices that were not
+    reachable before and are now.
     """
     ids = sorted(set(device_ids))
     polled = polled or {}
+    # First the lock, then the checks: two shards of a device that end together must see each other's verdict.
+    states = {row.device_id: row for row in lock(ids)}
     checks: dict[int, list[Check]] = defaultdict(list)
     rows = Check.objects.filter(endpoint__device_id__in=ids, endpoint__is_enabled=True).select_related("endpoint")
     for check in rows:
         checks[check.endpoint.device_id].append(check)
-    states = {row.device_id: row for row in DeviceState.objects.select_for_update().filter(device_id__in=ids)}
     open_outages = {row.device_id: row for row in Outage.objects.filter(device_id__in=ids, ended_at__isnull=True)}
     came_up: list[int] = []
     for device_id in ids:
@@ -138,10 +147,14 @@ def evaluate(device_ids: Iterable[int], now: datetime, *, polled: dict[int, date
         if at := polled.get(device_id):
             outage = _note_silence(state, outage, at)
             state.watched_since = state.watched_since or at
-            state.last_poll_at = max(at, state.last_poll_at or at)
+            behind = state.last_poll_at is not None and state.last_poll_at > at
+            # A time far ahead was noted by a clock that has been set since.
+            if not (behind and state.last_poll_at - at < CLOCK_STEP):
+                state.last_poll_at = at
         state.expected_every_seconds = _expected(checks[device_id])
         _move_outage(state, outage, verdict, now)
-        if verdict.state == DeviceState.State.UP != state.state:
+        reachable = (DeviceState.State.UP, DeviceState.State.DEGRADED)
+        if verdict.state in reachable and state.state not in reachable:
             came_up.append(device_id)
         _write(state, verdict, now)
     return came_up
@@ -188,7 +201,11 @@ def _move_outage(state: DeviceState, outage: Outage | None, verdict: Verdict, no
             cause=verdict.cause,
         )
     elif not is_down and outage is not None:
-        Outage.objects.filter(pk=outage.pk).update(ended_at=max(verdict.answered_at or now, outage.started_at))
+        ended = verdict.answered_at or now
+        if ended > outage.started_at:
+            Outage.objects.filter(pk=outage.pk).update(ended_at=ended)
+        else:  # it went on after a blind stretch only as far as anybody knew
+            Outage.objects.filter(pk=outage.pk).delete()
 
 
 def _write(state: DeviceState, verdict: Verdict, now: datetime) -> None:

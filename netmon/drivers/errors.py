@@ -66,6 +66,13 @@ class NotSupported(DriverError):
     code = "not_supported"
 
 
+class LocalFault(NotSupported):
+    """This machine could not ask: no permission, no socket left. It says nothing about the peer."""
+
+    code = "local_fault"
+    retryable = True
+
+
 class Rejected(DriverError):
     """The peer understood and said no."""
 

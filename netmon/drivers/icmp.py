@@ -17,7 +17,7 @@ import struct
 import weakref
 from dataclasses import dataclass, field
 
-from netmon.drivers.errors import Busy, DeadlineExceeded, NotSupported, Unreachable
+from netmon.drivers.errors import DeadlineExceeded, LocalFault, Unreachable
 from netmon.drivers.targets import IcmpTarget
 
 ECHO_REQUEST = {socket.AF_INET: 8, socket.AF_INET6: 128}
@@ -148,8 +148,8 @@ _pingers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[int, _Pinger
 async def ping(target: IcmpTarget) -> Rtt:
     """Sends `target.count` echo requests one after the other and measures them.
 
-    Raises Unreachable (an ICMP error or no route), DeadlineExceeded (nothing came back), NotSupported (this machine
-    allows no ICMP socket; the detail names the remedy) and Busy (it has no socket left).
+    Raises Unreachable (an ICMP error or no route), DeadlineExceeded (nothing came back), LocalFault (this machine
+    allows no ICMP socket or has none left; the detail names the remedy).
     """
     loop = asyncio.get_running_loop()
     address = ipaddress.ip_address(target.address)
@@ -203,7 +203,7 @@ async def _measure(pinger: _Pinger, target: IcmpTarget, peer: tuple[object, ...]
             answer.cancel()
         sent += 1
     if not sent:
-        raise Busy("This machine could not send an echo request in time.")
+        raise LocalFault("This machine could not send an echo request in time.")
     if not times:
         raise DeadlineExceeded(f"No answer to {sent} echo requests within {target.timeout_seconds:g} s each.")
     return Rtt(
@@ -222,14 +222,14 @@ def _open(family: socket.AddressFamily) -> _Pinger:
             sock = socket.socket(family, kind, PROTOCOL[family])
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS):
-                raise Busy(f"This machine has no socket left: {error.strerror}.") from None
+                raise LocalFault(f"This machine has no socket left: {error.strerror}.") from None
             continue
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         if kind == socket.SOCK_RAW:
             _filter(sock, family)
         return _Pinger(family, sock, kind == socket.SOCK_RAW)
-    raise NotSupported(REMEDY)
+    raise LocalFault(REMEDY)
 
 
 def _filter(sock: socket.socket, family: socket.AddressFamily) -> None:

@@ -72,6 +72,14 @@ def test_availability_counts_up_down_and_unknown_apart(api: APIClient, router: D
     assert outage["cause"] == "SNMP: no answer" and outage["ended_at"] is not None
 
 
+def test_a_ping_that_was_switched_off_does_not_empty_the_reports(api: APIClient, router: Device, now: int) -> None:
+    ping = make.make_series(router, metric_set="icmp", last_at=datetime.fromtimestamp(now - 7200, UTC))
+    Series.objects.filter(metric_set="snmp.system").update(last_at=datetime.fromtimestamp(now, UTC))
+    assert api.get(f"/api/v1/devices/{router.pk}/availability/?hours=2").json()["total_checks"] == 60
+    assert api.get(f"/api/v1/devices/{router.pk}/metrics/?hours=2").json()["count"] > 0
+    assert ping.pk
+
+
 def test_nothing_measured_is_null_not_0_or_100(api: APIClient) -> None:
     device = make.make_flat()
     body = api.get(f"/api/v1/devices/{device.pk}/availability/").json()

@@ -230,6 +230,57 @@ def test_a_shard_of_many_takes_few_queries(django_assert_max_num_queries: Any) -
         recording.record(pairs)
 
 
+def test_one_devices_nonsense_costs_nobody_else_a_result(router: Device) -> None:
+    from monitoring.services import polling
+
+    other = make.make_flat()
+    bad, good = check_of(router, "snmp.system"), check_of(other, "snmp.system")
+    fine = Reading(set="snmp.system", values={"response_ms": 1.0, "uptime_seconds": 1.0})
+    absurd = Reading(set="snmp.system", values={"response_ms": 1.0, "uptime_seconds": 1e18})
+    pairs = [
+        (check, Result(key=check.pk, collected=Collected(collected_at=T0, monotonic_at=1.0, readings=[reading])))
+        for check, reading in ((bad, absurd), (good, fine))
+    ]
+    assert len(polling._write(pairs)) == 1
+    assert DeviceState.objects.get(device=other).state == "up"
+    assert check_of(router, "snmp.system").last_error_code == "internal"
+    assert DeviceState.objects.get(device=router).state == "unknown"
+
+
+def test_a_fault_of_this_machine_is_no_verdict_about_the_device() -> None:
+    from netmon.drivers.errors import LocalFault
+
+    device = make.make_flat(ip="10.9.0.1")
+    check = check_of(device, "icmp")
+    for _ in range(4):
+        record(check, LocalFault("No ICMP socket."))
+    fresh = check_of(device, "icmp")
+    assert fresh.last_error_code == "local_fault" and fresh.status == "unknown"
+    assert DeviceState.objects.get(device=device).state == "unknown"
+    assert not SampleRow.objects.exists()
+
+
+@pytest.mark.parametrize("order", [("icmp", "snmp.system"), ("snmp.system", "icmp")])
+def test_pings_time_goes_before_snmps_whichever_comes_last(order: tuple[str, str]) -> None:
+    device = make.make_flat(ip="10.9.0.2")
+    for module in order:
+        values = {"rtt_ms": 0.5, "loss_percent": 0.0} if module == "icmp" else {"response_ms": 42.0}
+        reading = Reading(set=module, values=values)
+        answer = Collected(collected_at=T0, monotonic_at=1.0, response_ms=42.0, readings=[reading])
+        record(check_of(device, module), answer)
+    assert DeviceState.objects.get(device=device).response_time_ms == 0.5
+
+
+def test_what_is_under_way_is_not_woken(router: Device) -> None:
+    system, interfaces = check_of(router, "snmp.system"), check_of(router, "snmp.interfaces")
+    later = timezone.now() + timedelta(minutes=5)
+    Check.objects.filter(pk=interfaces.pk).update(next_run_at=later, claimed_until=later)
+    reading = Reading(set="snmp.system", values={"response_ms": 1.0, "uptime_seconds": 1.0})
+    record(system, Collected(collected_at=time.time(), monotonic_at=1.0, response_ms=1.0, readings=[reading]))
+    assert DeviceState.objects.get(device=router).state == "up"
+    assert check_of(router, "snmp.interfaces").next_run_at == later
+
+
 def test_every_module_is_registered_with_a_set_that_exists() -> None:
     assert {"icmp", "snmp.system", "snmp.interfaces"} <= set(modules.MODULES)
     assert set(recording.MODULE_SETS.values()) <= set(metrics.SETS)

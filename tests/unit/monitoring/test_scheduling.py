@@ -137,6 +137,17 @@ def test_a_new_endpoint_has_its_checks_and_an_existing_one_keeps_an_operators_in
     assert Check.objects.filter(endpoint=check.endpoint).count() == 2
 
 
+def test_a_clock_that_was_set_back_does_not_stop_polling() -> None:
+    (check,) = due_checks(1)
+    ahead = timezone.now() + timedelta(days=365)
+    Check.objects.update(next_run_at=ahead, claimed_until=ahead)
+    now = timezone.now()
+    (shard,) = scheduling.claim_due_checks(now)
+    assert shard.check_ids == [check.pk]
+    check.refresh_from_db()
+    assert now < check.next_run_at <= now + timedelta(seconds=60)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_dispatchers_at_once_claim_nothing_twice() -> None:
     due_checks(40)

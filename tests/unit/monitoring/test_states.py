@@ -143,6 +143,30 @@ def test_a_fault_that_lasts_through_a_blind_stretch_goes_on_after_it() -> None:
     assert watched.outages == [("down", 60, 150), ("unknown", 150, 900), ("down", 900, None)]
 
 
+def test_a_device_that_recovered_in_a_blind_stretch_has_no_empty_outage_after_it() -> None:
+    watched = Watched(ping=False)
+    watched.run(0, good=True)
+    for seconds in (60, 75, 90):
+        watched.run(seconds, good=False)
+    for seconds in (900, 915):
+        watched.run(seconds, good=True)
+    assert watched.outages == [("down", 60, 150), ("unknown", 150, 900)]
+
+
+def test_down_to_degraded_wakes_what_waited() -> None:
+    watched = Watched()
+    watched.run(0, good=True)
+    for seconds in (60, 75, 90):
+        watched.run(seconds, good=False)
+    check = watched.checks["icmp"]
+    for seconds in (105, 120):
+        check.refresh_from_db()
+        states.note_run(check, good=True, at=at(seconds))
+        check.save()
+        woken = states.evaluate([watched.device.pk], at(seconds), polled={watched.device.pk: at(seconds)})
+    assert woken == [watched.device.pk] and watched.state.state == "degraded"
+
+
 def test_outages_never_overlap() -> None:
     watched = Watched(ping=False)
     pattern = [True, False, False, False, False, True, True, True, False, False, False, True, True]
@@ -175,7 +199,9 @@ def test_failures_are_looked_at_again_soon_and_the_long_dead_less_often() -> Non
     assert states.next_wait(check) == states.RECHECK_SECONDS
     slow = make.make_check(make.make_endpoint(make.make_device()), interval_seconds=600, status=Check.Status.DOWN)
     slow.failing_since, slow.last_run_at = at(0), at(7200)
-    assert states.next_wait(slow) == 600
+    assert states.next_wait(slow) is None, "its own interval, on its own grid"
+    quick = make.make_check(make.make_endpoint(make.make_device()), interval_seconds=10, consecutive_failures=1)
+    assert states.next_wait(quick) is None
 
 
 def test_paused_checks_do_not_count() -> None:
