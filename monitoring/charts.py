@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from inventory.models import Device, Interface
 from monitoring.availability import DOWN, breaks_of
-from monitoring.models import Series
+from monitoring.models import DeviceState, Series
 from monitoring.store import read as store
 
 Floats = NDArray[np.float64]
@@ -42,6 +42,14 @@ RANGES = (
 
 def range_named(key: str) -> Range:
     return next((entry for entry in RANGES if entry.key == key), RANGES[2])
+
+
+def fitting_range(state: DeviceState | None, now: datetime) -> str:
+    """The range that shows a device best at first: a day, or less while it has been watched for less."""
+    if state is None or state.watched_since is None:
+        return RANGES[0].key
+    watched = (now - state.watched_since).total_seconds()
+    return next((entry.key for entry in RANGES[:3] if watched <= entry.seconds), RANGES[2].key)
 
 
 def is_loopback(interface: Interface) -> bool:

@@ -20,7 +20,9 @@ def quarter_strip(cells: Sequence[dict[str, float]], start: datetime, seconds: i
     """One bar per cell; an outage of a second colours its cell, for it must not vanish."""
     bars = []
     for number, cell in enumerate(cells):
-        letter = "d" if cell[DOWN] > 0 else "u" if cell[UP] >= cell[UNKNOWN] and cell[UP] else "n"
+        # The last cell is now: a device that was added a minute ago is up, not without data.
+        enough = 0 if number == len(cells) - 1 else cell[UNKNOWN]
+        letter = "d" if cell[DOWN] > 0 else "u" if cell[UP] >= enough and cell[UP] else "n"
         moment = datetime.fromtimestamp(start.timestamp() + number * seconds, tz=start.tzinfo)
         said = {"d": f"down for {duration(cell[DOWN])}", "u": "up", "n": "no data"}[letter]
         bars.append((f"{number * 10 + 0.8:g}", TOP[letter], 34 - TOP[letter], letter, f"{moment:%H:%M}", said))

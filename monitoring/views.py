@@ -8,6 +8,7 @@ from django.db.models import TextChoices
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import parse_etags
 from django.views.decorators.http import require_GET
 
@@ -126,7 +127,9 @@ def device(request: HttpRequest, pk: int, tab: str = "overview") -> HttpResponse
         "panel": panel,
         "panel_url": reverse(panel.url_name, args=[found.pk]) if panel else "",
         "ranges": charts.RANGES,
-        "range": charts.range_named(request.GET.get("range", "")),
+        "range": charts.range_named(
+            request.GET.get("range") or charts.fitting_range(getattr(found, "state", None), timezone.now())
+        ),
     }
     return render(request, "monitoring/device.html", context)
 

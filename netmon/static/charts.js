@@ -311,7 +311,7 @@
   }
   addEventListener("popstate", () => {
     const query = new URLSearchParams(location.search);
-    choice.range = query.get("range") ?? "24h";
+    choice.range = query.get("range") ?? board.dataset.range;
     mark();
     load();
   });

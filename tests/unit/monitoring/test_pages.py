@@ -248,3 +248,17 @@ def test_another_app_can_hang_a_panel_into_the_page(cast, monkeypatch):
     assert "?panel=Alerts%20%26%20more" in page
     page = client.get(f"/devices/{device.pk}/?panel=Alerts%20%26%20more").content.decode()
     assert f'hx-get="/devices/{device.pk}/live/" hx-trigger="load"' in page
+
+
+@pytest.mark.parametrize(
+    ("hours", "shown"), [(0.05, "1h"), (3, "6h"), (20, "24h"), (400, "24h")], ids=["new", "hours", "a day", "long"]
+)
+def test_a_device_is_first_shown_over_the_time_it_was_watched(cast, hours, shown):
+    from tests import factories, people
+
+    device = factories.make_flat()
+    factories.watch(device, hours=hours)
+    page = people.client_for(cast.vera).get(f"/devices/{device.pk}/").content.decode()
+    assert f'data-range="{shown}" data-interface' in page
+    asked = people.client_for(cast.vera).get(f"/devices/{device.pk}/?range=7d").content.decode()
+    assert 'data-range="7d" data-interface' in asked
