@@ -7,8 +7,7 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.viewsets import ModelViewSet
 
-from inventory import serializers, services
-from inventory.filters import DeviceFilter
+from inventory import filters, serializers, services
 from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Prefix, Site, Tenant
 
 NUMBER = r"\d{1,18}"
@@ -35,28 +34,28 @@ class TenantViewSet(VisibleViewSet):
 class SiteViewSet(VisibleViewSet):
     model, queryset = Site, Site.objects.none()
     serializer_class = serializers.SiteSerializer
-    filterset_fields = ["name"]
+    filterset_class = filters.SiteFilter
     ordering_fields = ["id", "name"]
 
 
 class PrefixViewSet(VisibleViewSet):
     model, queryset = Prefix, Prefix.objects.none()
     serializer_class = serializers.PrefixSerializer
-    filterset_fields = ["cidr"]
+    filterset_class = filters.PrefixFilter
     ordering_fields = ["id", "cidr"]
 
 
 class InterfaceViewSet(VisibleViewSet):
     model, queryset = Interface, Interface.objects.none()
     serializer_class = serializers.InterfaceSerializer
-    filterset_fields = ["name", "mac_address", "if_oper_status", "if_admin_status"]
+    filterset_class = filters.InterfaceFilter
     ordering_fields = ["id", "name", "if_index"]
 
 
 class IPAddressViewSet(VisibleViewSet):
     model, queryset = IPAddress, IPAddress.objects.none()
     serializer_class = serializers.IPAddressSerializer
-    filterset_fields = ["address", "dns_name"]
+    filterset_class = filters.IPAddressFilter
     ordering_fields = ["id", "address_key"]
 
 
@@ -65,7 +64,7 @@ class CredentialViewSet(VisibleViewSet):
 
     model, queryset = Credential, Credential.objects.none()
     serializer_class = serializers.CredentialSerializer
-    filterset_fields = ["name", "kind", "username"]
+    filterset_class = filters.CredentialFilter
     ordering_fields = ["id", "name"]
     required_roles = {"read": "operator", "write": "admin"}
 
@@ -81,7 +80,7 @@ class EndpointViewSet(VisibleViewSet):
     model, queryset = ManagementEndpoint, ManagementEndpoint.objects.none()
     serializer_class = serializers.EndpointSerializer
     related = ("device", "credential")
-    filterset_fields = ["protocol", "port", "is_enabled"]
+    filterset_class = filters.EndpointFilter
     ordering_fields = ["id", "protocol"]
 
 
@@ -100,7 +99,7 @@ class DeviceViewSet(VisibleViewSet):
 
     model, queryset = Device, Device.objects.none()
     serializer_class = serializers.DeviceSerializer
-    filterset_class = DeviceFilter
+    filterset_class = filters.DeviceFilter
     ordering_fields = ["id", "name", "kind", "status", "created_at", "updated_at"]
     kind: ClassVar[str | None] = None
 

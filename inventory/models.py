@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from inventory.querysets import DeviceQuerySet
 from netmon.common.addresses import address_key, parse_address, parse_prefix, prefix_range
 from netmon.common.constraints import unique
-from netmon.common.fields import EncryptedTextField, FoldedField, MACAddressField
+from netmon.common.fields import EncryptedTextField, FoldedField, MACAddressField, Undecryptable
 from netmon.common.models import TimeStamped
 from netmon.common.querysets import VisibleQuerySet
 
@@ -364,8 +364,9 @@ class Credential(TimeStamped):
 
     def clean(self) -> None:
         errors: dict[str, str] = {}
-        if "\x00" in (self.secret or "") + (self.priv_secret or ""):
-            errors["secret"] = "Null characters are not allowed."  # noqa: S105
+        for name in ("secret", "priv_secret"):
+            if "\x00" in (getattr(self, name) or ""):
+                errors[name] = "Null characters are not allowed."
         if self.kind == self.Kind.SNMP_COMMUNITY:
             if not 1 <= len(self.secret or "") <= 255:
                 errors["secret"] = "A community has 1 to 255 characters."  # noqa: S105
@@ -373,6 +374,8 @@ class Credential(TimeStamped):
             errors |= self._usm_errors()
         elif not self.secret:
             errors["secret"] = "This kind of credential needs a secret."  # noqa: S105
+        # Nobody can say what is wrong with a text that does not decrypt; the row must still be editable.
+        errors = {name: text for name, text in errors.items() if not isinstance(getattr(self, name), Undecryptable)}
         if errors:
             raise ValidationError(errors)
 

@@ -1,6 +1,7 @@
 from typing import Any
 
 from rest_framework import serializers
+from rest_framework.fields import empty
 
 from inventory import flat, services
 from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Prefix, Site, Tenant
@@ -72,6 +73,13 @@ class EndpointSerializer(ValidatedModelSerializer):
         fields = [
             "id", "device", "protocol", "port", "credential", "options", "is_enabled", "created_at", "updated_at",
         ]  # fmt: skip
+
+    def get_fields(self) -> dict[str, Any]:
+        fields = super().get_fields()
+        if self.instance is None:
+            # A form without a box means "off" for DRF; a new endpoint is on unless somebody says otherwise.
+            fields["is_enabled"].default_empty_html = empty
+        return fields
 
     def create(self, validated_data: dict[str, Any]) -> ManagementEndpoint:
         return services.save_endpoint(ManagementEndpoint(**validated_data))

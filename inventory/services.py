@@ -185,16 +185,24 @@ def sync_interfaces(device: Device, seen: Sequence[SeenInterface]) -> dict[str, 
     return {key: rows[key] for key in keys}
 
 
+MAX_SMALL, MAX_INTEGER, MAX_BIGINT = 2**15 - 1, 2**31 - 1, 2**63 - 1
+
+
+def _within(value: int | None, limit: int) -> int | None:
+    """The number, or None when the column cannot hold it: one device's nonsense must not break a whole batch."""
+    return value if value is not None and 0 <= value <= limit else None
+
+
 def _columns(reading: SeenInterface) -> dict[str, Any]:
     return {
-        "if_index": reading.if_index,
+        "if_index": _within(reading.if_index, MAX_INTEGER),
         "if_alias": reading.alias[:255],
         "if_descr": reading.descr[:255],
-        "if_type": reading.if_type,
+        "if_type": _within(reading.if_type, MAX_INTEGER),
         "mac_address": reading.mac_address or "",
-        "mtu": reading.mtu,
-        "if_speed_bps": reading.speed_bps,
-        "if_admin_status": reading.admin_status,
-        "if_oper_status": reading.oper_status,
+        "mtu": _within(reading.mtu, MAX_BIGINT),
+        "if_speed_bps": _within(reading.speed_bps, MAX_BIGINT),
+        "if_admin_status": _within(reading.admin_status, MAX_SMALL),
+        "if_oper_status": _within(reading.oper_status, MAX_SMALL),
         "gone_since": None,
     }

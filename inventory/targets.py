@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from inventory.models import Credential, ManagementEndpoint
 from netmon.common.addresses import parse_address, refuse_reason
 from netmon.common.errors import NoCredential, NoEndpoint
+from netmon.common.fields import Undecryptable
 from netmon.drivers.targets import IcmpTarget, Secret, SnmpTarget, check_options
 
 Target = IcmpTarget | SnmpTarget
@@ -89,14 +90,21 @@ def _snmp_target(endpoint: ManagementEndpoint, address: str) -> SnmpTarget:
     options = check_options(SnmpTarget, endpoint.options)
     port = endpoint.effective_port or 161
     if credential.kind == Credential.Kind.SNMP_COMMUNITY:
-        return SnmpTarget(address=address, port=port, community=Secret(credential.secret), **options)
+        return SnmpTarget(address=address, port=port, community=_open(credential, "secret"), **options)
     return SnmpTarget(
         address=address,
         port=port,
         username=credential.username,
         auth_protocol=credential.auth_protocol or None,
-        auth_key=Secret(credential.secret) if credential.secret else None,
+        auth_key=_open(credential, "secret") if credential.secret else None,
         priv_protocol=credential.priv_protocol or None,
-        priv_key=Secret(credential.priv_secret) if credential.priv_secret else None,
+        priv_key=_open(credential, "priv_secret") if credential.priv_secret else None,
         **{**options, "version": "3"},
     )
+
+
+def _open(credential: Credential, field: str) -> Secret:
+    text = getattr(credential, field)
+    if isinstance(text, Undecryptable):
+        raise NoCredential(f"The {field} of {credential} does not decrypt: enter it anew or bring back the key.")
+    return Secret(text)

@@ -110,10 +110,28 @@ def fernet() -> MultiFernet:
     return _fernet(tuple(settings.FERNET_KEYS))
 
 
+class Undecryptable(str):
+    """A stored secret whose key is missing: an empty text that is true, for something is set, and keeps its ciphertext.
+
+    One such row must not break a list of many; it is refused where the secret is needed.
+    """
+
+    ciphertext: str
+
+    def __new__(cls, ciphertext: str) -> "Undecryptable":
+        text = super().__new__(cls, "")
+        text.ciphertext = ciphertext
+        return text
+
+    def __bool__(self) -> bool:
+        return True
+
+
 class EncryptedTextField(models.TextField):
     """Text that is encrypted in the database (Fernet: AES-128-CBC and HMAC-SHA256), clear on the instance.
 
-    An empty value stays empty, so that "is a secret set" can be asked without a key.
+    An empty value stays empty, so that "is a secret set" can be asked without a key. What does not decrypt is an
+    `Undecryptable` on the instance and is saved as it was.
     """
 
     def from_db_value(self, value: str | None, expression: Any, connection: Any) -> str | None:
@@ -122,19 +140,23 @@ class EncryptedTextField(models.TextField):
         try:
             return fernet().decrypt(value.encode()).decode()
         except InvalidToken:
-            raise ValidationError(
-                "A stored secret does not decrypt: NETMON_FERNET_KEYS lacks the key it was written with.",
-                code="undecryptable",
-            ) from None
+            return Undecryptable(value)
 
     def get_prep_value(self, value: Any) -> Any:
         value = super().get_prep_value(value)
+        if isinstance(value, Undecryptable):
+            return value.ciphertext
         return fernet().encrypt(value.encode()).decode() if value else value
 
     def value_to_string(self, obj: models.Model) -> str:
         """For dumpdata: an export must not hold the clear text either."""
-        value = str(self.value_from_object(obj) or "")
-        return EXPORTED + fernet().encrypt(value.encode()).decode() if value else ""
+        value = self.value_from_object(obj)
+        return EXPORTED + self.get_prep_value(value) if value else ""
+
+    def clean(self, value: Any, model_instance: models.Model | None) -> Any:
+        if isinstance(value, str) and value.startswith(EXPORTED):  # else it would be stored as it is, in clear
+            raise ValidationError(f"A secret cannot begin with {EXPORTED}", code="invalid_secret")
+        return super().clean(value, model_instance)
 
     def to_python(self, value: Any) -> Any:
         value = super().to_python(value)
