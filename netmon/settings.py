@@ -57,6 +57,8 @@ SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^api/v1/health/$"]  # asked by load balancers and containers, from inside, in clear
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.boolean("NETMON_BEHIND_PROXY", False) else None
+# Whom the throttle and the lock-out of the login count: without a proxy X-Forwarded-For is only what a guesser writes.
+PROXIES = env.integer("NETMON_PROXIES", 0, minimum=0, maximum=10)
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
@@ -171,6 +173,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_ENABLE_ADMIN = False
+AXES_CLIENT_IP_CALLABLE = "netmon.accounts.lockout.client_address"
 AXES_LOCKOUT_CALLABLE = "netmon.accounts.lockout.lockout_response"
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=env.integer("NETMON_ACCESS_TOKEN_MINUTES", 10, minimum=1, maximum=60)),
@@ -201,6 +204,7 @@ REST_FRAMEWORK = {
     "DEFAULT_FILTER_BACKENDS": ["netmon.common.filters.StrictFilterBackend", "netmon.common.filters.StrictOrdering"],
     "DEFAULT_SCHEMA_CLASS": "netmon.common.schema.ProblemAutoSchema",
     "DEFAULT_THROTTLE_RATES": {"login": "5/min"},
+    "NUM_PROXIES": PROXIES,
     "EXCEPTION_HANDLER": "netmon.common.exception_handler.problem_response",
     "PAGE_SIZE": 50,
 }

@@ -1,9 +1,12 @@
 """Tokens, lock-out, profile, and the command that makes an admin."""
 
 from io import StringIO
+from typing import Any
 
 import pytest
+from axes.helpers import get_client_ip_address
 from django.core.management import CommandError, call_command
+from django.test import RequestFactory
 from rest_framework.test import APIClient
 
 from netmon.accounts.models import User
@@ -73,6 +76,44 @@ def test_five_wrong_passwords_lock_the_account_for_this_address(nobody: APIClien
 def test_the_login_is_throttled(nobody: APIClient) -> None:
     answers = [nobody.post("/api/v1/auth/token/", {"username": "x", "password": "y"}) for _ in range(7)]
     assert answers[-1].status_code == 429 and int(answers[-1]["Retry-After"]) > 0
+
+
+def throttled(client: APIClient) -> bool:
+    """Whether seven log-ins that claim an address each meet the throttle."""
+    for number in range(7):
+        forwarded = f"198.51.100.{number}, 192.0.2.{number}"
+        answer = client.post(
+            "/api/v1/auth/token/", {"username": "x", "password": "y"}, headers={"X-Forwarded-For": forwarded}
+        )
+    return bool(answer.status_code == 429)
+
+
+@pytest.mark.parametrize(("proxies", "expected"), [(0, True), (1, False)])
+def test_only_a_trusted_proxy_names_the_address_that_is_throttled(
+    nobody: APIClient, settings: Any, proxies: int, expected: bool
+) -> None:
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "NUM_PROXIES": proxies}
+    assert throttled(nobody) is expected
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "expected"),
+    [
+        (0, "198.51.100.1", "10.0.0.1"),
+        (1, "198.51.100.1, 192.0.2.7", "192.0.2.7"),
+        (2, "198.51.100.1, 192.0.2.7, 10.0.0.9", "192.0.2.7"),
+        (1, "rubbish", "10.0.0.1"),
+        (1, "fe80::1%eth0", "fe80::1"),
+        (1, None, "10.0.0.1"),
+    ],
+)
+def test_the_lock_out_counts_the_address_that_the_last_trusted_proxy_saw(
+    settings: Any, proxies: int, forwarded: str | None, expected: str
+) -> None:
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "NUM_PROXIES": proxies}
+    headers = {"X-Forwarded-For": forwarded} if forwarded else {}
+    request = RequestFactory().post("/login/", REMOTE_ADDR="10.0.0.1", headers=headers)
+    assert get_client_ip_address(request) == expected
 
 
 def test_nobody_raises_his_own_role(nobody: APIClient, cast: people.Cast) -> None:
