@@ -181,6 +181,7 @@ SIMPLE_JWT = {
     "ROTATE_REFRESH_TOKENS": True,
     "BLACKLIST_AFTER_ROTATION": True,
     "UPDATE_LAST_LOGIN": True,
+    "CHECK_REVOKE_TOKEN": True,  # a changed password ends every token made before
 }
 
 # --- API -------------------------------------------------------------------------------------------------------------

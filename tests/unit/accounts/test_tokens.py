@@ -50,6 +50,53 @@ def test_refresh_rotates_and_the_used_one_is_dead(nobody: APIClient) -> None:
     assert again.status_code == 401 and again["Content-Type"] == "application/problem+json"
 
 
+def refresh(client: APIClient, token: str) -> Any:
+    return client.post("/api/v1/auth/token/refresh/", {"refresh": token})
+
+
+def test_a_used_refresh_token_that_comes_again_ends_its_successor(nobody: APIClient) -> None:
+    elsewhere, old = log_in(nobody)["refresh"], log_in(nobody)["refresh"]
+    successor = refresh(nobody, old).json()["refresh"]
+    assert refresh(nobody, old).json()["code"] == "token_not_valid"
+    assert refresh(nobody, successor).status_code == 401 and refresh(nobody, elsewhere).status_code == 401
+    assert refresh(nobody, log_in(nobody)["refresh"]).status_code == 200
+
+
+def test_an_access_token_does_not_refresh(nobody: APIClient) -> None:
+    assert refresh(nobody, log_in(nobody)["access"]).status_code == 401
+
+
+def test_a_changed_password_ends_every_token(nobody: APIClient, cast: people.Cast) -> None:
+    pair = log_in(nobody)
+    cast.omar.set_password("another pass phrase 2")
+    cast.omar.save()
+    assert refresh(nobody, pair["refresh"]).json()["code"] == "password_changed"
+    assert nobody.post("/api/v1/auth/token/verify/", {"token": pair["access"]}).status_code == 401
+    nobody.credentials(HTTP_AUTHORIZATION=f"Bearer {pair['access']}")
+    answer = nobody.get("/api/v1/auth/me/")
+    assert answer.status_code == 401 and answer.json()["code"] == "password_changed"
+    nobody.credentials()
+    assert refresh(nobody, log_in(nobody, "another pass phrase 2")["refresh"]).status_code == 200
+
+
+def test_the_refresh_token_of_somebody_who_left_is_refused(nobody: APIClient, cast: people.Cast) -> None:
+    first, second = log_in(nobody)["refresh"], log_in(nobody)["refresh"]
+    cast.omar.is_active = False
+    cast.omar.save()
+    answer = refresh(nobody, first)
+    assert answer.status_code == 401 and answer.json()["code"] == "user_inactive"
+    cast.omar.delete()
+    answer = refresh(nobody, second)
+    assert answer.status_code == 401 and answer.json()["code"] == "user_not_found"
+
+
+@pytest.mark.parametrize(("field", "length"), [("username", 400), ("password", 5000)])
+def test_a_login_that_is_too_long_is_refused(nobody: APIClient, field: str, length: int) -> None:
+    body = {"username": "omar", "password": people.PASSWORD, field: "x" * length}
+    answer = nobody.post("/api/v1/auth/token/", body)
+    assert answer.status_code == 400 and answer.json()["errors"][0]["pointer"] == f"/{field}"
+
+
 def test_logout_ends_the_refresh_token(nobody: APIClient) -> None:
     pair = log_in(nobody)
     nobody.credentials(HTTP_AUTHORIZATION=f"Bearer {pair['access']}")
