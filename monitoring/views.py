@@ -1,6 +1,7 @@
 """The pages. Thin: who may see what, then one read function, then a template."""
 
 from typing import Any
+from urllib.parse import quote
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
@@ -138,8 +139,8 @@ def device(request: HttpRequest, pk: int, tab: str = "overview") -> HttpResponse
 @login_required
 def device_live(request: HttpRequest, pk: int, tab: str = "overview") -> HttpResponse:
     found = _device(request, pk)
-    etag = f'W/"{device_pages.version(found)}-{tab}-{request.GET.get("interface", "")[:20]}"'
-    etag = etag.encode("ascii", "replace").decode()
+    # Quoted: what stands in the address must not end the header.
+    etag = f'W/"{device_pages.version(found)}-{tab}-{quote(request.GET.get("interface", "")[:20], safe="")}"'
     if _unchanged(request, etag):
         return _live(HttpResponseNotModified(), etag)
     return _live(render(request, "monitoring/_device_live.html", _context(request, found, tab)), etag)

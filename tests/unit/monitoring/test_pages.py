@@ -128,6 +128,16 @@ def test_the_etag_of_a_device_follows_its_state_row(cast):
     assert client.get(url, headers={"If-None-Match": etag}).status_code == 200
 
 
+@pytest.mark.parametrize("interface", ["%0a", "%0d%0aX: 1", '"', "%C3%A9", "%ff", "%00", "%ed%a0%80"])
+def test_an_etag_holds_whatever_the_address_says(cast, interface):
+    device = fill(1)[0]
+    client = people.client_for(cast.vera)
+    url = f"/devices/{device.pk}/live/?interface={interface}"
+    answer = client.get(url)
+    assert answer.status_code == 200
+    assert client.get(url, headers={"If-None-Match": answer["ETag"]}).status_code == 304
+
+
 def test_what_is_wrong_comes_first_and_says_why(cast):
     fill(11)
     page = people.client_for(cast.vera).get("/").content.decode()
