@@ -51,6 +51,7 @@ FERNET_KEYS = env.fernet_keys(
 # --- Web -------------------------------------------------------------------------------------------------------------
 ALLOWED_HOSTS = env.words("NETMON_ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.words("NETMON_CSRF_TRUSTED_ORIGINS")
+CSRF_FAILURE_VIEW = "netmon.common.exception_handler.csrf_failure"
 HTTPS = env.boolean("NETMON_HTTPS", False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
@@ -91,6 +92,7 @@ INSTALLED_APPS = [
     "axes",
 ]
 MIDDLEWARE = [
+    "netmon.common.middleware.CharsetMiddleware",
     "netmon.common.middleware.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "netmon.common.middleware.ContentSecurityPolicyMiddleware",
