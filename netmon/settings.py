@@ -39,6 +39,8 @@ def _secret(name: str, file: str, make: "env.Callable[[], str]") -> str:
 
 
 SECRET_KEY = _secret("NETMON_SECRET_KEY", "secret_key", lambda: secrets.token_urlsafe(50))
+if len(SECRET_KEY) < 32:
+    raise ImproperlyConfigured(f"NETMON_SECRET_KEY has {len(SECRET_KEY)} characters: give it 32 or more, at random.")
 # First key encrypts, all decrypt: prepend a new one to rotate.
 FERNET_KEYS = env.fernet_keys(
     [
@@ -57,7 +59,8 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^api/v1/health/$"]  # asked by load balancers and containers, from inside, in clear
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.boolean("NETMON_BEHIND_PROXY", False) else None
+BEHIND_PROXY = env.boolean("NETMON_BEHIND_PROXY", False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 # Whom the throttle and the lock-out of the login count: without a proxy X-Forwarded-For is only what a guesser writes.
 PROXIES = env.integer("NETMON_PROXIES", 0, minimum=0, maximum=10)
 SECURE_REFERRER_POLICY = "same-origin"
