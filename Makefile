@@ -52,23 +52,29 @@ browser: ## a real browser
 check: lint types contracts migrations schema vendor ## everything that needs no test run
 
 lint:
+	@sh .ci/environment test
 	$(PYTHON_IN_VENV) -m ruff check .
 	$(PYTHON_IN_VENV) -m ruff format --check .
 
 types:
+	@sh .ci/environment test
 	NETMON_VAR_DIR=.venv/check $(PYTHON_IN_VENV) -m mypy
 
 contracts:
+	@sh .ci/environment test
 	NETMON_VAR_DIR=.venv/check .venv/bin/lint-imports
 
 migrations:
+	@sh .ci/environment test
 	NETMON_VAR_DIR=.venv/check $(PYTHON_IN_VENV) manage.py makemigrations --check --dry-run
 	NETMON_VAR_DIR=.venv/check $(PYTHON_IN_VENV) manage.py check --fail-level WARNING
 
 schema:
+	@sh .ci/environment test
 	NETMON_VAR_DIR=.venv/check $(PYTHON_IN_VENV) manage.py spectacular --validate --fail-on-warn --file /dev/null
 
 vendor:
+	@sh .ci/environment test
 	$(PYTHON_IN_VENV) .ci/vendor.py check
 
 lock: ## write the locks anew from requirements/*.in (needs uv)
@@ -79,6 +85,7 @@ lock: ## write the locks anew from requirements/*.in (needs uv)
 	done
 
 format: ## lint's repairs
+	@sh .ci/environment test
 	$(PYTHON_IN_VENV) -m ruff check --fix .
 	$(PYTHON_IN_VENV) -m ruff format .
 

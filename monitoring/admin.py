@@ -1,11 +1,14 @@
 from typing import Any
 
+from django import forms
 from django.contrib import admin
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
 from monitoring.models import Check, DeviceFact, DeviceState, Heartbeat, Outage, Series
-from monitoring.services import scheduling
+from monitoring.services import scheduling, states
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -19,6 +22,12 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+class CheckListForm(forms.ModelForm):
+    """A line of the list. It knows the module, unchangeable: a rule about it needs a field to complain about."""
+
+    module = forms.CharField(disabled=True, required=False)
 
 
 @admin.register(Check)
@@ -51,6 +60,21 @@ class CheckAdmin(admin.ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Check, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         scheduling.reschedule(obj)
+
+    @transaction.atomic
+    def delete_model(self, request: HttpRequest, obj: Check) -> None:
+        device_id = obj.endpoint.device_id
+        super().delete_model(request, obj)
+        states.evaluate([device_id], timezone.now())
+
+    @transaction.atomic
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Check]) -> None:
+        device_ids = list(queryset.values_list("endpoint__device_id", flat=True))
+        super().delete_queryset(request, queryset)
+        states.evaluate(device_ids, timezone.now())
+
+    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> type[forms.ModelForm]:
+        return super().get_changelist_form(request, **{**kwargs, "form": CheckListForm})
 
     @admin.action(description="Pause", permissions=["change"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Check]) -> None:

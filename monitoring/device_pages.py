@@ -95,10 +95,12 @@ def version(device: Device) -> str:
     return f"{state.version if state else 0}-{polled:.3f}-{device.updated_at.timestamp():.3f}-{minute}"
 
 
-def device_page(device: Device, *, tab: str = "overview", interface: str = "") -> DevicePage:
+def device_page(
+    device: Device, *, tab: str = "overview", interface: str = "", shows_credentials: bool = False
+) -> DevicePage:
     at = timezone.now()
     state = getattr(device, "state", None)
-    now = Now.of_row(state, at)
+    now = Now.of_device(device, state, at)
     endpoints = list(
         ManagementEndpoint.objects.filter(device=device, is_enabled=True)
         .select_related("credential")
@@ -135,7 +137,7 @@ def device_page(device: Device, *, tab: str = "overview", interface: str = "") -
         choices=[(str(row.interface_id), row.interface.name) for row in series if row.interface],
         chosen=_chosen(series, interface),
         checks=checks,
-        facts=_facts(device, endpoints) if tab in ("overview", "facts") else [],
+        facts=_facts(device, endpoints if shows_credentials else []) if tab in ("overview", "facts") else [],
         events=_events(device, now, at) if everything else [],
     )
 

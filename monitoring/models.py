@@ -2,12 +2,14 @@
 
 from typing import ClassVar
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
 from inventory.models import Device, DeviceChildQuerySet, Interface, ManagementEndpoint
+from monitoring import modules
 from monitoring.metrics import MAX_COLUMNS
 from netmon.common.constraints import unique
 from netmon.common.models import TimeStamped
@@ -92,6 +94,14 @@ class Check(TimeStamped):
 
     def __str__(self) -> str:
         return f"{self.module} of {self.endpoint}"
+
+    def clean(self) -> None:
+        super().clean()
+        protocol = self.endpoint.protocol if self.endpoint_id else None
+        fitting = sorted(m.key for m in modules.MODULES.values() if protocol in (None, m.protocol))
+        if self.module not in fitting:
+            known = ", ".join(fitting) or "none"
+            raise ValidationError({"module": f"No such module for this endpoint. Known are: {known}."})
 
 
 class DeviceState(models.Model):

@@ -35,12 +35,17 @@ def group_named(key: str) -> Group | None:
 
 
 def watched(devices: "QuerySet[Any]") -> "QuerySet[Any]":
-    """Devices in service: what is planned or retired is nobody's problem."""
+    """Devices in service, which are those that polling asks: what is planned or switched off is nobody's problem."""
+    return devices.filter(status=Device.Status.ACTIVE)
+
+
+def listed(devices: "QuerySet[Any]") -> "QuerySet[Any]":
+    """What the list of devices shows: also what is not in service now."""
     return devices.exclude(status=Device.Status.RETIRED)
 
 
 def groups(user: Any) -> list[tuple[Group, int]]:
-    counts = watched(Device.objects.visible_to(user)).aggregate(
+    counts = listed(Device.objects.visible_to(user)).aggregate(
         **{group.key: Count("pk", filter=Q(kind__in=group.kinds)) for group in GROUPS}
     )
     return [(group, counts[group.key]) for group in GROUPS]

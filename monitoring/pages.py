@@ -16,7 +16,7 @@ from inventory.models import Device, Site
 from monitoring import graphics
 from monitoring.availability import SILENCE, window_of_states
 from monitoring.models import Check, DeviceState, Heartbeat
-from monitoring.navigation import BY_KIND, GROUPS, Group, group_named, watched
+from monitoring.navigation import BY_KIND, GROUPS, Group, group_named, listed, watched
 from monitoring.presentation import duration
 from monitoring.services import health as health_service
 
@@ -24,7 +24,7 @@ PAGE = 100
 PROBLEMS = 20
 DAY = timedelta(hours=24)
 SEVERITY = {"down": 0, "degraded": 1, "unknown": 2}
-STATE_FILTERS = ("down", "degraded", "unknown", "up", "pending")
+STATE_FILTERS = ("down", "degraded", "unknown", "up", "pending", "paused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,14 @@ class Now:
         return cls(state, since, cause)
 
     @classmethod
-    def of_row(cls, row: DeviceState | None, at: datetime) -> "Now":
+    def out_of_service(cls, status: str) -> "Now":
+        """Nobody asks it, and nobody is to be alarmed by its silence."""
+        return cls("paused", None, f"{Device.Status(status).label}: not polled.")
+
+    @classmethod
+    def of_device(cls, device: Device, row: DeviceState | None, at: datetime) -> "Now":
+        if device.status != Device.Status.ACTIVE:
+            return cls.out_of_service(device.status)
         if row is None:
             return cls("pending", None, "Nothing has been asked yet.")
         return cls.of(row.state, row.since, row.cause, row.last_poll_at, row.expected_every_seconds, at)
@@ -155,7 +162,7 @@ def overview(user: Any, page: int = 1) -> Overview:
 
 def device_list(user: Any, filters: dict[str, str], page: int = 1) -> DeviceList:
     at = timezone.now()
-    devices = watched(Device.objects.visible_to(user))
+    devices = listed(Device.objects.visible_to(user))
     group = group_named(filters.get("kind", ""))
     if group:
         devices = devices.filter(kind__in=group.kinds)
@@ -180,12 +187,18 @@ def device_list(user: Any, filters: dict[str, str], page: int = 1) -> DeviceList
 def census(devices: Any, at: datetime) -> list[Known]:
     """Every device with its state at this moment, by name: a few columns of each, so that counting is exact."""
     rows = devices.order_by("name_key", "pk").values_list(
-        "pk", "kind", "state__state", "state__since", "state__cause", "state__last_poll_at",
+        "pk", "kind", "status", "state__state", "state__since", "state__cause", "state__last_poll_at",
         "state__expected_every_seconds",
     )  # fmt: skip
     return [
-        Known(pk, kind, Now.of(state, since, cause or "", polled, every or 60, at))
-        for pk, kind, state, since, cause, polled, every in rows
+        Known(
+            pk,
+            kind,
+            Now.of(state, since, cause or "", polled, every or 60, at)
+            if status == Device.Status.ACTIVE
+            else Now.out_of_service(status),
+        )
+        for pk, kind, status, state, since, cause, polled, every in rows
     ]
 
 

@@ -26,8 +26,8 @@ def hours(request: Request, default: float = 24) -> float:
         value = float(text)
     except ValueError:
         value = float("nan")
-    if not 0 < value <= MAX_HOURS:  # written so that NaN is refused
-        raise refuse("hours", f"Write a number of hours above 0, at most {MAX_HOURS}.")
+    if not 1 <= value * 3600 <= MAX_HOURS * 3600:  # written so that NaN is refused
+        raise refuse("hours", f"Write a number of hours: at least one second, at most {MAX_HOURS}.")
     return value
 
 
@@ -56,8 +56,8 @@ def period(request: Request, *, default_hours: float = 24) -> Period:
         return Period.last_hours(hours(request, default_hours))
     stop = end or timezone.now()
     begin = start or datetime.fromtimestamp(stop.timestamp() - hours(request, default_hours) * 3600, UTC)
-    if begin >= stop:
-        raise refuse("from", "It must lie before `to`.")
+    if int(begin.timestamp()) >= int(stop.timestamp()):  # samples have whole seconds
+        raise refuse("from", "It must lie at least one second before `to`.")
     if (stop - begin).total_seconds() > MAX_HOURS * 3600:
         raise refuse("from", f"A period is at most {MAX_HOURS} hours.")
     return Period(int(begin.timestamp()), int(stop.timestamp()))

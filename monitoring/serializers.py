@@ -2,7 +2,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from monitoring import metrics, modules
+from monitoring import metrics
 from monitoring.models import Check, Series
 from netmon.common.serializers import ValidatedModelSerializer
 
@@ -24,16 +24,6 @@ class CheckSerializer(ValidatedModelSerializer):
             "status", "status_since", "next_run_at", "last_run_at", "last_success_at", "consecutive_failures",
             "last_error_code", "last_error_detail", "last_response_ms", "last_duration_ms", "skipped",
         ]  # fmt: skip
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        endpoint = attrs.get("endpoint") or getattr(self.instance, "endpoint", None)
-        key = attrs.get("module") or getattr(self.instance, "module", "")
-        module = modules.MODULES.get(str(key))
-        if module is None or (endpoint is not None and module.protocol != endpoint.protocol):
-            fitting = sorted(m.key for m in modules.MODULES.values() if not endpoint or m.protocol == endpoint.protocol)
-            known = ", ".join(fitting) or "none"
-            raise serializers.ValidationError({"module": f"No such module for this endpoint. Known are: {known}."})
-        return super().validate(attrs)
 
 
 class SeriesSerializer(serializers.ModelSerializer[Series]):

@@ -1,6 +1,7 @@
 """The pages. Thin: who may see what, then one read function, then a template."""
 
 from typing import Any
+from urllib.parse import quote
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
@@ -16,7 +17,7 @@ from inventory.models import Credential, Device, Site
 from inventory.panels import PANELS
 from monitoring import charts, device_pages, pages
 from monitoring.navigation import BY_KIND, GROUPS
-from netmon.common.permissions import has_role
+from netmon.common.permissions import has_role, rank
 
 FILTERS = ("kind", "state", "site", "q")
 # What the form may add, and the resource of the API that takes it.
@@ -107,7 +108,12 @@ def _device(request: HttpRequest, pk: int) -> Device:
 def _context(request: HttpRequest, device: Device, tab: str) -> dict[str, Any]:
     group = BY_KIND.get(device.kind)
     return {
-        "view": device_pages.device_page(device, tab=tab, interface=request.GET.get("interface", "")),
+        "view": device_pages.device_page(
+            device,
+            tab=tab,
+            interface=request.GET.get("interface", ""),
+            shows_credentials=has_role(request.user, "operator"),
+        ),
         "device": device,
         "tab": tab,
         "section": "devices",
@@ -138,8 +144,9 @@ def device(request: HttpRequest, pk: int, tab: str = "overview") -> HttpResponse
 @login_required
 def device_live(request: HttpRequest, pk: int, tab: str = "overview") -> HttpResponse:
     found = _device(request, pk)
-    etag = f'W/"{device_pages.version(found)}-{tab}-{request.GET.get("interface", "")[:20]}"'
-    etag = etag.encode("ascii", "replace").decode()
+    # Quoted: an address must not end the header. The rank: what an operator was shown is not a viewer's copy.
+    interface = quote(request.GET.get("interface", "")[:20], safe="")
+    etag = f'W/"{device_pages.version(found)}-{tab}-{rank(request.user)}-{interface}"'
     if _unchanged(request, etag):
         return _live(HttpResponseNotModified(), etag)
     return _live(render(request, "monitoring/_device_live.html", _context(request, found, tab)), etag)

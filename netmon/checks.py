@@ -55,3 +55,11 @@ def public_debug(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         return []
     hint = "Set NETMON_DEBUG=0: debug pages show settings to everybody."
     return [Warning("Debug mode with a public host name.", hint=hint, id="netmon.W001")]
+
+
+@register(Tags.security)
+def endless_redirect(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    if not settings.HTTPS or settings.BEHIND_PROXY:
+        return []
+    hint = "Set NETMON_BEHIND_PROXY=1: netmon speaks HTTP and redirects all that no proxy declares to be HTTPS."
+    return [Warning("HTTPS without a proxy: every page redirects to itself.", hint=hint, id="netmon.W002")]

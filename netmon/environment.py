@@ -64,11 +64,8 @@ def integer(name: str, default: int, *, minimum: int, maximum: int) -> int:
 
 
 def words(name: str, default: Sequence[str] = ()) -> list[str]:
-    """A comma-separated list."""
-    value = raw(name)
-    if value is None:
-        return list(default)
-    return [word.strip() for word in value.split(",") if word.strip()]
+    """A comma-separated list; one without a word is the default."""
+    return [word.strip() for word in (raw(name) or "").split(",") if word.strip()] or list(default)
 
 
 def choice(name: str, default: str, allowed: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 For container platforms. It needs the standard library only, so that it is cheap to run every few seconds.
 """
 
+import os
 import sys
 import urllib.error
 import urllib.request
@@ -11,9 +12,15 @@ URL = "http://127.0.0.1:8000/api/v1/health/"
 TIMEOUT_SECONDS = 4
 
 
+def host() -> str:
+    """A name that netmon answers to: 127.0.0.1 need not be among NETMON_ALLOWED_HOSTS."""
+    first = os.environ.get("NETMON_ALLOWED_HOSTS", "").strip(", ").split(",")[0].strip()
+    return first.lstrip(".") if first and first != "*" else "127.0.0.1"
+
+
 def main(url: str = URL) -> int:
     # Behind a proxy that ends TLS, plain HTTP would be redirected.
-    request = urllib.request.Request(url, headers={"X-Forwarded-Proto": "https"})  # noqa: S310 - our own http address
+    request = urllib.request.Request(url, headers={"Host": host(), "X-Forwarded-Proto": "https"})  # noqa: S310 - our own http address
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310 - as above
             return 0 if response.status == 200 else 1

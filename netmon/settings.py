@@ -39,6 +39,8 @@ def _secret(name: str, file: str, make: "env.Callable[[], str]") -> str:
 
 
 SECRET_KEY = _secret("NETMON_SECRET_KEY", "secret_key", lambda: secrets.token_urlsafe(50))
+if len(SECRET_KEY) < 32:
+    raise ImproperlyConfigured(f"NETMON_SECRET_KEY has {len(SECRET_KEY)} characters: give it 32 or more, at random.")
 # First key encrypts, all decrypt: prepend a new one to rotate.
 FERNET_KEYS = env.fernet_keys(
     [
@@ -51,12 +53,16 @@ FERNET_KEYS = env.fernet_keys(
 # --- Web -------------------------------------------------------------------------------------------------------------
 ALLOWED_HOSTS = env.words("NETMON_ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.words("NETMON_CSRF_TRUSTED_ORIGINS")
+CSRF_FAILURE_VIEW = "netmon.common.exception_handler.csrf_failure"
 HTTPS = env.boolean("NETMON_HTTPS", False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^api/v1/health/$"]  # asked by load balancers and containers, from inside, in clear
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.boolean("NETMON_BEHIND_PROXY", False) else None
+BEHIND_PROXY = env.boolean("NETMON_BEHIND_PROXY", False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
+# Whom the throttle and the lock-out of the login count: without a proxy X-Forwarded-For is only what a guesser writes.
+PROXIES = env.integer("NETMON_PROXIES", 0, minimum=0, maximum=10)
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
@@ -89,6 +95,7 @@ INSTALLED_APPS = [
     "axes",
 ]
 MIDDLEWARE = [
+    "netmon.common.middleware.CharsetMiddleware",
     "netmon.common.middleware.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "netmon.common.middleware.ContentSecurityPolicyMiddleware",
@@ -171,6 +178,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_ENABLE_ADMIN = False
+AXES_CLIENT_IP_CALLABLE = "netmon.accounts.lockout.client_address"
 AXES_LOCKOUT_CALLABLE = "netmon.accounts.lockout.lockout_response"
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=env.integer("NETMON_ACCESS_TOKEN_MINUTES", 10, minimum=1, maximum=60)),
@@ -178,6 +186,7 @@ SIMPLE_JWT = {
     "ROTATE_REFRESH_TOKENS": True,
     "BLACKLIST_AFTER_ROTATION": True,
     "UPDATE_LAST_LOGIN": True,
+    "CHECK_REVOKE_TOKEN": True,  # a changed password ends every token made before
 }
 
 # --- API -------------------------------------------------------------------------------------------------------------
@@ -201,6 +210,7 @@ REST_FRAMEWORK = {
     "DEFAULT_FILTER_BACKENDS": ["netmon.common.filters.StrictFilterBackend", "netmon.common.filters.StrictOrdering"],
     "DEFAULT_SCHEMA_CLASS": "netmon.common.schema.ProblemAutoSchema",
     "DEFAULT_THROTTLE_RATES": {"login": "5/min"},
+    "NUM_PROXIES": PROXIES,
     "EXCEPTION_HANDLER": "netmon.common.exception_handler.problem_response",
     "PAGE_SIZE": 50,
 }

@@ -16,7 +16,13 @@ from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
 from netmon.accounts.lockout import LOCKED_OUT
 from netmon.accounts.models import User
-from netmon.accounts.serializers import LogoutSerializer, MeSerializer
+from netmon.accounts.serializers import (
+    LoginSerializer,
+    LogoutSerializer,
+    MeSerializer,
+    RefreshSerializer,
+    VerifySerializer,
+)
 from netmon.common.errors import NetmonError
 
 
@@ -33,6 +39,7 @@ class LockedOut(NetmonError):
 class LoginView(TokenObtainPairView):
     """A pair of tokens for a user name and a password (JSON or form). 5 a minute and address."""
 
+    serializer_class = LoginSerializer
     permission_classes = (AllowAny,)  # type: ignore[assignment]
     throttle_classes = [ScopedRateThrottle]
     throttle_scope = "login"
@@ -47,14 +54,16 @@ class LoginView(TokenObtainPairView):
 
 
 class RefreshView(TokenRefreshView):
-    """A new pair for a refresh token, which is used up by this."""
+    """A new pair for a refresh token, which is used up by this. One that was used before ends all of its user's."""
 
+    serializer_class = RefreshSerializer
     permission_classes = (AllowAny,)  # type: ignore[assignment]
 
 
 class VerifyView(TokenVerifyView):
     """200 while a token is valid."""
 
+    serializer_class = VerifySerializer
     permission_classes = (AllowAny,)  # type: ignore[assignment]
 
 

@@ -3,6 +3,7 @@
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from netmon.accounts.models import User
 
@@ -27,3 +28,9 @@ def ensure_admin(*, username: str, password: str | None, email: str = "") -> tup
     user.full_clean()
     user.save()
     return user, created
+
+
+def end_refresh_tokens(user_id: int) -> None:
+    """Blacklist every refresh token of this user."""
+    tokens = OutstandingToken.objects.filter(user_id=user_id, blacklistedtoken__isnull=True)
+    BlacklistedToken.objects.bulk_create([BlacklistedToken(token=token) for token in tokens], ignore_conflicts=True)

@@ -11,7 +11,9 @@ from django.core.exceptions import PermissionDenied
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.db import IntegrityError
 from django.db.models import ProtectedError, RestrictedError
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views import csrf
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.serializers import as_serializer_error
@@ -131,6 +133,7 @@ def is_api(request: HttpRequest) -> bool:
     return request.path.startswith("/api/")
 
 
+@csrf_exempt  # it changes nothing, and a program that wrote a wrong address should hear that
 def api_not_found(request: HttpRequest) -> JsonResponse:
     return _json(request, 404, "not_found", "There is nothing at this address.")
 
@@ -141,3 +144,10 @@ def api_bad_request(request: HttpRequest) -> JsonResponse:
 
 def api_server_error(request: HttpRequest) -> JsonResponse:
     return _json(request, 500, "internal", "A fault in netmon; the log has its details under this request_id.")
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """CSRF_FAILURE_VIEW: the page 403_csrf.html, or a problem for programs."""
+    if is_api(request):
+        return _json(request, 403, "csrf_failed", f"The form's CSRF token is missing or wrong: {reason or 'no reason'}")
+    return csrf.csrf_failure(request, reason=reason)

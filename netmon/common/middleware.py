@@ -1,4 +1,4 @@
-"""Middleware: a request id on everything, and the Content-Security-Policy."""
+"""Middleware: one charset, a request id on everything, and the Content-Security-Policy."""
 
 import re
 import uuid
@@ -24,6 +24,17 @@ API_REFERENCE = {
     + "; worker-src blob:",
 }
 Next = Callable[[HttpRequest], HttpResponse]
+
+
+class CharsetMiddleware:
+    """Everything is UTF-8. Django would decode even the query with whatever codec Content-Type names: base64 is one."""
+
+    def __init__(self, get_response: Next) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request.encoding = "utf-8"
+        return self.get_response(request)
 
 
 class RequestIdMiddleware:

@@ -1,9 +1,12 @@
 """Tokens, lock-out, profile, and the command that makes an admin."""
 
 from io import StringIO
+from typing import Any
 
 import pytest
+from axes.helpers import get_client_ip_address
 from django.core.management import CommandError, call_command
+from django.test import RequestFactory
 from rest_framework.test import APIClient
 
 from netmon.accounts.models import User
@@ -47,6 +50,53 @@ def test_refresh_rotates_and_the_used_one_is_dead(nobody: APIClient) -> None:
     assert again.status_code == 401 and again["Content-Type"] == "application/problem+json"
 
 
+def refresh(client: APIClient, token: str) -> Any:
+    return client.post("/api/v1/auth/token/refresh/", {"refresh": token})
+
+
+def test_a_used_refresh_token_that_comes_again_ends_its_successor(nobody: APIClient) -> None:
+    elsewhere, old = log_in(nobody)["refresh"], log_in(nobody)["refresh"]
+    successor = refresh(nobody, old).json()["refresh"]
+    assert refresh(nobody, old).json()["code"] == "token_not_valid"
+    assert refresh(nobody, successor).status_code == 401 and refresh(nobody, elsewhere).status_code == 401
+    assert refresh(nobody, log_in(nobody)["refresh"]).status_code == 200
+
+
+def test_an_access_token_does_not_refresh(nobody: APIClient) -> None:
+    assert refresh(nobody, log_in(nobody)["access"]).status_code == 401
+
+
+def test_a_changed_password_ends_every_token(nobody: APIClient, cast: people.Cast) -> None:
+    pair = log_in(nobody)
+    cast.omar.set_password("another pass phrase 2")
+    cast.omar.save()
+    assert refresh(nobody, pair["refresh"]).json()["code"] == "password_changed"
+    assert nobody.post("/api/v1/auth/token/verify/", {"token": pair["access"]}).status_code == 401
+    nobody.credentials(HTTP_AUTHORIZATION=f"Bearer {pair['access']}")
+    answer = nobody.get("/api/v1/auth/me/")
+    assert answer.status_code == 401 and answer.json()["code"] == "password_changed"
+    nobody.credentials()
+    assert refresh(nobody, log_in(nobody, "another pass phrase 2")["refresh"]).status_code == 200
+
+
+def test_the_refresh_token_of_somebody_who_left_is_refused(nobody: APIClient, cast: people.Cast) -> None:
+    first, second = log_in(nobody)["refresh"], log_in(nobody)["refresh"]
+    cast.omar.is_active = False
+    cast.omar.save()
+    answer = refresh(nobody, first)
+    assert answer.status_code == 401 and answer.json()["code"] == "user_inactive"
+    cast.omar.delete()
+    answer = refresh(nobody, second)
+    assert answer.status_code == 401 and answer.json()["code"] == "user_not_found"
+
+
+@pytest.mark.parametrize(("field", "length"), [("username", 400), ("password", 5000)])
+def test_a_login_that_is_too_long_is_refused(nobody: APIClient, field: str, length: int) -> None:
+    body = {"username": "omar", "password": people.PASSWORD, field: "x" * length}
+    answer = nobody.post("/api/v1/auth/token/", body)
+    assert answer.status_code == 400 and answer.json()["errors"][0]["pointer"] == f"/{field}"
+
+
 def test_logout_ends_the_refresh_token(nobody: APIClient) -> None:
     pair = log_in(nobody)
     nobody.credentials(HTTP_AUTHORIZATION=f"Bearer {pair['access']}")
@@ -73,6 +123,44 @@ def test_five_wrong_passwords_lock_the_account_for_this_address(nobody: APIClien
 def test_the_login_is_throttled(nobody: APIClient) -> None:
     answers = [nobody.post("/api/v1/auth/token/", {"username": "x", "password": "y"}) for _ in range(7)]
     assert answers[-1].status_code == 429 and int(answers[-1]["Retry-After"]) > 0
+
+
+def throttled(client: APIClient) -> bool:
+    """Whether seven log-ins that claim an address each meet the throttle."""
+    for number in range(7):
+        forwarded = f"198.51.100.{number}, 192.0.2.{number}"
+        answer = client.post(
+            "/api/v1/auth/token/", {"username": "x", "password": "y"}, headers={"X-Forwarded-For": forwarded}
+        )
+    return bool(answer.status_code == 429)
+
+
+@pytest.mark.parametrize(("proxies", "expected"), [(0, True), (1, False)])
+def test_only_a_trusted_proxy_names_the_address_that_is_throttled(
+    nobody: APIClient, settings: Any, proxies: int, expected: bool
+) -> None:
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "NUM_PROXIES": proxies}
+    assert throttled(nobody) is expected
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "expected"),
+    [
+        (0, "198.51.100.1", "10.0.0.1"),
+        (1, "198.51.100.1, 192.0.2.7", "192.0.2.7"),
+        (2, "198.51.100.1, 192.0.2.7, 10.0.0.9", "192.0.2.7"),
+        (1, "rubbish", "10.0.0.1"),
+        (1, "fe80::1%eth0", "fe80::1"),
+        (1, None, "10.0.0.1"),
+    ],
+)
+def test_the_lock_out_counts_the_address_that_the_last_trusted_proxy_saw(
+    settings: Any, proxies: int, forwarded: str | None, expected: str
+) -> None:
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "NUM_PROXIES": proxies}
+    headers = {"X-Forwarded-For": forwarded} if forwarded else {}
+    request = RequestFactory().post("/login/", REMOTE_ADDR="10.0.0.1", headers=headers)
+    assert get_client_ip_address(request) == expected
 
 
 def test_nobody_raises_his_own_role(nobody: APIClient, cast: people.Cast) -> None:

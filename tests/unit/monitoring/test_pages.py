@@ -128,6 +128,16 @@ def test_the_etag_of_a_device_follows_its_state_row(cast):
     assert client.get(url, headers={"If-None-Match": etag}).status_code == 200
 
 
+@pytest.mark.parametrize("interface", ["%0a", "%0d%0aX: 1", '"', "%C3%A9", "%ff", "%00", "%ed%a0%80"])
+def test_an_etag_holds_whatever_the_address_says(cast, interface):
+    device = fill(1)[0]
+    client = people.client_for(cast.vera)
+    url = f"/devices/{device.pk}/live/?interface={interface}"
+    answer = client.get(url)
+    assert answer.status_code == 200
+    assert client.get(url, headers={"If-None-Match": answer["ETag"]}).status_code == 304
+
+
 def test_what_is_wrong_comes_first_and_says_why(cast):
     fill(11)
     page = people.client_for(cast.vera).get("/").content.decode()
@@ -199,7 +209,7 @@ def test_the_device_page_stays_small(cast, scene):
 
 
 def test_the_device_page_tells_what_was_measured(cast, scene):
-    page = people.client_for(cast.vera).get(f"/devices/{scene['core1.fra'].pk}/").content.decode()
+    page = people.client_for(cast.omar).get(f"/devices/{scene['core1.fra'].pk}/").content.decode()
     for text in (
         "Degraded",
         "1 outage, 2 min",
@@ -262,3 +272,32 @@ def test_a_device_is_first_shown_over_the_time_it_was_watched(cast, hours, shown
     assert f'data-range="{shown}" data-interface' in page
     asked = people.client_for(cast.vera).get(f"/devices/{device.pk}/?range=7d").content.decode()
     assert 'data-range="7d" data-interface' in asked
+
+
+@pytest.mark.parametrize("status", ["planned", "offline", "retired"])
+def test_what_is_out_of_service_alarms_nobody(cast, status):
+    device = fill(1)[0]
+    Device.objects.filter(pk=device.pk).update(status=status)
+    client = people.client_for(cast.vera)
+    for url in ("/", "/live/"):
+        page = client.get(url).content.decode()
+        assert device.name not in page and "1 down" not in page
+    assert client.get("/api/v1/monitoring/overview/").json()["total"] == 0
+    assert (device.name in client.get("/devices/").content.decode()) is (status != "retired")
+    assert device.name not in client.get("/devices/?state=down").content.decode()
+    page = client.get(f"/devices/{device.pk}/").content.decode()
+    assert ">Paused" in page
+    assert '<div class="banner' not in page
+
+
+def test_only_operators_see_the_names_of_credentials(cast):
+    device = factories.make_flat()
+    name = device.endpoints.get(protocol="snmp").credential.name
+    etags = {}
+    for role in ("viewer", "operator", "admin"):
+        client = people.client_for(cast.by_role(role))
+        for tab in ("", "facts/"):
+            page = client.get(f"/devices/{device.pk}/{tab}").content.decode()
+            assert (name in page) is (role != "viewer"), (role, tab)
+        etags[role] = client.get(f"/devices/{device.pk}/live/")["ETag"]
+    assert etags["viewer"] != etags["operator"]

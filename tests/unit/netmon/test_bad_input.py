@@ -144,6 +144,11 @@ WRONG = {
     "time beyond the calendar": Wrong("{device}errors/?from=99999999999999", None, 400, "/from", "get"),
     "parameter unknown": Wrong("{device}availability/?day=1", None, 400, "/day", "get"),
     "wait too long": Wrong("{device}poll/?wait=31", None, 400, "/wait"),
+    "period below a second": Wrong("{device}availability/?hours=0.0001", None, 400, "/hours", "get"),
+    "period within a second": Wrong(
+        "{device}metrics/?from=2026-01-01T00:00:00.1Z&to=2026-01-01T00:00:00.9Z", None, 400, "/from", "get"
+    ),
+    "interface with NUL": Wrong("{device}bandwidth/?interface=%00", None, 400, "/interface", "get"),
     "prefix with host bits": Wrong("/api/v1/prefixes/", {"cidr": "10.0.0.1/24"}, 400, "/cidr"),
     "prefix of letters": Wrong("/api/v1/prefixes/", {"cidr": "lan"}, 400, "/cidr"),
     "endpoint options unknown": Wrong(
@@ -230,3 +235,27 @@ def test_it_is_refused_with_a_reason_and_nothing_is_written(
 
 def test_there_are_at_least_forty() -> None:
     assert len(WRONG) >= 40
+
+
+@pytest.mark.parametrize("charset", ["base64", "unicode_escape", "rot13", "utf-16", "nonsense", "utf-8"])
+@pytest.mark.parametrize(("path", "status"), [("/api/v1/devices/", 401), ("/login/", 200), ("/nothing/", 404)])
+def test_a_charset_of_the_callers_choice_breaks_nothing(db: None, charset: str, path: str, status: int) -> None:
+    content_type = f"text/plain; charset={charset}"
+    client = people.client_for(None)
+    assert client.get(f"{path}?x=%41%5cx", CONTENT_TYPE=content_type).status_code == status
+
+
+def test_a_form_is_read_as_utf_8_whatever_it_says(cast: people.Cast) -> None:
+    content_type = "application/x-www-form-urlencoded; charset=base64"
+    body = {"content_type": content_type, "data": "first_name=%C3%89va"}
+    answer = people.client_for(cast.vera).patch("/api/v1/auth/me/", **body)
+    assert answer.status_code == 200 and answer.json()["first_name"] == "Éva"
+
+
+@pytest.mark.parametrize("report", ["metrics", "availability", "bandwidth", "errors"])
+@pytest.mark.parametrize("hours", ["0.0001", "0.00028", "0.001"])
+def test_the_shortest_periods_are_answered_or_refused(
+    world: dict[str, str], cast: people.Cast, report: str, hours: str
+) -> None:
+    client = people.client_for(cast.vera)
+    assert client.get(f"{world['{device}']}{report}/?hours={hours}").status_code == (400 if hours == "0.0001" else 200)

@@ -3,6 +3,8 @@
 import ast
 import json
 import re
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -11,12 +13,14 @@ from django.conf import settings
 from django.urls import resolve
 
 from netmon import healthcheck, processes
-from tests.documents import REPOSITORY, page, setting_names
+from tests.documents import REPOSITORY, page, rows_of, setting_names
 
 REQUIRED = {"NETMON_SECRET_KEY", "NETMON_FERNET_KEYS", "POSTGRES_PASSWORD"}
 OWN = ("migrate", "web", "worker", "beat")
 # What only the compose file knows: where to publish, and the database server's own password.
 COMPOSE_ONLY = {"POSTGRES_PASSWORD", "NETMON_PUBLISH"}
+# The compose file says itself where data and messages are; debug pages are for development.
+COMPOSE_DECIDES = {"DATABASE_URL", "BROKER_URL", "NETMON_VAR_DIR", "NETMON_DEBUG"}
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +63,15 @@ def test_the_settings_read_every_variable(services: dict[str, Any]) -> None:
     assert interpolated - COMPOSE_ONLY <= setting_names()
 
 
+def test_every_setting_reaches_every_process_with_its_default(services: dict[str, Any]) -> None:
+    defaults = {row[0].strip("`"): row[1].strip("`") for row in rows_of(page("docs/reference/settings.md"))}
+    for name in OWN:
+        for setting in setting_names() - COMPOSE_DECIDES - REQUIRED:
+            given = re.search(rf"\$\{{{setting}:-(.*)\}}$", services[name]["environment"].get(setting, ""))
+            assert given, f"{setting} of {name}"
+            assert given[1] in ("", defaults[setting]), setting
+
+
 def test_no_secret_has_a_default() -> None:
     text = page("docker-compose.yml")
     for name in REQUIRED:
@@ -98,13 +111,13 @@ def test_the_health_check_asks_an_address_that_exists(
     assert json.loads(check.partition("CMD ")[2]) == ["python", "-m", "netmon.healthcheck"]
     assert resolve("/" + healthcheck.URL.split("/", 3)[3]).url_name == "health"
     assert healthcheck.URL.startswith("http://127.0.0.1:8000/")
-    assert "127.0.0.1" in services["web"]["environment"]["NETMON_ALLOWED_HOSTS"].split(",")
+    assert services["web"]["environment"]["NETMON_ALLOWED_HOSTS"].split(",")[0] == "127.0.0.1"
     # The image's check asks the web process: other services would fail it.
     assert all(services[name]["healthcheck"] == {"disable": True} for name in ("migrate", "worker", "beat"))
     assert all("test" in services[name]["healthcheck"] for name in ("postgres", "redis"))
     for module in ast.walk(ast.parse(page("netmon/healthcheck.py"))):
         if isinstance(module, ast.Import):
-            assert all(alias.name in ("sys", "urllib.error", "urllib.request") for alias in module.names)
+            assert all(alias.name in ("os", "sys", "urllib.error", "urllib.request") for alias in module.names)
 
 
 def test_the_image_runs_as_nobody_special(instructions: list[tuple[str, str]]) -> None:
@@ -142,6 +155,38 @@ def test_the_example_environment_names_every_variable_with_its_default() -> None
     assert set(named) == setting_names()
     for name, text in named.items():
         assert "Default:" in text, name
+
+
+@pytest.mark.parametrize(
+    ("allowed", "expected"),
+    [
+        (None, "127.0.0.1"),
+        ("", "127.0.0.1"),
+        ("*", "127.0.0.1"),
+        ("netmon.example.net", "netmon.example.net"),
+        (" .example.net, 127.0.0.1", "example.net"),
+    ],
+)
+def test_the_health_check_names_an_allowed_host(
+    monkeypatch: pytest.MonkeyPatch, allowed: str | None, expected: str
+) -> None:
+    monkeypatch.delenv("NETMON_ALLOWED_HOSTS", raising=False)
+    if allowed is not None:
+        monkeypatch.setenv("NETMON_ALLOWED_HOSTS", allowed)
+    asked: list[str] = []
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.headers["Host"])
+            self.send_response(200)
+            self.end_headers()
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+        thread = Thread(target=server.handle_request)
+        thread.start()
+        assert healthcheck.main(f"http://127.0.0.1:{server.server_port}/") == 0
+        thread.join()
+    assert asked == [expected]
 
 
 def test_a_health_check_fails_when_nobody_listens(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,10 +5,12 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
+from netmon import checks
 from netmon import environment as env
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -101,8 +103,6 @@ def test_many_first_starts_at_once_agree_on_one_secret(tmp_path: Path) -> None:
 
 
 def test_system_checks_have_ids_and_find_what_is_wrong(settings: object) -> None:
-    from netmon import checks
-
     settings.CELERY_BEAT_SCHEDULE = {"x": {}}  # type: ignore[attr-defined]
     assert [message.id for message in checks.beat_schedule(None)] == ["netmon.E004"]
     settings.DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "OPTIONS": {}}}  # type: ignore[attr-defined]
@@ -113,3 +113,22 @@ def test_system_checks_have_ids_and_find_what_is_wrong(settings: object) -> None
     assert [message.id for message in checks.encryption_key(None)] == ["netmon.E001"]
     settings.BROKER_URL, settings.EMBEDDED = "", False  # type: ignore[attr-defined]
     assert [message.id for message in checks.broker(None)] == ["netmon.E002"]
+
+
+def test_https_without_a_proxy_is_warned_of(settings: Any) -> None:
+    settings.HTTPS, settings.BEHIND_PROXY = True, False
+    assert [message.id for message in checks.endless_redirect(None)] == ["netmon.W002"]
+    settings.BEHIND_PROXY = True
+    assert checks.endless_redirect(None) == []
+
+
+@pytest.mark.parametrize(("text", "expected"), [("", ["a"]), (" , ", ["a"]), ("b, c", ["b", "c"])])
+def test_an_empty_list_is_the_default(monkeypatch: pytest.MonkeyPatch, text: str, expected: list[str]) -> None:
+    monkeypatch.setenv("X", text)
+    assert env.words("X", ["a"]) == expected
+
+
+def test_a_short_secret_key_is_refused_without_showing_it(tmp_path: Path) -> None:
+    done = settings_with(tmp_path, NETMON_SECRET_KEY="hunter2" * 4)
+    assert done.returncode != 0 and "NETMON_SECRET_KEY has 28 characters" in done.stderr
+    assert "hunter2" not in done.stderr.splitlines()[-1]

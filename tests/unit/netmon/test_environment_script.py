@@ -1,6 +1,7 @@
 """`.ci/environment` says what to install when it cannot go on; it is tried with pretended machines."""
 
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -69,6 +70,32 @@ def test_without_the_venv_module_it_names_the_package(machine: Path) -> None:
     assert done.returncode == 1
     assert "apt-get install python3.12-venv" in done.stderr
     assert not (machine / ".venv").exists()
+
+
+def test_uv_is_asked_for_pip(machine: Path) -> None:
+    pretend(machine, "python3", 'echo "Python 3.12.1"')
+    pretend(machine, "uv", f'echo "$*" >> {machine}/uv.log')
+    run(machine)
+    assert "--seed" in (machine / "uv.log").read_text().splitlines()[0].split()
+
+
+def test_an_environment_without_pip_gets_it_when_uv_is_gone(machine: Path) -> None:
+    (machine / ".venv/bin").mkdir(parents=True)
+    python = machine / ".venv/bin/python"
+    python.write_text(f'#!/bin/sh\necho "$*" >> {machine}/python.log\ncase "$*" in *--version*) exit 1;; esac\n')
+    python.chmod(0o755)
+    assert run(machine).returncode == 0
+    steps = [line for line in (machine / "python.log").read_text().splitlines() if line.startswith("-m ")]
+    assert steps[:2] == ["-m pip --version", "-m ensurepip"] and steps[2].startswith("-m pip install")
+
+
+def test_every_target_that_needs_the_environment_makes_it_first() -> None:
+    text = (REPOSITORY / "Makefile").read_text()
+    recipes = re.findall(r"^([a-z-]+):.*\n((?:\t.*\n)+)", text, re.MULTILINE)
+    users = {name: lines for name, lines in recipes if "$(PYTHON_IN_VENV)" in lines or ".venv/bin/" in lines}
+    assert {"lint", "types", "contracts", "migrations", "schema", "vendor", "format", "unit", "run"} <= set(users)
+    for name, lines in users.items():
+        assert lines.startswith("\t@sh .ci/environment "), name
 
 
 def test_what_is_installed_already_is_not_installed_again(machine: Path) -> None:

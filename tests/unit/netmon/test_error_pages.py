@@ -1,10 +1,14 @@
 """The pages that appear when something went wrong, and the static files as a release serves them."""
 
+import json
+
 import pytest
 from django.core.management import call_command
 from django.template.loader import render_to_string
-from django.test import override_settings
+from django.test import RequestFactory, override_settings
+from rest_framework.test import APIClient
 
+from netmon.common.exception_handler import csrf_failure
 from tests import people
 
 
@@ -59,3 +63,21 @@ def test_a_problem_is_a_page_for_a_browser_and_json_for_a_program(cast, status):
     page = client.get("/api/v1/devices/999999/", headers={"accept": "text/html"})
     assert page.status_code == status and page["Content-Type"].startswith("text/html")
     assert client.get("/api/v1/devices/999999/")["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete"])
+def test_an_unknown_address_of_the_api_is_a_problem_for_every_method(method):
+    client = APIClient(enforce_csrf_checks=True)
+    answer = getattr(client, method)("/api/v1/nothing/")
+    assert answer.status_code == 404 and answer["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.django_db
+def test_a_form_without_its_token_gets_a_page_or_a_problem():
+    client = APIClient(enforce_csrf_checks=True)
+    answer = client.post("/login/", {"username": "vera", "password": "wrong"})
+    assert answer.status_code == 403 and b"This form is no longer valid" in answer.content
+    problem = csrf_failure(RequestFactory().post("/api/v1/form/"), reason="no cookie.")
+    assert problem.status_code == 403 and problem["Content-Type"] == "application/problem+json"
+    assert json.loads(problem.content)["code"] == "csrf_failed"
