@@ -147,9 +147,9 @@ def evaluate(device_ids: Iterable[int], now: datetime, *, polled: dict[int, date
         if at := polled.get(device_id):
             outage = _note_silence(state, outage, at)
             state.watched_since = state.watched_since or at
-            behind = state.last_poll_at is not None and state.last_poll_at > at
-            # A time far ahead was noted by a clock that has been set since.
-            if not (behind and state.last_poll_at - at < CLOCK_STEP):
+            # A run that ended earlier changes nothing; a time far ahead was noted by a clock that has been set since.
+            ahead = state.last_poll_at - at if state.last_poll_at else timedelta(0)
+            if not timedelta(0) < ahead < CLOCK_STEP:
                 state.last_poll_at = at
         state.expected_every_seconds = _expected(checks[device_id])
         _move_outage(state, outage, verdict, now)

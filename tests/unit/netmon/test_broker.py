@@ -10,6 +10,7 @@ from kombu import Connection
 from netmon import celery  # noqa: F401 - registers the transport
 
 COUNT = 400
+# Queue names of their own: kombu remembers per process what it has bound, whatever the folder.
 
 
 def connect(tmp_path: Path) -> Connection:
@@ -22,10 +23,10 @@ def connect(tmp_path: Path) -> Connection:
 
 def test_a_reader_beside_busy_writers_gets_every_message_whole(tmp_path: Path) -> None:
     with connect(tmp_path) as first:
-        first.SimpleQueue("poll").close()
+        first.SimpleQueue("torrent").close()
 
     def produce(start: int) -> None:
-        with connect(tmp_path) as connection, connection.SimpleQueue("poll") as queue:
+        with connect(tmp_path) as connection, connection.SimpleQueue("torrent") as queue:
             for number in range(start, start + COUNT):
                 queue.put({"number": number, "padding": "x" * 2000})
 
@@ -33,7 +34,7 @@ def test_a_reader_beside_busy_writers_gets_every_message_whole(tmp_path: Path) -
     for producer in producers:
         producer.start()
     seen: list[int] = []
-    with connect(tmp_path) as connection, connection.SimpleQueue("poll") as queue:
+    with connect(tmp_path) as connection, connection.SimpleQueue("torrent") as queue:
         while len(seen) < 3 * COUNT:
             message: Any = queue.get(timeout=10)  # a half-written one would raise JSONDecodeError here
             seen.append(message.payload["number"])
@@ -45,7 +46,7 @@ def test_a_reader_beside_busy_writers_gets_every_message_whole(tmp_path: Path) -
 
 
 def test_folder_and_messages_are_private(tmp_path: Path) -> None:
-    with connect(tmp_path) as connection, connection.SimpleQueue("jobs") as queue:
+    with connect(tmp_path) as connection, connection.SimpleQueue("letterbox") as queue:
         queue.put({"id": 1})
         (message,) = (tmp_path / "q").iterdir()
         assert stat.S_IMODE(message.stat().st_mode) == 0o600
