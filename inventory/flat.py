@@ -124,7 +124,7 @@ def unentered_secrets(device: Device, fields: dict[str, Any]) -> list[str] | Non
         names = SECRET_FIELDS.get(credential.kind)
         if endpoint not in shown or names is None:
             return None
-        stored = (credential.secret, credential.priv_secret)
+        stored = (bool(credential.secret), bool(credential.priv_secret))
         missing += [name for name, text in zip(names, stored, strict=False) if text and fields.get(name) is None]
     return missing
 

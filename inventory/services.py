@@ -180,6 +180,24 @@ def delete_devices(device_ids: Iterable[int]) -> int:
     return per_model.get("inventory.Device", 0)
 
 
+@transaction.atomic
+def delete_interfaces(interface_ids: Iterable[int]) -> None:
+    """Delete interfaces with their addresses and history."""
+    ids = list(interface_ids)
+    followers.announce_interfaces_leaving(ids)
+    Interface.objects.filter(pk__in=ids).delete()
+
+
+@transaction.atomic
+def delete_endpoints(endpoint_ids: Iterable[int]) -> None:
+    """Delete endpoints with their checks; what is left says how their devices are."""
+    rows = ManagementEndpoint.objects.filter(pk__in=list(endpoint_ids))
+    device_ids = sorted(set(rows.values_list("device_id", flat=True)))
+    rows.delete()
+    for device_id in device_ids:
+        followers.announce_endpoint_left(device_id)
+
+
 SYNCED = (
     "if_index", "if_alias", "if_descr", "if_type", "mac_address", "mtu", "if_speed_bps", "if_admin_status",
     "if_oper_status", "gone_since",
