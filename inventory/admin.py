@@ -59,7 +59,11 @@ class DeviceAdmin(admin.ModelAdmin):
     inlines = [EndpointInline, InterfaceInline]
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        if formset.model is Interface:
+            services.delete_interfaces(row.instance.pk for row in formset.deleted_forms if row.instance.pk)
         super().save_formset(request, form, formset, change)
+        if formset.model is ManagementEndpoint and formset.deleted_objects:
+            followers.announce_endpoint_left(form.instance.pk)
         if formset.model is ManagementEndpoint:
             for endpoint in [*formset.new_objects, *(row for row, _ in formset.changed_objects)]:
                 followers.announce_endpoint(endpoint)
@@ -84,6 +88,16 @@ class InterfaceAdmin(admin.ModelAdmin):
     search_fields = ["name", "if_alias", "mac_address", "device__name_key"]
     autocomplete_fields = ["device"]
     readonly_fields = ["if_admin_status", "if_oper_status", "gone_since"]
+
+    def delete_model(self, request: HttpRequest, obj: Interface) -> None:
+        services.delete_interfaces([obj.pk])
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Interface]) -> None:
+        services.delete_interfaces(queryset.values_list("pk", flat=True))
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        names = [str(interface) for interface in objs]
+        return names, {"interfaces, with all their history": len(names)}, set(), []
 
 
 @admin.register(IPAddress)
@@ -143,3 +157,9 @@ class EndpointAdmin(admin.ModelAdmin):
     def save_model(self, request: HttpRequest, obj: ManagementEndpoint, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         followers.announce_endpoint(obj)
+
+    def delete_model(self, request: HttpRequest, obj: ManagementEndpoint) -> None:
+        services.delete_endpoints([obj.pk])
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ManagementEndpoint]) -> None:
+        services.delete_endpoints(queryset.values_list("pk", flat=True))

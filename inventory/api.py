@@ -51,6 +51,9 @@ class InterfaceViewSet(VisibleViewSet):
     filterset_class = filters.InterfaceFilter
     ordering_fields = ["id", "name", "if_index"]
 
+    def perform_destroy(self, instance: Interface) -> None:
+        services.delete_interfaces([instance.pk])
+
 
 class IPAddressViewSet(VisibleViewSet):
     model, queryset = IPAddress, IPAddress.objects.none()
@@ -82,6 +85,9 @@ class EndpointViewSet(VisibleViewSet):
     related = ("device", "credential")
     filterset_class = filters.EndpointFilter
     ordering_fields = ["id", "protocol"]
+
+    def perform_destroy(self, instance: ManagementEndpoint) -> None:
+        services.delete_endpoints([instance.pk])
 
 
 _flat = extend_schema(request=serializers.DeviceSerializer, responses=serializers.DeviceReadSerializer)

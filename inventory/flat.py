@@ -1,6 +1,8 @@
 """The flat form: one set of fields that makes a device with its interface, address, credentials and endpoints."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -17,6 +19,21 @@ SNMP_FIELDS = (
 SSH_FIELDS = ("ssh_username", "ssh_password", "ssh_key", "ssh_port", "ssh_host")
 ADDRESS_FIELDS = ("ip", "mac", "hostname")
 FLAT_FIELDS = (*ADDRESS_FIELDS, *SNMP_FIELDS, *SSH_FIELDS)
+SECRETS = ("secret", "priv_secret")
+USM_COLUMNS = {
+    "username": "snmp_username",
+    "auth_protocol": "snmp_auth_protocol",
+    "priv_protocol": "snmp_priv_protocol",
+    "secret": "snmp_auth_password",
+    "priv_secret": "snmp_priv_password",
+}
+PASSWORD_COLUMNS = {"username": "ssh_username", "secret": "ssh_password"}
+# By kind of credential, the fields of `secret` and `priv_secret`.
+SECRET_FIELDS: dict[str, tuple[str, ...]] = {
+    Credential.Kind.SNMP_COMMUNITY: ("snmp_community",),
+    Credential.Kind.SNMP_USM: ("snmp_auth_password", "snmp_priv_password"),
+    Credential.Kind.PASSWORD: ("ssh_password",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +70,15 @@ SSH_NAMES = Names(
 )
 
 
+def endpoint_of(endpoints: Iterable[ManagementEndpoint], protocol: str) -> ManagementEndpoint | None:
+    """The endpoint that the flat form shows and changes: the first one made."""
+    return min((row for row in endpoints if row.protocol == protocol), key=lambda row: row.pk, default=None)
+
+
 def read_access(device: Device) -> dict[str, Any]:
     """The flat form's view of a device's endpoints; of a secret only whether it is set."""
-    endpoints = {endpoint.protocol: endpoint for endpoint in device.endpoints.all()}
-    snmp, ssh = endpoints.get("snmp"), endpoints.get("ssh")
+    endpoints = device.endpoints.all()
+    snmp, ssh = endpoint_of(endpoints, "snmp"), endpoint_of(endpoints, "ssh")
     snmp_credential = snmp.credential if snmp else None
     ssh_credential = ssh.credential if ssh else None
     is_v3 = bool(snmp_credential and snmp_credential.kind == Credential.Kind.SNMP_USM)
@@ -65,12 +87,12 @@ def read_access(device: Device) -> dict[str, Any]:
         "snmp_version": snmp.options.get("version", "2c") if snmp else None,
         "snmp_port": snmp.effective_port if snmp else None,
         "snmp_community_set": bool(snmp_credential and not is_v3 and snmp_credential.secret),
-        "snmp_username": snmp_credential.username if snmp_credential and is_v3 else None,
-        "snmp_auth_protocol": snmp_credential.auth_protocol if snmp_credential and is_v3 else None,
+        "snmp_username": (snmp_credential.username or None) if snmp_credential and is_v3 else None,
+        "snmp_auth_protocol": (snmp_credential.auth_protocol or None) if snmp_credential and is_v3 else None,
         "snmp_auth_password_set": bool(snmp_credential and is_v3 and snmp_credential.secret),
-        "snmp_priv_protocol": snmp_credential.priv_protocol if snmp_credential and is_v3 else None,
+        "snmp_priv_protocol": (snmp_credential.priv_protocol or None) if snmp_credential and is_v3 else None,
         "snmp_priv_password_set": bool(snmp_credential and is_v3 and snmp_credential.priv_secret),
-        "ssh_username": ssh_credential.username if ssh_credential else None,
+        "ssh_username": (ssh_credential.username or None) if ssh_credential else None,
         "ssh_password_set": bool(ssh_credential and not is_key and ssh_credential.secret),
         "ssh_key": ssh_credential.pk if ssh_credential and is_key else None,
         "ssh_port": ssh.effective_port if ssh else None,
@@ -90,89 +112,124 @@ def write_access(device: Device, fields: dict[str, Any]) -> None:
         _save_endpoint(ManagementEndpoint(device=device, protocol="icmp"), Names({}, "ip"))
 
 
+def unentered_secrets(device: Device, fields: dict[str, Any]) -> list[str] | None:
+    """The fields of the device's secrets that `fields` does not enter; None when one of them has no field here."""
+    endpoints = list(device.endpoints.select_related("credential"))
+    shown = [endpoint_of(endpoints, "snmp"), endpoint_of(endpoints, "ssh")]
+    missing: list[str] = []
+    for endpoint in endpoints:
+        credential = endpoint.credential
+        if credential is None or not (credential.secret or credential.priv_secret):
+            continue
+        names = SECRET_FIELDS.get(credential.kind)
+        if endpoint not in shown or names is None:
+            return None
+        stored = (bool(credential.secret), bool(credential.priv_secret))
+        missing += [name for name, text in zip(names, stored, strict=False) if text and fields.get(name) is None]
+    return missing
+
+
+def _endpoint_to_write(device: Device, protocol: str) -> ManagementEndpoint:
+    found = endpoint_of(device.endpoints.select_related("credential").filter(protocol=protocol), protocol)
+    return found or ManagementEndpoint(device=device, protocol=protocol)
+
+
 def _write_snmp(device: Device, fields: dict[str, Any]) -> None:
-    endpoint = device.endpoints.select_related("credential").filter(protocol="snmp").first()
-    if endpoint is None:
-        endpoint = ManagementEndpoint(device=device, protocol="snmp")
-    version = fields.get("snmp_version") or endpoint.options.get("version")
-    version = version or ("3" if fields.get("snmp_username") else "2c")
-    if device.primary_ip is None:
+    endpoint = _endpoint_to_write(device, "snmp")
+    before = endpoint.options.get("version", "2c") if endpoint.pk else None
+    version = fields.get("snmp_version") or before or ("3" if fields.get("snmp_username") else "2c")
+    if endpoint.pk is None and device.primary_ip is None:
         raise ValidationError({"ip": "An address is needed to watch a device by SNMP."})
-    credential = _own(endpoint.credential, device)
     if version == "3":
         if fields.get("snmp_community") is not None:
             raise ValidationError({"snmp_community": "SNMP version 3 has no community: use snmp_username."})
-        if credential is None or credential.kind != Credential.Kind.SNMP_USM:
-            credential = Credential(device=device, kind=Credential.Kind.SNMP_USM)
-        _assign(credential, fields, "username", "snmp_username")
-        _assign(credential, fields, "auth_protocol", "snmp_auth_protocol")
-        _assign(credential, fields, "priv_protocol", "snmp_priv_protocol")
-        _assign_secret(credential, fields, "secret", "snmp_auth_password")
-        _assign_secret(credential, fields, "priv_secret", "snmp_priv_password")
-        if credential.secret and not credential.auth_protocol:
-            credential.auth_protocol = Credential.AuthProtocol.SHA256
-        if credential.priv_secret and not credential.priv_protocol:
-            credential.priv_protocol = Credential.PrivProtocol.AES
-        names = SNMP_V3_NAMES
+        kind, columns, names = Credential.Kind.SNMP_USM, USM_COLUMNS, SNMP_V3_NAMES
     else:
         for name in SNMP_FIELDS[3:]:
             if fields.get(name):
                 raise ValidationError({name: f"SNMP version {version} has no users: use snmp_community."})
-        if credential is None or credential.kind != Credential.Kind.SNMP_COMMUNITY:
-            credential = Credential(device=device, kind=Credential.Kind.SNMP_COMMUNITY)
-        _assign_secret(credential, fields, "secret", "snmp_community")
-        names = SNMP_V2_NAMES
-    _save_credential(credential, f"{device.name} SNMP", names)
-    endpoint.credential = credential
-    endpoint.options = {**endpoint.options, "version": version}
-    _assign(endpoint, fields, "port", "snmp_port")
+        kind, columns, names = Credential.Kind.SNMP_COMMUNITY, {"secret": "snmp_community"}, SNMP_V2_NAMES
+    replaced = endpoint.credential
+    if endpoint.pk is None or (version == "3") != (before == "3") or _changes(endpoint, fields, columns):
+        credential = _own(endpoint, kind)
+        _enter(credential, fields, columns)
+        if kind == Credential.Kind.SNMP_USM and credential.secret and not credential.auth_protocol:
+            credential.auth_protocol = Credential.AuthProtocol.SHA256
+        if kind == Credential.Kind.SNMP_USM and credential.priv_secret and not credential.priv_protocol:
+            credential.priv_protocol = Credential.PrivProtocol.AES
+        _save_credential(credential, f"{device.name} SNMP", names)
+        endpoint.credential = credential
+    if version != before:
+        endpoint.options = {**endpoint.options, "version": version}
+    _assign_port(endpoint, fields.get("snmp_port"))
     _save_endpoint(endpoint, names)
+    _drop(replaced, device)
 
 
 def _write_ssh(device: Device, fields: dict[str, Any]) -> None:
-    endpoint = device.endpoints.select_related("credential").filter(protocol="ssh").first()
-    if endpoint is None:
-        endpoint = ManagementEndpoint(device=device, protocol="ssh")
+    endpoint = _endpoint_to_write(device, "ssh")
+    replaced = endpoint.credential
     if fields.get("ssh_key") is not None:
         if fields.get("ssh_password") is not None:
             raise ValidationError({"ssh_key": "Give a password or a key, not both."})
         endpoint.credential = fields["ssh_key"]
-    else:
-        credential = _own(endpoint.credential, device)
-        if credential is None or credential.kind != Credential.Kind.PASSWORD:
-            credential = Credential(device=device, kind=Credential.Kind.PASSWORD)
-        _assign(credential, fields, "username", "ssh_username")
-        _assign_secret(credential, fields, "secret", "ssh_password")
+    elif endpoint.pk is None or _changes(endpoint, fields, PASSWORD_COLUMNS):
+        credential = _own(endpoint, Credential.Kind.PASSWORD)
+        _enter(credential, fields, PASSWORD_COLUMNS)
         if not credential.username:
             raise ValidationError({"ssh_username": "An SSH login needs a user name."})
         _save_credential(credential, f"{device.name} SSH", SSH_NAMES)
         endpoint.credential = credential
-    _assign(endpoint, fields, "port", "ssh_port")
+    _assign_port(endpoint, fields.get("ssh_port"))
     if fields.get("ssh_host") is not None:
         endpoint.options = {**endpoint.options, "host": fields["ssh_host"]}
     _save_endpoint(endpoint, SSH_NAMES)
+    _drop(replaced, device)
 
 
-def _own(credential: Credential | None, device: Device) -> Credential | None:
-    """The credential if it is this device's own: one shared by others is never changed through one device."""
-    return credential if credential and credential.device_id == device.pk else None
+def _changes(endpoint: ManagementEndpoint, fields: dict[str, Any], columns: dict[str, str]) -> bool:
+    """Whether `fields` says anything of the credential that it does not say already: answers may be sent back."""
+    return any(
+        fields.get(name) is not None
+        and (column in SECRETS or endpoint.credential is None or fields[name] != getattr(endpoint.credential, column))
+        for column, name in columns.items()
+    )
 
 
-def _assign(row: Any, fields: dict[str, Any], attribute: str, name: str) -> None:
-    if fields.get(name) is not None:
-        setattr(row, attribute, fields[name])
+def _own(endpoint: ManagementEndpoint, kind: str) -> Credential:
+    """The device's own credential to write: one shared by others is never changed through one device."""
+    device, credential = endpoint.device, endpoint.credential
+    if credential and credential.device_id == device.pk and credential.kind == kind:
+        return credential
+    unused = device.own_credentials.filter(kind=kind, endpoints__isnull=True).order_by("pk").first()
+    return unused or Credential(device=device, kind=kind)
 
 
-def _assign_secret(credential: Credential, fields: dict[str, Any], attribute: str, name: str) -> None:
-    if fields.get(name) is not None:
-        setattr(credential, attribute, fields[name])
-        credential.secret_changed_at = timezone.now()
+def _enter(credential: Credential, fields: dict[str, Any], columns: dict[str, str]) -> None:
+    for column, name in columns.items():
+        if fields.get(name) is not None:
+            setattr(credential, column, fields[name])
+            if column in SECRETS:
+                credential.secret_changed_at = timezone.now()
+
+
+def _drop(replaced: Credential | None, device: Device) -> None:
+    """Delete an own credential that no endpoint uses any more."""
+    if replaced and replaced.device_id == device.pk and not replaced.endpoints.exists():
+        replaced.delete()
+
+
+def _assign_port(endpoint: ManagementEndpoint, port: int | None) -> None:
+    if port is not None and port != endpoint.effective_port:
+        endpoint.port = port
 
 
 def _save_credential(credential: Credential, name: str, names: Names) -> None:
     if not credential.name:
-        taken = Credential.objects.filter(name=name[:100]).exists()
-        credential.name = f"{name[:80]} #{credential.device_id}" if taken else name[:100]
+        stem = name[:80]
+        taken = set(Credential.objects.filter(name__startswith=stem).values_list("name", flat=True))
+        names_in_turn = (f"{stem} {number}" if number > 1 else stem for number in count(1))
+        credential.name = next(free for free in names_in_turn if free not in taken)
     try:
         credential.full_clean()
     except ValidationError as error:

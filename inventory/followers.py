@@ -9,16 +9,29 @@ if TYPE_CHECKING:
 
 EndpointSaved = Callable[["ManagementEndpoint"], None]
 DevicesLeaving = Callable[[Iterable[int]], None]
+InterfacesLeaving = Callable[[Iterable[int]], None]
+EndpointLeft = Callable[[int], None]
 
 ENDPOINT_SAVED: dict[str, EndpointSaved] = {}
 DEVICES_LEAVING: dict[str, DevicesLeaving] = {}
+INTERFACES_LEAVING: dict[str, InterfacesLeaving] = {}
+ENDPOINT_LEFT: dict[str, EndpointLeft] = {}
 
 
-def register(name: str, *, endpoint_saved: EndpointSaved, devices_leaving: DevicesLeaving) -> None:
+def register(
+    name: str,
+    *,
+    endpoint_saved: EndpointSaved,
+    endpoint_left: EndpointLeft,
+    interfaces_leaving: InterfacesLeaving,
+    devices_leaving: DevicesLeaving,
+) -> None:
     """Raises ValueError when `name` follows already."""
     if name in ENDPOINT_SAVED:
         raise ValueError(f"follower {name!r} is registered twice")
     ENDPOINT_SAVED[name] = endpoint_saved
+    ENDPOINT_LEFT[name] = endpoint_left
+    INTERFACES_LEAVING[name] = interfaces_leaving
     DEVICES_LEAVING[name] = devices_leaving
 
 
@@ -30,3 +43,13 @@ def announce_endpoint(endpoint: "ManagementEndpoint") -> None:
 def announce_leaving(device_ids: Iterable[int]) -> None:
     for follower in DEVICES_LEAVING.values():
         follower(device_ids)
+
+
+def announce_interfaces_leaving(interface_ids: Iterable[int]) -> None:
+    for follower in INTERFACES_LEAVING.values():
+        follower(interface_ids)
+
+
+def announce_endpoint_left(device_id: int) -> None:
+    for follower in ENDPOINT_LEFT.values():
+        follower(device_id)

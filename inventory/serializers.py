@@ -1,11 +1,27 @@
 from typing import Any
 
+from django.core.exceptions import ValidationError as ModelValidationError
 from rest_framework import serializers
 from rest_framework.fields import empty
 
 from inventory import flat, services
 from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Prefix, Site, Tenant
+from netmon.common.addresses import check_contactable, parse_address
+from netmon.common.permissions import has_role
 from netmon.common.serializers import ValidatedModelSerializer
+
+
+def asker_has_role(serializer: serializers.BaseSerializer[Any], role: str) -> bool:
+    """Whether the person who asks has this role; nobody does where there is no request."""
+    return has_role(getattr(serializer.context.get("request"), "user", None), role)
+
+
+def refuse_shared(serializer: serializers.BaseSerializer[Any], field: str) -> None:
+    """Raises ValidationError unless an admin asks."""
+    if not asker_has_role(serializer, "admin"):
+        raise serializers.ValidationError(
+            {field: "Several devices may share this credential: only an admin may attach it."}
+        )
 
 
 class TenantSerializer(ValidatedModelSerializer):
@@ -35,11 +51,45 @@ class InterfaceSerializer(ValidatedModelSerializer):
         ]  # fmt: skip
         read_only_fields = ["if_admin_status", "if_oper_status", "gone_since"]
 
+    def validate_device(self, device: Device) -> Device:
+        row: Interface | None = self.instance
+        if row and row.device_id != device.pk and Device.objects.filter(primary_ip__interface=row).exists():
+            raise serializers.ValidationError(
+                "It holds the address by which its device is reached: give that device another address first."
+            )
+        return device
+
 
 class IPAddressSerializer(ValidatedModelSerializer):
     class Meta:
         model = IPAddress
         fields = ["id", "address", "prefix_length", "dns_name", "interface", "tenant", "created_at", "updated_at"]
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        attrs = super().validate(attrs)
+        device = Device.objects.filter(primary_ip=self.instance).first() if self.instance else None
+        if device:
+            self._check_primary(self.instance, device, attrs)
+        return attrs
+
+    def _check_primary(self, row: IPAddress, device: Device, attrs: dict[str, Any]) -> None:
+        if attrs.get("interface", row.interface) != row.interface:
+            raise serializers.ValidationError(
+                {"interface": f"{device} is reached by this address: give that device another address first."}
+            )
+        try:
+            is_new = str(parse_address(attrs.get("address", row.address))) != row.address
+            if is_new:
+                check_contactable(attrs["address"])
+        except ModelValidationError as error:
+            raise serializers.ValidationError({"address": error.messages}) from None
+        if is_new and not asker_has_role(self, "admin") and flat.unentered_secrets(device, {}) != []:
+            raise serializers.ValidationError(
+                {
+                    "address": f"Stored secrets of {device} would be sent to the new address: enter `ip` and the "
+                    "secrets anew at the device, or ask an admin."
+                }
+            )
 
 
 class CredentialSerializer(ValidatedModelSerializer):
@@ -80,6 +130,25 @@ class EndpointSerializer(ValidatedModelSerializer):
             # A form without a box means "off" for DRF; a new endpoint is on unless somebody says otherwise.
             fields["is_enabled"].default_empty_html = empty
         return fields
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        row: ManagementEndpoint | None = self.instance
+        for name in ("device", "protocol"):
+            if row and attrs.get(name, getattr(row, name)) != getattr(row, name):
+                raise serializers.ValidationError(
+                    {name: "It cannot be changed: delete this endpoint and make another one."}
+                )
+        credential: Credential | None = attrs.get("credential")
+        # Its secret would be sent to whatever address the device has, which operators choose.
+        if credential and credential.device_id is None and credential != (row and row.credential):
+            refuse_shared(self, "credential")
+        return super().validate(attrs)
+
+    def to_representation(self, instance: ManagementEndpoint) -> dict[str, Any]:
+        answer = super().to_representation(instance)
+        if not asker_has_role(self, "operator"):
+            answer["credential"] = None
+        return answer
 
     def create(self, validated_data: dict[str, Any]) -> ManagementEndpoint:
         return services.save_endpoint(ManagementEndpoint(**validated_data))
@@ -140,7 +209,7 @@ class DeviceSerializer(ValidatedModelSerializer):
         choices=Credential.PrivProtocol.choices, required=False, allow_null=True
     )
     snmp_priv_password = _secret(min_length=8)
-    ssh_username = serializers.CharField(max_length=100, required=False)
+    ssh_username = serializers.CharField(max_length=100, required=False, allow_null=True)
     ssh_password = _secret()
     ssh_key = serializers.PrimaryKeyRelatedField(
         queryset=Credential.objects.filter(kind=Credential.Kind.SSH_KEY),
@@ -177,16 +246,24 @@ class DeviceSerializer(ValidatedModelSerializer):
         for name, value in attrs.items():
             if isinstance(value, str) and "\x00" in value:
                 raise serializers.ValidationError({name: "Null characters are not allowed."})
+        if (key := attrs.get("ssh_key")) and key.device_id is None:
+            ssh = flat.endpoint_of(self.instance.endpoints.all(), "ssh") if self.instance else None
+            if ssh is None or ssh.credential_id != key.pk:
+                refuse_shared(self, "ssh_key")
         return super().validate(attrs)
 
     def create(self, validated_data: dict[str, Any]) -> Device:
         return services.create_device(fields=validated_data)
 
     def update(self, instance: Device, validated_data: dict[str, Any]) -> Device:
-        return services.update_device(instance, fields=validated_data)
+        may_redirect = asker_has_role(self, "admin")
+        return services.update_device(instance, fields=validated_data, may_redirect=may_redirect)
 
     def to_representation(self, instance: Device) -> dict[str, Any]:
         address = instance.primary_ip
+        access = flat.read_access(instance)
+        if not asker_has_role(self, "operator"):
+            access |= dict.fromkeys(("snmp_username", "ssh_username", "ssh_key"))
         return {
             "id": instance.pk,
             "name": instance.name,
@@ -204,7 +281,7 @@ class DeviceSerializer(ValidatedModelSerializer):
             "platform": instance.platform,
             "serial": instance.serial,
             "hypervisor": instance.hypervisor_id,
-            **flat.read_access(instance),
+            **access,
             "created_at": instance.created_at,
             "updated_at": instance.updated_at,
         }

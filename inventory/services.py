@@ -55,26 +55,63 @@ def create_device(*, fields: dict[str, Any]) -> Device:
 
 
 @transaction.atomic
-def update_device(device: Device, *, fields: dict[str, Any]) -> Device:
-    """Change a device and its access through the flat form. Raises ValidationError."""
+def update_device(device: Device, *, fields: dict[str, Any], may_redirect: bool = True) -> Device:
+    """Change a device and its access through the flat form. Raises ValidationError.
+
+    Without `may_redirect`, a new address needs the device's secrets entered beside it: else whoever may change an
+    address could have stored secrets sent to a host of his own.
+    """
     device = Device.objects.select_for_update().get(pk=device.pk)
+    tenant_id = device.tenant_id
+    address = device.primary_ip.address if device.primary_ip else None
     for name, value in fields.items():
         if name not in flat.FLAT_FIELDS:
             setattr(device, name, value)
     device.full_clean()
     device.save()
+    if device.tenant_id != tenant_id:
+        move_addresses(device)
     _apply_flat(device, fields)
+    if not may_redirect and device.primary_ip and device.primary_ip.address != address:
+        _refuse_stored_secrets(device, fields)
     return device
+
+
+def _refuse_stored_secrets(device: Device, fields: dict[str, Any]) -> None:
+    missing = flat.unentered_secrets(device, fields)
+    if missing is None:
+        raise ValidationError({"ip": "Stored secrets would be sent to the new address: only an admin may change it."})
+    if missing:
+        raise ValidationError(
+            {
+                "ip": "Stored secrets would be sent to the new address: "
+                f"enter {', '.join(missing)} in the same request, or ask an admin."
+            }
+        )
+
+
+@transaction.atomic
+def move_addresses(device: Device) -> None:
+    """Bring a device's addresses to its tenant. Raises ValidationError under the name `tenant`."""
+    rows = IPAddress.objects.filter(interface__device=device)
+    for row in rows:
+        row.tenant = device.tenant
+        try:
+            row.full_clean()
+        except ValidationError as error:
+            raise flat.Names({}, "tenant").translate(error) from None
+        row.save()
+    device.primary_ip = next((row for row in rows if row.pk == device.primary_ip_id), device.primary_ip)
 
 
 def _apply_flat(device: Device, fields: dict[str, Any]) -> None:
     if fields.get("ip") is not None:
         set_primary_ip(device, fields["ip"], dns_name=fields.get("hostname"))
-    elif fields.get("hostname") is not None:
-        if device.primary_ip is None:
-            raise ValidationError({"ip": "A host name needs an address beside it."})
+    elif fields.get("hostname") is not None and device.primary_ip:
         device.primary_ip.dns_name = fields["hostname"]
-        device.primary_ip.save()
+        _save_address(device.primary_ip)
+    elif fields.get("hostname"):
+        raise ValidationError({"ip": "A host name needs an address beside it."})
     if fields.get("mac") is not None:
         interface = device.primary_ip.interface if device.primary_ip else None
         if interface is None:
@@ -90,29 +127,34 @@ def _apply_flat(device: Device, fields: dict[str, Any]) -> None:
 @transaction.atomic
 def set_primary_ip(device: Device, address: str, *, dns_name: str | None = None) -> IPAddress:
     """The address by which the device is reached. Raises ValidationError under the name `ip`."""
-    try:
-        text = str(check_contactable(address))
-    except ValidationError as error:
-        raise ValidationError({"ip": error}) from None
     row = device.primary_ip
-    held = IPAddress.objects.filter(interface__device=device, address=text).first()
-    if held is not None:
-        row = held
-    elif row is None:
-        interface, _ = Interface.objects.get_or_create(device=device, name=MGMT)
-        row = IPAddress(interface=interface)
-    row.address, row.tenant = text, device.tenant
+    if row is None or row.address != address:  # what is stored may be sent back
+        try:
+            address = str(check_contactable(address))
+        except ValidationError as error:
+            raise ValidationError({"ip": error}) from None
+        held = IPAddress.objects.filter(interface__device=device, address=address).first()
+        if held is not None:
+            row = held
+        elif row is None:
+            interface, _ = Interface.objects.get_or_create(device=device, name=MGMT)
+            row = IPAddress(interface=interface)
+        row.address, row.tenant = address, device.tenant
     if dns_name is not None:
         row.dns_name = dns_name
+    _save_address(row)
+    if device.primary_ip_id != row.pk:
+        device.primary_ip = row
+        device.save(update_fields=["primary_ip", "updated_at"])
+    return row
+
+
+def _save_address(row: IPAddress) -> None:
     try:
         row.full_clean()
     except ValidationError as error:
         raise flat.Names({"dns_name": "hostname"}, "ip").translate(error) from None
     row.save()
-    if device.primary_ip_id != row.pk:
-        device.primary_ip = row
-        device.save(update_fields=["primary_ip", "updated_at"])
-    return row
 
 
 @transaction.atomic
@@ -136,6 +178,24 @@ def delete_devices(device_ids: Iterable[int]) -> int:
     Device.objects.filter(pk__in=ids).update(primary_ip=None)
     _, per_model = Device.objects.filter(pk__in=ids).delete()
     return per_model.get("inventory.Device", 0)
+
+
+@transaction.atomic
+def delete_interfaces(interface_ids: Iterable[int]) -> None:
+    """Delete interfaces with their addresses and history."""
+    ids = list(interface_ids)
+    followers.announce_interfaces_leaving(ids)
+    Interface.objects.filter(pk__in=ids).delete()
+
+
+@transaction.atomic
+def delete_endpoints(endpoint_ids: Iterable[int]) -> None:
+    """Delete endpoints with their checks; what is left says how their devices are."""
+    rows = ManagementEndpoint.objects.filter(pk__in=list(endpoint_ids))
+    device_ids = sorted(set(rows.values_list("device_id", flat=True)))
+    rows.delete()
+    for device_id in device_ids:
+        followers.announce_endpoint_left(device_id)
 
 
 SYNCED = (

@@ -20,6 +20,8 @@ def register_all() -> None:
     followers.register(
         "monitoring",
         endpoint_saved=scheduling.ensure_default_checks,
+        endpoint_left=leaving.endpoint_left,
+        interfaces_leaving=leaving.interfaces_leaving,
         devices_leaving=leaving.devices_leaving,
     )
     for name, task, every, description in (

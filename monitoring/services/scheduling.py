@@ -135,6 +135,7 @@ def first_slot(check: Check, now: datetime) -> datetime:
 def ensure_default_checks(endpoint: ManagementEndpoint) -> None:
     """The checks that an endpoint of this protocol has by default; those that exist are kept as they are."""
     now = timezone.now()
+    DeviceState.objects.get_or_create(device_id=endpoint.device_id)
     existing = set(Check.objects.filter(endpoint=endpoint).values_list("module", flat=True))
     for module in modules.MODULES.values():
         if module.protocol != endpoint.protocol or module.key in existing:
@@ -145,9 +146,10 @@ def ensure_default_checks(endpoint: ManagementEndpoint) -> None:
         check.full_clean()
         check.save()
     if existing:
-        # What was changed may be the cure: look at once.
-        Check.objects.filter(endpoint=endpoint).exclude(status=Check.Status.PAUSED).update(next_run_at=now)
-    DeviceState.objects.get_or_create(device_id=endpoint.device_id)
+        # What was changed may be the cure: look at once, but skip no slot of a run that is under way.
+        idle = Check.objects.filter(endpoint=endpoint).exclude(claimed_until__gt=now)
+        idle.exclude(status=Check.Status.PAUSED).update(next_run_at=now)
+    states.evaluate([endpoint.device_id], now)
 
 
 @transaction.atomic

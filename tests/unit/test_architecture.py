@@ -153,7 +153,9 @@ def test_registers_refuse_a_second_owner() -> None:
     with pytest.raises(ValueError, match="twice"):
         schedules.register(schedule, "x", every_seconds=1, description="")
     with pytest.raises(ValueError, match="twice"):
-        followers.register("monitoring", endpoint_saved=print, devices_leaving=print)
+        followers.register(
+            "monitoring", endpoint_saved=print, endpoint_left=print, interfaces_leaving=print, devices_leaving=print
+        )
     with pytest.raises(ValueError):
         metrics.register(dataclasses.replace(metrics.get("icmp"), label="Another"))
     with pytest.raises(ValueError):

@@ -58,7 +58,9 @@ def test_what_no_key_can_be_is_refused(resource: str, name: str, value: object, 
     assert answer.json()["errors"][0]["pointer"] == f"/{name}"
 
 
-@pytest.mark.parametrize(("body", "enabled"), [({}, True), ({"is_enabled": "true"}, True), ({"is_enabled": "false"}, False)])
+@pytest.mark.parametrize(
+    ("body", "enabled"), [({}, True), ({"is_enabled": "true"}, True), ({"is_enabled": "false"}, False)]
+)
 def test_a_form_makes_an_enabled_endpoint(body: dict[str, str], enabled: bool, api: APIClient) -> None:
     body = {"device": str(factories.make_device().pk), "protocol": "icmp", **body}
     answer = api.post("/api/v1/endpoints/", body, format="multipart")

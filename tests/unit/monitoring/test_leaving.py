@@ -71,3 +71,58 @@ def test_the_admin_deletes_the_same_way(cast: Any) -> None:
     assert page.status_code == 200
     assert client.post(f"/admin/inventory/device/{device.pk}/delete/", {"post": "yes"}).status_code == 302
     assert not Series.objects.exists() and DeletedSeries.objects.count() == 2
+
+
+@pytest.mark.parametrize("way", ["api", "admin", "service"])
+def test_a_deleted_interface_takes_its_history_along(way: str, cast: Any, _clean_cache: None) -> None:
+    from inventory import services
+    from tests import people
+
+    device = with_history(1, 1)
+    series = Series.objects.get(interface__isnull=False)
+    client, pk = people.client_for(cast.ada), series.interface_id
+    if way == "api":
+        assert client.delete(f"/api/v1/interfaces/{pk}/").status_code == 204
+    elif way == "admin":
+        assert client.post(f"/admin/inventory/interface/{pk}/delete/", {"post": "yes"}).status_code == 302
+    else:
+        services.delete_interfaces([pk])
+    assert not device.interfaces.filter(pk=pk).exists()
+    assert list(DeletedSeries.objects.values_list("series_id", flat=True)) == [series.pk]
+
+
+@pytest.mark.parametrize("way", ["api", "admin", "disabled"])
+def test_an_outage_ends_with_the_endpoint_that_was_down(way: str, cast: Any, _clean_cache: None) -> None:
+    from django.utils import timezone
+
+    from monitoring.models import Check
+    from monitoring.services import states
+    from tests import people
+
+    device = make.make_flat()
+    Check.objects.filter(endpoint__device=device).update(status="down", last_run_at=timezone.now())
+    states.evaluate([device.pk], timezone.now())
+    assert Outage.objects.filter(ended_at__isnull=True).count() == 1
+    client, pk = people.client_for(cast.ada), device.endpoints.get(protocol="snmp").pk
+    if way == "api":
+        assert client.delete(f"/api/v1/endpoints/{pk}/").status_code == 204
+    elif way == "admin":
+        assert client.post(f"/admin/inventory/managementendpoint/{pk}/delete/", {"post": "yes"}).status_code == 302
+    else:
+        assert client.patch(f"/api/v1/endpoints/{pk}/", {"is_enabled": False}).status_code == 200
+    assert not Outage.objects.filter(ended_at__isnull=True).exists()
+
+
+def test_a_run_under_way_is_not_made_due_again() -> None:
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    from inventory.services import save_endpoint
+    from monitoring.models import Check
+
+    endpoint = make.make_flat().endpoints.get(protocol="snmp")
+    later = timezone.now() + timedelta(seconds=50)
+    Check.objects.update(next_run_at=later, claimed_until=later)
+    save_endpoint(endpoint)
+    assert set(Check.objects.values_list("next_run_at", flat=True)) == {later}
