@@ -67,9 +67,9 @@ class IPAddressSerializer(ValidatedModelSerializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         attrs = super().validate(attrs)
-        device = Device.objects.filter(primary_ip=self.instance).first() if self.instance else None
-        if device:
-            self._check_primary(self.instance, device, attrs)
+        row: IPAddress | None = self.instance
+        if row is not None and (device := Device.objects.filter(primary_ip=row).first()):
+            self._check_primary(row, device, attrs)
         return attrs
 
     def _check_primary(self, row: IPAddress, device: Device, attrs: dict[str, Any]) -> None:

@@ -136,6 +136,7 @@ def ensure_default_checks(endpoint: ManagementEndpoint) -> None:
     """The checks that an endpoint of this protocol has by default; those that exist are kept as they are."""
     now = timezone.now()
     DeviceState.objects.get_or_create(device_id=endpoint.device_id)
+    list(states.lock([endpoint.device_id]))
     existing = set(Check.objects.filter(endpoint=endpoint).values_list("module", flat=True))
     for module in modules.MODULES.values():
         if module.protocol != endpoint.protocol or module.key in existing:
