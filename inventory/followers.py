@@ -10,11 +10,13 @@ if TYPE_CHECKING:
 EndpointSaved = Callable[["ManagementEndpoint"], None]
 DevicesLeaving = Callable[[Iterable[int]], None]
 InterfacesLeaving = Callable[[Iterable[int]], None]
+EndpointsLeaving = Callable[[Iterable[int]], None]  # ids of their devices
 EndpointLeft = Callable[[int], None]
 
 ENDPOINT_SAVED: dict[str, EndpointSaved] = {}
 DEVICES_LEAVING: dict[str, DevicesLeaving] = {}
 INTERFACES_LEAVING: dict[str, InterfacesLeaving] = {}
+ENDPOINTS_LEAVING: dict[str, EndpointsLeaving] = {}
 ENDPOINT_LEFT: dict[str, EndpointLeft] = {}
 
 
@@ -22,6 +24,7 @@ def register(
     name: str,
     *,
     endpoint_saved: EndpointSaved,
+    endpoints_leaving: EndpointsLeaving,
     endpoint_left: EndpointLeft,
     interfaces_leaving: InterfacesLeaving,
     devices_leaving: DevicesLeaving,
@@ -30,6 +33,7 @@ def register(
     if name in ENDPOINT_SAVED:
         raise ValueError(f"follower {name!r} is registered twice")
     ENDPOINT_SAVED[name] = endpoint_saved
+    ENDPOINTS_LEAVING[name] = endpoints_leaving
     ENDPOINT_LEFT[name] = endpoint_left
     INTERFACES_LEAVING[name] = interfaces_leaving
     DEVICES_LEAVING[name] = devices_leaving
@@ -48,6 +52,11 @@ def announce_leaving(device_ids: Iterable[int]) -> None:
 def announce_interfaces_leaving(interface_ids: Iterable[int]) -> None:
     for follower in INTERFACES_LEAVING.values():
         follower(interface_ids)
+
+
+def announce_endpoints_leaving(device_ids: Iterable[int]) -> None:
+    for follower in ENDPOINTS_LEAVING.values():
+        follower(device_ids)
 
 
 def announce_endpoint_left(device_id: int) -> None:

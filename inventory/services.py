@@ -193,6 +193,7 @@ def delete_endpoints(endpoint_ids: Iterable[int]) -> None:
     """Delete endpoints with their checks; what is left says how their devices are."""
     rows = ManagementEndpoint.objects.filter(pk__in=list(endpoint_ids))
     device_ids = sorted(set(rows.values_list("device_id", flat=True)))
+    followers.announce_endpoints_leaving(device_ids)
     rows.delete()
     for device_id in device_ids:
         followers.announce_endpoint_left(device_id)

@@ -2,13 +2,11 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 
 from monitoring.models import Check, DeviceFact, DeviceState, Heartbeat, Outage, Series
-from monitoring.services import scheduling, states
+from monitoring.services import scheduling
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -61,17 +59,11 @@ class CheckAdmin(admin.ModelAdmin):
         super().save_model(request, obj, form, change)
         scheduling.reschedule(obj)
 
-    @transaction.atomic
     def delete_model(self, request: HttpRequest, obj: Check) -> None:
-        device_id = obj.endpoint.device_id
-        super().delete_model(request, obj)
-        states.evaluate([device_id], timezone.now())
+        scheduling.delete_checks([obj])
 
-    @transaction.atomic
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Check]) -> None:
-        device_ids = list(queryset.values_list("endpoint__device_id", flat=True))
-        super().delete_queryset(request, queryset)
-        states.evaluate(device_ids, timezone.now())
+        scheduling.delete_checks(queryset.select_related("endpoint"))
 
     def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> type[forms.ModelForm]:
         return super().get_changelist_form(request, **{**kwargs, "form": CheckListForm})

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 from django.db import transaction
 from django.http import StreamingHttpResponse
 from django.shortcuts import get_object_or_404
-from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
@@ -24,7 +23,7 @@ from inventory.models import Device
 from monitoring import metrics, parameters, reports, serializers
 from monitoring.filters import CheckFilter, SeriesFilter
 from monitoring.models import Check, DeviceFact, DeviceState, Series
-from monitoring.services import health, polling, scheduling, states
+from monitoring.services import health, polling, scheduling
 from monitoring.store import read as store
 from netmon.common.filters import COMMON_PARAMETERS, refuse_unknown
 from netmon.common.pagination import bounded_int
@@ -164,11 +163,8 @@ class CheckViewSet(ModelViewSet[Check]):
     def perform_update(self, serializer: Any) -> None:
         scheduling.reschedule(serializer.save())
 
-    @transaction.atomic
     def perform_destroy(self, instance: Check) -> None:
-        device_id = instance.endpoint.device_id
-        instance.delete()
-        states.evaluate([device_id], timezone.now())  # what it said of the device goes with it
+        scheduling.delete_checks([instance])
 
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])

@@ -25,6 +25,11 @@ def interfaces_leaving(interface_ids: Iterable[int]) -> None:
     _bury(Series.objects.filter(interface_id__in=ids))
 
 
+def endpoints_leaving(device_ids: Iterable[int]) -> None:
+    """Before endpoints of these devices go, and their checks with them."""
+    _lock(list(device_ids))
+
+
 def endpoint_left(device_id: int) -> None:
     """Judge the device by the checks that it has left."""
     states.evaluate([device_id], timezone.now())

@@ -176,6 +176,15 @@ def pause(check: Check) -> Check:
 
 
 @transaction.atomic
+def delete_checks(checks: Iterable[Check]) -> None:
+    """Delete checks; what they said of their devices goes with them."""
+    ids = {check.pk: check.endpoint.device_id for check in checks}
+    list(states.lock(ids.values()))
+    Check.objects.filter(pk__in=ids).delete()
+    states.evaluate(ids.values(), timezone.now())
+
+
+@transaction.atomic
 def resume(check: Check) -> Check:
     """Watch again, from now."""
     if check.status == Check.Status.PAUSED:

@@ -154,7 +154,12 @@ def test_registers_refuse_a_second_owner() -> None:
         schedules.register(schedule, "x", every_seconds=1, description="")
     with pytest.raises(ValueError, match="twice"):
         followers.register(
-            "monitoring", endpoint_saved=print, endpoint_left=print, interfaces_leaving=print, devices_leaving=print
+            "monitoring",
+            endpoint_saved=print,
+            endpoints_leaving=print,
+            endpoint_left=print,
+            interfaces_leaving=print,
+            devices_leaving=print,
         )
     with pytest.raises(ValueError):
         metrics.register(dataclasses.replace(metrics.get("icmp"), label="Another"))
