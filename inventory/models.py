@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar, Self
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, ProhibitNullCharactersValidator
 from django.db import models
@@ -15,6 +16,10 @@ from netmon.common.models import TimeStamped
 from netmon.common.querysets import VisibleQuerySet
 
 NO_NUL = [ProhibitNullCharactersValidator()]
+
+
+class TenantQuerySet(VisibleQuerySet):
+    tenant_path = "pk"
 
 
 class SiteQuerySet(VisibleQuerySet):
@@ -31,8 +36,14 @@ class Tenant(TimeStamped):
     name = models.CharField(max_length=100, validators=NO_NUL)
     name_key = FoldedField("name", max_length=100)
     slug = models.SlugField(max_length=100, unique=True)
+    members = models.ManyToManyField(
+        settings.AUTH_USER_MODEL,
+        blank=True,
+        related_name="tenants",
+        help_text="People bound to this tenant: they see and touch only what belongs to their tenants.",
+    )
 
-    objects: ClassVar[models.Manager["Tenant"]] = models.Manager.from_queryset(VisibleQuerySet)()
+    objects: ClassVar[models.Manager["Tenant"]] = models.Manager.from_queryset(TenantQuerySet)()
 
     class Meta:
         ordering = ["name_key"]

@@ -73,6 +73,7 @@ WORKER_THREADS = env.integer("NETMON_WORKER_THREADS", 4, minimum=1, maximum=64)
 
 INSTALLED_APPS = [
     "netmon",
+    "netmon.audit",
     "netmon.accounts",
     "netmon.jobs",
     "inventory",
@@ -97,6 +98,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "netmon.common.middleware.CharsetMiddleware",
     "netmon.common.middleware.RequestIdMiddleware",
+    "netmon.audit.context.AuditMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "netmon.common.middleware.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -178,7 +180,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_ENABLE_ADMIN = False
-AXES_CLIENT_IP_CALLABLE = "netmon.accounts.lockout.client_address"
+AXES_CLIENT_IP_CALLABLE = "netmon.common.clients.client_address"
 AXES_LOCKOUT_CALLABLE = "netmon.accounts.lockout.lockout_response"
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=env.integer("NETMON_ACCESS_TOKEN_MINUTES", 10, minimum=1, maximum=60)),

@@ -1,26 +1,13 @@
 """What somebody sees who guessed too many passwords."""
 
-import ipaddress
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
-from rest_framework.throttling import BaseThrottle
 
 from netmon.common.exception_handler import CONTENT_TYPE, is_api, problem
 
 LOCKED_OUT = "Too many wrong passwords from this address: wait 15 minutes or ask an admin."
-
-
-def client_address(request: HttpRequest) -> str | None:
-    """The address whose wrong passwords axes counts: the same that the login's throttle counts."""
-    # With fewer proxies than NETMON_PROXIES says, the header is what the caller wrote: the column takes addresses only.
-    for text in (BaseThrottle().get_ident(request), request.META.get("REMOTE_ADDR")):  # type: ignore[arg-type]
-        try:
-            return str(ipaddress.ip_address((text or "").partition("%")[0]))
-        except ValueError:
-            continue
-    return None
 
 
 def lockout_response(

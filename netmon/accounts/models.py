@@ -6,15 +6,18 @@ from django.contrib.auth.models import AbstractUser
 from django.contrib.auth.models import UserManager as DjangoUserManager
 from django.db import models
 from django.db.models import Q
+from django.utils.functional import cached_property
 
+from netmon.common.permissions import has_role
 from netmon.common.querysets import VisibleQuerySet
 
 
 class UserQuerySet(VisibleQuerySet):
     def visible_to(self, user: "User") -> Self:
         """An admin sees everybody, others themselves."""
-        rows = super().visible_to(user)
-        return rows if getattr(user, "is_admin", False) else rows.filter(pk=user.pk)
+        if not getattr(user, "is_authenticated", False) or not user.is_active:
+            return self.none()
+        return self.all() if user.is_admin else self.filter(pk=user.pk)
 
 
 class UserManager(DjangoUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]
@@ -41,6 +44,11 @@ class User(AbstractUser):
             )
         ]
 
+    @cached_property
+    def tenant_ids(self) -> frozenset[int]:
+        """The tenants this person is bound to (the inventory owns the relation). Empty: to none, so all are seen."""
+        return frozenset(self.tenants.values_list("pk", flat=True)) if self.pk else frozenset()
+
     @property
     def is_admin(self) -> bool:
-        return self.is_superuser or self.role == self.Role.ADMIN
+        return has_role(self, "admin")

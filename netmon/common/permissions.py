@@ -9,10 +9,19 @@ ROLE_RANK = {"viewer": 1, "operator": 2, "admin": 3}
 
 
 def rank(user: Any) -> int:
-    """0 for nobody, else the rank of the person's role; a superuser is an admin."""
+    """0 for nobody, else the rank of the person's role; a superuser is an admin.
+
+    An API key may act with less than its owner's role (`acting_role`). Somebody bound to tenants is an operator at
+    most: an admin's powers (people, keys, policies) reach beyond any tenant.
+    """
     if not getattr(user, "is_authenticated", False) or not user.is_active:
         return 0
-    return ROLE_RANK["admin"] if user.is_superuser else ROLE_RANK.get(user.role, 0)
+    own = ROLE_RANK["admin"] if user.is_superuser else ROLE_RANK.get(user.role, 0)
+    if (acting := getattr(user, "acting_role", None)) is not None:
+        own = min(own, ROLE_RANK.get(acting, 0))
+    if own == ROLE_RANK["admin"] and user.tenant_ids:
+        return ROLE_RANK["operator"]
+    return own
 
 
 def has_role(user: Any, role: str) -> bool:

@@ -8,9 +8,9 @@ from django.db import models
 class VisibleQuerySet(models.QuerySet[Any, Any]):
     """A queryset that knows which rows a person may see.
 
-    `tenant_path` names the way from the model to its tenant (`"tenant"`, `"device__tenant"`), or is empty for
-    models that belong to no tenant. In v1 every signed-in person sees every tenant; limiting people to tenants is a
-    change in this one method.
+    `tenant_path` names the way from the model to its tenant (`"tenant"`, `"device__tenant"`). A person bound to no
+    tenant sees every row; one bound to tenants sees theirs, and of a model that belongs to no tenant (an empty path)
+    nothing, unless the model says otherwise in a `visible_to` of its own.
     """
 
     tenant_path: ClassVar[str] = ""
@@ -18,4 +18,9 @@ class VisibleQuerySet(models.QuerySet[Any, Any]):
     def visible_to(self, user: Any) -> Self:
         if not getattr(user, "is_authenticated", False) or not user.is_active:
             return self.none()
-        return self.all()
+        tenant_ids = user.tenant_ids
+        if not tenant_ids:
+            return self.all()
+        if not self.tenant_path:
+            return self.none()
+        return self.filter(**{f"{self.tenant_path}__in": tenant_ids})

@@ -110,7 +110,7 @@ def test_an_unchanged_overview_is_not_sent_again(cast, django_assert_num_queries
     client = people.client_for(cast.vera)
     first = client.get("/live/")
     assert first["ETag"].startswith('W/"')
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         again = client.get("/live/", headers={"If-None-Match": first["ETag"]})
     assert (again.status_code, again.content) == (304, b"")
     DeviceState.objects.filter(device=devices[1]).update(state="degraded", version=99)
