@@ -11,6 +11,7 @@ from rest_framework.views import APIView
 import inventory.api
 import monitoring.api
 import netmon.accounts.api as accounts
+import netmon.audit.api
 import netmon.jobs.api
 
 
@@ -37,6 +38,7 @@ router.register("sites", inventory.api.SiteViewSet, "site")
 router.register("prefixes", inventory.api.PrefixViewSet, "prefix")
 router.register("interfaces", inventory.api.InterfaceViewSet, "interface")
 router.register("ip-addresses", inventory.api.IPAddressViewSet, "ip-address")
+router.register("tags", inventory.api.TagViewSet, "tag")
 router.register("credentials", inventory.api.CredentialViewSet, "credential")
 router.register("endpoints", inventory.api.EndpointViewSet, "endpoint")
 router.register("devices", DeviceViewSet, "device")
@@ -45,6 +47,7 @@ router.register("switches", SwitchViewSet, "switch")
 router.register("computers", ComputerViewSet, "computer")
 router.register("checks", monitoring.api.CheckViewSet, "check")
 router.register("series", monitoring.api.SeriesViewSet, "series")
+router.register("audit-events", netmon.audit.api.AuditEventViewSet, "audit-event")
 router.register("jobs", netmon.jobs.api.JobViewSet, "job")
 
 

@@ -2,10 +2,14 @@
 
 from typing import Any
 
+import django_filters
+from django.db import models
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.exceptions import ValidationError
 from rest_framework.filters import OrderingFilter
 from rest_framework.request import Request
+
+from netmon.common.fields import EncryptedTextField, FoldedField, MACAddressField
 
 COMMON_PARAMETERS = {"limit", "offset", "ordering", "format", "cursor"}
 
@@ -41,3 +45,82 @@ def refuse_unknown(request: Request, known: set[str]) -> None:
             )
         if any("\x00" in value for value in values):
             raise ValidationError({name: "Null characters are not allowed."}, code="null_characters")
+
+
+class NumberFilter(django_filters.NumberFilter):
+    """A foreign key by number: an unknown one gives an empty list, one that no key can be is refused."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"min_value": 0, "max_value": 2**63 - 1, "decimal_places": 0, **kwargs})
+
+
+class IntegerFilter(django_filters.NumberFilter):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        bounds = {"min_value": -(2**63), "max_value": 2**63 - 1, "decimal_places": 0}
+        super().__init__(*args, **{**bounds, **kwargs})
+
+
+TEXT = ["exact", "in", "contains", "icontains", "startswith"]
+NUMBER = ["exact", "in", "gt", "gte", "lt", "lte"]
+KEY = ["exact", "in"]
+CHOICE = ["exact", "in"]
+TIME = ["gt", "gte", "lt", "lte"]
+
+
+class FieldFilterSet(django_filters.FilterSet):
+    """A filter for every column: `name`, `name__in`, `name__contains`, `created_at__gte`, `site__isnull` ...
+
+    Columns that are derived, encrypted or JSON are left out; so is what `Meta.hidden` names, and what `Meta.shown`,
+    where it is given, does not.
+    """
+
+    class Meta:
+        hidden: tuple[str, ...] = ()
+        shown: tuple[str, ...] = ()
+        filter_overrides = {
+            models.ForeignKey: {"filter_class": NumberFilter},
+            models.OneToOneField: {"filter_class": NumberFilter},
+            models.ManyToManyField: {"filter_class": NumberFilter},
+            models.AutoField: {"filter_class": NumberFilter},
+            models.BigAutoField: {"filter_class": NumberFilter},
+            models.IntegerField: {"filter_class": IntegerFilter},
+            models.BigIntegerField: {"filter_class": IntegerFilter},
+            models.PositiveIntegerField: {"filter_class": IntegerFilter},
+            models.PositiveBigIntegerField: {"filter_class": IntegerFilter},
+            models.PositiveSmallIntegerField: {"filter_class": IntegerFilter},
+            models.FloatField: {"filter_class": django_filters.NumberFilter},
+            models.DateTimeField: {"filter_class": django_filters.IsoDateTimeFilter},
+            models.TextField: {"filter_class": django_filters.CharFilter},
+        }
+
+    @classmethod
+    def get_fields(cls) -> Any:
+        model = cls._meta.model
+        if model is None:
+            return {}
+        names = [field.name for field in model._meta.concrete_fields if field.name not in cls.Meta.hidden]
+        names = [name for name in names if not cls.Meta.shown or name in cls.Meta.shown]
+        fields = {name: lookups(model._meta.get_field(name)) for name in names}
+        return {name: found for name, found in fields.items() if found}
+
+
+def lookups(field: "models.Field[Any, Any]") -> list[str]:
+    """The comparisons that a column's type allows."""
+    if isinstance(field, (EncryptedTextField, FoldedField, models.JSONField, models.UUIDField, models.BinaryField)):
+        return []
+    if field.name == "password" or field.name.endswith(("_hash", "_token")):  # comparing tells what is in it
+        return []
+    if isinstance(field, models.BooleanField):
+        return ["exact"]
+    nullable = ["isnull"] if field.null else []
+    if isinstance(field, models.ForeignKey):
+        return KEY + nullable
+    if isinstance(field, models.DateTimeField):
+        return TIME + nullable
+    if isinstance(field, (models.IntegerField, models.FloatField)):
+        return NUMBER + nullable
+    if isinstance(field, MACAddressField):
+        return ["exact"]
+    if field.choices:
+        return CHOICE
+    return TEXT + nullable
