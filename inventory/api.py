@@ -3,10 +3,16 @@
 from typing import Any, ClassVar
 
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework.exceptions import PermissionDenied, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
-from inventory import filters, representation, serializers, services
+from inventory import filters, representation, search, serializers, services
 from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Prefix, Site, Tag, Tenant
+from netmon.common.filters import refuse_unknown
 from netmon.common.permissions import has_role
 from netmon.rest.viewsets import VisibleViewSet
 
@@ -29,6 +35,11 @@ class TagViewSet(VisibleViewSet):
     filterset_class = filters.TagFilter
     ordering_fields = ["id", "name", "created_at"]
     brief = {"id": "pk", "name": "name", "slug": "slug"}
+
+    def check_may_write(self, row: Tag) -> None:
+        user: Any = self.request.user
+        if row.tenant_id is None and user.tenant_ids:
+            raise PermissionDenied("This tag is everybody's: only people bound to no tenant change it.")
 
 
 class SiteViewSet(VisibleViewSet):
@@ -151,3 +162,19 @@ class SwitchViewSet(DeviceViewSet):
 
 class ComputerViewSet(DeviceViewSet):
     kind: ClassVar[str | None] = Device.Kind.COMPUTER
+
+
+class SearchView(APIView):
+    """One text, looked for in names, addresses, MACs, serial numbers, places: at most 8 of each kind."""
+
+    @extend_schema(
+        operation_id="search",
+        parameters=[OpenApiParameter("q", OpenApiTypes.STR, OpenApiParameter.QUERY, required=True)],
+        responses=serializers.SearchSerializer,
+    )
+    def get(self, request: Request) -> Response:
+        refuse_unknown(request, {"q", "format"})
+        text = request.query_params.get("q", "")
+        if not text.strip() or len(text) > 100:
+            raise ValidationError({"q": "Write what to look for, at most 100 characters."}, code="invalid_parameter")
+        return Response({"query": text, "groups": search.search(request.user, text)})

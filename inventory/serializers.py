@@ -44,8 +44,6 @@ class TagSerializer(ValidatedModelSerializer):
             attrs["slug"] = slugify(attrs["name"])[:50]
             if not attrs["slug"]:
                 raise serializers.ValidationError({"slug": "The name gives no slug: write one, such as core-network."})
-        if self.instance is not None and self.instance.tenant_id is None and getattr(asker(self), "tenant_ids", None):
-            raise serializers.ValidationError("This tag is everybody's: only people bound to no tenant change it.")
         return super().validate(attrs)
 
 
@@ -333,3 +331,22 @@ class DeviceReadSerializer(AccessSerializer):
     tags = serializers.ListField(child=serializers.CharField())
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
+
+
+class FoundSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    title = serializers.CharField()
+    extra = serializers.CharField(allow_blank=True)
+    url = serializers.CharField(help_text="The page it leads to.")
+    kind = serializers.CharField()
+
+
+class FoundGroupSerializer(serializers.Serializer[Any]):
+    key = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
+    results = FoundSerializer(many=True)
+
+
+class SearchSerializer(serializers.Serializer[Any]):
+    query = serializers.CharField()
+    groups = FoundGroupSerializer(many=True)

@@ -57,7 +57,12 @@ class RootView(APIView):
     @extend_schema(exclude=True)
     def get(self, request: Request) -> Response:
         names = {prefix: f"{basename}-list" for prefix, _, basename in router.registry}
-        names |= {"auth/me": "auth-me", "monitoring/overview": "monitoring-overview", "health": "health"}
+        names |= {
+            "auth/me": "auth-me",
+            "monitoring/overview": "monitoring-overview",
+            "health": "health",
+            "search": "search",
+        }
         return Response({prefix: reverse(name, request=request) for prefix, name in names.items()})
 
 
@@ -68,6 +73,7 @@ urlpatterns = [
     path("auth/token/verify/", accounts.VerifyView.as_view(), name="auth-token-verify"),
     path("auth/logout/", accounts.LogoutView.as_view(), name="auth-logout"),
     path("auth/me/", accounts.MeView.as_view(), name="auth-me"),
+    path("search/", inventory.api.SearchView.as_view(), name="search"),
     path("monitoring/overview/", monitoring.api.OverviewView.as_view(), name="monitoring-overview"),
     path("health/", monitoring.api.HealthView.as_view(), name="health"),
     path("", include(router.urls)),

@@ -221,6 +221,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "netmon",
     "VERSION": VERSION,
     "DESCRIPTION": "Inventory, monitoring, discovery, provisioning and PostgreSQL watch of a network.",
+    "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "SCHEMA_PATH_PREFIX": r"/api/v1",

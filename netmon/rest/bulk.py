@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 from django.contrib.auth import get_user_model
@@ -25,6 +25,7 @@ from netmon.common import locks, queue
 from netmon.common.errors import NetmonError
 from netmon.common.exception_handler import problem_of
 from netmon.common.filters import refuse_unknown
+from netmon.common.parsers import BoundedJSONParser
 from netmon.common.secrets import open_secret
 from netmon.jobs import services as jobs
 from netmon.jobs.models import Job
@@ -101,19 +102,29 @@ PARAMETERS = [
     _flag("dry_run", "Check everything, write nothing."),
     _flag("background", "Answer 202 with a job at once."),
 ]
+CHANGES = {
+    "application/json": {
+        "type": "array",
+        "minItems": 1,
+        "maxItems": MAX_ITEMS,
+        "items": {"type": "object", "required": ["id"], "properties": {"id": {"type": "integer", "minimum": 1}}},
+    }
+}
 RETURN = OpenApiParameter("return", OpenApiTypes.STR, enum=["full", "ids"], description="`ids` answers ids only.")
 
 
 class BulkMixin(GenericViewSet[Any]):
     """Adds `bulk/` to a viewset that has create_one, update_one and delete_one."""
 
+    bulk_answers: ClassVar[dict[int, Any]] = {202: JobStartedSerializer, 207: BulkAnswerSerializer}
+
     @extend_schema(parameters=[*PARAMETERS, RETURN], filters=False)
-    @action(detail=False, methods=["post"], url_path="bulk", pagination_class=None)
+    @action(detail=False, methods=["post"], url_path="bulk", pagination_class=None, parser_classes=[BoundedJSONParser])
     def bulk(self, request: Request) -> Response:
         """Create many, at most 1000, from a list of objects."""
         return self._bulk(request, _create)
 
-    @extend_schema(parameters=[*PARAMETERS, RETURN], filters=False)
+    @extend_schema(parameters=[*PARAMETERS, RETURN], request=CHANGES, filters=False)
     @bulk.mapping.patch
     def bulk_update(self, request: Request) -> Response:
         """Change many: a list of objects, each with its `id` and what changes."""
@@ -285,7 +296,7 @@ def run_job(job_id: int) -> None:
     arguments = job.arguments
     user = get_user_model().objects.filter(pk=job.requested_by_id, is_active=True).first()
     if user is None:
-        jobs.finish(job, error_code="forbidden", error_detail="The person who asked is gone or switched off.")
+        jobs.finish(job, error_code="permission_denied", error_detail="The person who asked is gone or switched off.")
         return
     user.acting_role = arguments["role"]
     view = view_for(arguments["path"], arguments["method"], user)

@@ -96,6 +96,8 @@ def finish(row: IdempotentRequest, response: Any) -> None:
 class IdempotentMixin(APIView):
     """A view whose POSTs honour Idempotency-Key."""
 
+    reservation: IdempotentRequest | None = None
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         if request.method == "POST":
@@ -107,13 +109,13 @@ class IdempotentMixin(APIView):
         try:
             return super().handle_exception(exc)
         except type(exc):  # a fault of ours: the request may come again
-            if (reservation := getattr(self, "reservation", None)) is not None:
+            if (reservation := self.reservation) is not None:
                 reservation.delete()
             raise
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
-        reservation = getattr(self, "reservation", None)
+        reservation = self.reservation
         if reservation is not None:
             self.reservation = None
             if isinstance(response, Response):

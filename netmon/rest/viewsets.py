@@ -103,6 +103,7 @@ class VisibleViewSet(BulkMixin, VisibleReadViewSet):
         return serializer.data
 
     def update_one(self, row: Any, data: Any, *, partial: bool) -> dict[str, Any]:
+        self.check_may_write(row)
         before = audit.snapshot(row)
         serializer: Any = self.get_serializer(row, data=data, partial=partial)
         serializer.is_valid(raise_exception=True)
@@ -113,10 +114,14 @@ class VisibleViewSet(BulkMixin, VisibleReadViewSet):
         return self.get_serializer(self.get_queryset().get(pk=serializer.instance.pk)).data
 
     def delete_one(self, row: Any) -> None:
+        self.check_may_write(row)
         before, pk = audit.snapshot(row), row.pk
         self.perform_destroy(row)
         row.pk = pk  # Django takes it away
         audit.record("delete", row, before=before)
+
+    def check_may_write(self, row: Any) -> None:
+        """For resources of which a person sees more than they may change. Raises PermissionDenied."""
 
     def perform_create(self, serializer: Any) -> None:
         serializer.save()
