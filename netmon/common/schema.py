@@ -63,15 +63,17 @@ class ProblemAutoSchema(AutoSchema):
         return parameters
 
     def get_request_serializer(self) -> Any:
-        if getattr(self.view, "action", "") == "bulk" and self.method == "POST":
-            return self._get_serializer().__class__(many=True, context=self.view.get_serializer_context())
+        view: Any = self.view
+        if getattr(view, "action", "") == "bulk" and self.method == "POST":
+            return type(self._get_serializer())(many=True, context=view.get_serializer_context())
         return super().get_request_serializer()
 
     def get_response_serializers(self) -> Any:
-        action = getattr(self.view, "action", "")
+        view: Any = self.view
+        action = getattr(view, "action", "")
         if action in ("bulk", "bulk_update"):
-            rows = type(self._get_serializer())(many=True, context=self.view.get_serializer_context())
-            return {201 if action == "bulk" else 200: rows, **self.view.bulk_answers}
+            rows = type(self._get_serializer())(many=True, context=view.get_serializer_context())
+            return {201 if action == "bulk" else 200: rows, **view.bulk_answers}
         return super().get_response_serializers()
 
     def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> dict[str, Any]:
