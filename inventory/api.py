@@ -2,9 +2,11 @@
 
 from typing import Any, ClassVar
 
+from django.http import StreamingHttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework.decorators import action
 from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,8 +14,11 @@ from rest_framework.views import APIView
 
 from inventory import filters, representation, search, serializers, services
 from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Prefix, Site, Tag, Tenant
+from inventory.transfer import exporting
+from netmon.audit import services as audit
 from netmon.common.filters import refuse_unknown
 from netmon.common.permissions import has_role
+from netmon.common.renderers import FastJSONRenderer
 from netmon.rest.viewsets import VisibleViewSet
 
 
@@ -150,6 +155,33 @@ class DeviceViewSet(VisibleViewSet):
 
     def perform_destroy(self, instance: Device) -> None:
         services.delete_devices([instance.pk])
+
+    @extend_schema(
+        parameters=[OpenApiParameter("format", OpenApiTypes.STR, enum=["csv", "json"], description="csv or json.")],
+        responses={(200, "application/json"): OpenApiTypes.OBJECT, (200, "text/csv"): OpenApiTypes.STR},
+    )
+    @action(detail=False, methods=["get"], pagination_class=None, renderer_classes=[FastJSONRenderer])
+    def export(self, request: Request) -> StreamingHttpResponse:
+        """All devices that the filters leave, as a file without secrets; an import takes it again."""
+        file_format = request.query_params.get("format", "json")
+        if file_format not in exporting.FORMATS:
+            raise ValidationError({"format": "Write csv or json."}, code="invalid_parameter")
+        ids = list(self.filter_queryset(self.get_queryset()).values_list("pk", flat=True))
+        content, mime = exporting.FORMATS[file_format]
+        audit.record("export", object_type="inventory.device", detail=f"{len(ids)} devices as {file_format}")
+        name = f"{self.kind or 'device'}s.{file_format}"
+        return StreamingHttpResponse(
+            content(ids, names_logins=has_role(request.user, "operator")),
+            content_type=mime,
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        )
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        # `format=csv` is ours: DRF would look for a renderer of that name and answer 404.
+        if self.action == "export":
+            renderer = self.get_renderers()[0]
+            return renderer, renderer.media_type
+        return super().perform_content_negotiation(request, force)
 
 
 class RouterViewSet(DeviceViewSet):
