@@ -33,6 +33,7 @@ from inventory.models import Credential, Device, Interface, IPAddress, Managemen
 from netmon.accounts.models import User
 
 DEVICES, LISTED, RUNS = 10_000, 1_000, 9
+IMPORTED, ONE_BY_ONE = 10_000, 200
 
 
 class SiteNested(serializers.ModelSerializer[Site]):
@@ -146,6 +147,57 @@ def fast(ids: list[int]) -> bytes:
     return FastJSONRenderer().render(representation.device_rows(ids, names_logins=True))
 
 
+def imports(user: User) -> None:
+    """A file of IMPORTED devices against the same devices made one by one (fewer of them: it takes long)."""
+    import resource
+    import tracemalloc
+
+    from inventory.services import create_device
+    from inventory.transfer import importing
+
+    def file(first: int, count: int) -> str:
+        lines = [
+            f"im{n},switch,172.{16 + n // 62500}.{n // 250 % 250}.{n % 250 + 1},rack {n % 300},public,X{n % 9}"
+            for n in range(first, first + count)
+        ]
+        return "\n".join(["name,kind,ip,location,snmp_community,model", *lines])
+
+    start, wall = time.process_time(), time.perf_counter()
+    outcome = importing.run(file(0, IMPORTED), user=user, file_format="csv")
+    bulk, wall = time.process_time() - start, time.perf_counter() - wall
+    assert outcome.created == IMPORTED, outcome
+    start = time.process_time()
+    for n in range(ONE_BY_ONE):
+        fields = {
+            "name": f"one{n}",
+            "kind": "switch",
+            "ip": f"172.30.{n // 250}.{n % 250 + 1}",
+            "snmp_community": "public",
+        }
+        create_device(fields=fields)
+    single = (time.process_time() - start) / ONE_BY_ONE
+    text = file(100_000, IMPORTED)
+    tracemalloc.start()
+    importing.run(text, user=user, file_format="csv", dry_run=True)
+    peak = tracemalloc.get_traced_memory()[1] / 1e6
+    tracemalloc.stop()
+    wrong = text.replace("172.17.", "172.999.", 1)
+    start = time.process_time()
+    refused = importing.run(wrong, user=user, file_format="csv")
+    stopped = time.process_time() - start
+    assert refused.created == 0 and refused.fault_count == 1, refused
+    print(
+        f"  import of {IMPORTED} devices from CSV: {bulk:.1f} s CPU, {wall:.1f} s, {bulk / IMPORTED * 1000:.2f} ms each"
+    )
+    print(
+        f"    one by one (of {ONE_BY_ONE}): {single * 1000:.1f} ms each, {single * IMPORTED / bulk:.1f} times as much"
+    )
+    print(
+        f"    memory at its peak {peak:.0f} MB; process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB"
+    )
+    print(f"    one wrong line: line {refused.faults[0].line} named after {stopped:.1f} s CPU, nothing written")
+
+
 def main() -> None:
     call_command("migrate", verbosity=0)
     if "samples" in settings.DATABASES:
@@ -170,6 +222,7 @@ def main() -> None:
     print(f"  list, a page of 100 with brief=1           {brief:8.1f}")
     print(f"  {LISTED} devices, read without row objects     {whole:8.1f}")
     print(f"  {LISTED} devices, a plain nested serializer    {slow:8.1f}   {slow / whole:.1f} times as much (target 5)")
+    imports(user)
     for text in ("sw-00", "10.0.3", "00:11:22:00", "SN0000", "no such thing"):
         print(f"  search {text!r:36}{cpu(lambda text=text: get(f'/api/v1/search/?q={text}')):8.1f}   (target 80)")
 

@@ -14,11 +14,14 @@ from rest_framework.views import APIView
 
 from inventory import filters, representation, search, serializers, services
 from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Prefix, Site, Tag, Tenant
-from inventory.transfer import exporting
+from inventory.transfer import exporting, importing, writing
+from inventory.transfer.uploads import FILE_PARSERS, UploadedText, uploaded_text
 from netmon.audit import services as audit
 from netmon.common.filters import refuse_unknown
 from netmon.common.permissions import has_role
 from netmon.common.renderers import FastJSONRenderer
+from netmon.jobs.serializers import JobStartedSerializer
+from netmon.rest import shapes
 from netmon.rest.viewsets import VisibleViewSet
 
 
@@ -118,6 +121,16 @@ class EndpointViewSet(VisibleViewSet):
         services.delete_endpoints([instance.pk])
 
 
+IMPORT_PARAMETERS = [
+    OpenApiParameter("existing", OpenApiTypes.STR, enum=writing.EXISTING, description="Devices that are there."),
+    OpenApiParameter("atomic", OpenApiTypes.BOOL, description="All or nothing (true)."),
+    OpenApiParameter("dry_run", OpenApiTypes.BOOL, description="Check everything, write nothing."),
+    OpenApiParameter("background", OpenApiTypes.BOOL, description="Answer 202 with a job at once."),
+    OpenApiParameter(
+        "format", OpenApiTypes.STR, enum=["csv", "json"], description="As Content-Type says when left out."
+    ),
+]
+
 _flat = extend_schema(request=serializers.DeviceSerializer, responses=serializers.DeviceReadSerializer)
 
 
@@ -176,9 +189,44 @@ class DeviceViewSet(VisibleViewSet):
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )
 
+    @extend_schema(
+        operation_id="devices_import",
+        request={"text/csv": OpenApiTypes.STR, "application/json": OpenApiTypes.OBJECT},
+        parameters=IMPORT_PARAMETERS,
+        responses={200: serializers.ImportSerializer, 202: JobStartedSerializer},
+        filters=False,
+    )
+    @action(detail=False, methods=["post"], url_path="import", pagination_class=None, parser_classes=FILE_PARSERS)
+    def import_(self, request: Request) -> Response:
+        """Devices from a CSV or JSON file, as the body or as the part `file` of a form.
+
+        All or nothing, unless `atomic=false`; each error names its line. More than 1000 lines, or `background=true`,
+        become a job.
+        """
+        refuse_unknown(request, {"existing", "atomic", "dry_run", "background", "format"})
+        existing = request.query_params.get("existing", "refuse")
+        if existing not in writing.EXISTING:
+            raise ValidationError({"existing": "Write refuse, skip or update."}, code="invalid_parameter")
+        given: UploadedText = uploaded_text(request)
+        options: dict[str, Any] = {
+            "user": request.user,
+            "file_format": given.file_format,
+            "existing": existing,
+            "atomic": shapes.flag(request, "atomic", default=True),
+            "dry_run": shapes.flag(request, "dry_run"),
+            "kind": self.kind,
+        }
+        if shapes.flag(request, "background") or given.text.count("\n") > importing.SYNCHRONOUS_LINES:
+            job = importing.start(given.text, name=given.name, **options)
+            return Response({"job": job.as_dict()}, status=202, headers={"Location": job.as_dict()["url"]})
+        outcome = importing.run(given.text, **options)
+        if outcome.fault_count and options["atomic"]:
+            raise importing.ImportRefused(outcome)
+        return Response({"dry_run": options["dry_run"], **outcome.as_dict()})
+
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
         # `format=csv` is ours: DRF would look for a renderer of that name and answer 404.
-        if self.action == "export":
+        if self.action in ("export", "import_"):
             renderer = self.get_renderers()[0]
             return renderer, renderer.media_type
         return super().perform_content_negotiation(request, force)

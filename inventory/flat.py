@@ -75,16 +75,51 @@ def endpoint_of(endpoints: Iterable[ManagementEndpoint], protocol: str) -> Manag
     return min((row for row in endpoints if row.protocol == protocol), key=lambda row: row.pk, default=None)
 
 
-def write_access(device: Device, fields: dict[str, Any]) -> None:
+class Store:
+    """Where `write_access` reads and puts its rows: the database here, memory in an import of many new devices."""
+
+    def endpoint(self, device: Device, protocol: str) -> ManagementEndpoint | None:
+        """The endpoint to change, if there is one."""
+        return endpoint_of(device.endpoints.select_related("credential").filter(protocol=protocol), protocol)
+
+    def unused_credential(self, device: Device, kind: str) -> Credential | None:
+        """A credential of the device's own that nothing uses."""
+        return device.own_credentials.filter(kind=kind, endpoints__isnull=True).order_by("pk").first()
+
+    def names_like(self, stem: str) -> set[str]:
+        """The names of credentials that begin like this."""
+        return set(Credential.objects.filter(name__startswith=stem).values_list("name", flat=True))
+
+    def save_credential(self, credential: Credential) -> None:
+        """Raises ValidationError."""
+        credential.full_clean()
+        credential.save()
+
+    def save_endpoint(self, endpoint: ManagementEndpoint) -> None:
+        """Raises ValidationError."""
+        endpoint.full_clean()
+        endpoint.save()
+        followers.announce_endpoint(endpoint)
+
+    def drop(self, replaced: Credential | None, device: Device) -> None:
+        """Delete an own credential that no endpoint uses any more."""
+        if replaced and replaced.device_id == device.pk and not replaced.endpoints.exists():
+            replaced.delete()
+
+
+DATABASE = Store()
+
+
+def write_access(device: Device, fields: dict[str, Any], store: Store = DATABASE) -> None:
     """Make or change the endpoints that `fields` speak of. Raises ValidationError with the flat names."""
     if any(fields.get(name) is not None for name in SNMP_FIELDS):
-        _write_snmp(device, fields)
+        _write_snmp(device, fields, store)
     if any(fields.get(name) is not None for name in SSH_FIELDS):
-        _write_ssh(device, fields)
+        _write_ssh(device, fields, store)
     # A ping of loopback is answered by netmon's own kernel and says nothing of the agent behind a port.
     is_pingable = device.primary_ip is not None and not parse_address(device.primary_ip.address).is_loopback
-    if is_pingable and not device.endpoints.filter(protocol="icmp").exists():
-        _save_endpoint(ManagementEndpoint(device=device, protocol="icmp"), Names({}, "ip"))
+    if is_pingable and store.endpoint(device, "icmp") is None:
+        _save_endpoint(ManagementEndpoint(device=device, protocol="icmp"), Names({}, "ip"), store)
 
 
 def unentered_secrets(device: Device, fields: dict[str, Any]) -> list[str] | None:
@@ -104,13 +139,12 @@ def unentered_secrets(device: Device, fields: dict[str, Any]) -> list[str] | Non
     return missing
 
 
-def _endpoint_to_write(device: Device, protocol: str) -> ManagementEndpoint:
-    found = endpoint_of(device.endpoints.select_related("credential").filter(protocol=protocol), protocol)
-    return found or ManagementEndpoint(device=device, protocol=protocol)
+def _endpoint_to_write(device: Device, protocol: str, store: Store) -> ManagementEndpoint:
+    return store.endpoint(device, protocol) or ManagementEndpoint(device=device, protocol=protocol)
 
 
-def _write_snmp(device: Device, fields: dict[str, Any]) -> None:
-    endpoint = _endpoint_to_write(device, "snmp")
+def _write_snmp(device: Device, fields: dict[str, Any], store: Store) -> None:
+    endpoint = _endpoint_to_write(device, "snmp", store)
     before = endpoint.options.get("version", "2c") if endpoint.pk else None
     version = fields.get("snmp_version") or before or ("3" if fields.get("snmp_username") else "2c")
     if endpoint.pk is None and device.primary_ip is None:
@@ -126,40 +160,40 @@ def _write_snmp(device: Device, fields: dict[str, Any]) -> None:
         kind, columns, names = Credential.Kind.SNMP_COMMUNITY, {"secret": "snmp_community"}, SNMP_V2_NAMES
     replaced = endpoint.credential
     if endpoint.pk is None or (version == "3") != (before == "3") or _changes(endpoint, fields, columns):
-        credential = _own(endpoint, kind)
+        credential = _own(endpoint, kind, store)
         _enter(credential, fields, columns)
         if kind == Credential.Kind.SNMP_USM and credential.secret and not credential.auth_protocol:
             credential.auth_protocol = Credential.AuthProtocol.SHA256
         if kind == Credential.Kind.SNMP_USM and credential.priv_secret and not credential.priv_protocol:
             credential.priv_protocol = Credential.PrivProtocol.AES
-        _save_credential(credential, f"{device.name} SNMP", names)
+        _save_credential(credential, f"{device.name} SNMP", names, store)
         endpoint.credential = credential
     if version != before:
         endpoint.options = {**endpoint.options, "version": version}
     _assign_port(endpoint, fields.get("snmp_port"))
-    _save_endpoint(endpoint, names)
-    _drop(replaced, device)
+    _save_endpoint(endpoint, names, store)
+    store.drop(replaced, device)
 
 
-def _write_ssh(device: Device, fields: dict[str, Any]) -> None:
-    endpoint = _endpoint_to_write(device, "ssh")
+def _write_ssh(device: Device, fields: dict[str, Any], store: Store) -> None:
+    endpoint = _endpoint_to_write(device, "ssh", store)
     replaced = endpoint.credential
     if fields.get("ssh_key") is not None:
         if fields.get("ssh_password") is not None:
             raise ValidationError({"ssh_key": "Give a password or a key, not both."})
         endpoint.credential = fields["ssh_key"]
     elif endpoint.pk is None or _changes(endpoint, fields, PASSWORD_COLUMNS):
-        credential = _own(endpoint, Credential.Kind.PASSWORD)
+        credential = _own(endpoint, Credential.Kind.PASSWORD, store)
         _enter(credential, fields, PASSWORD_COLUMNS)
         if not credential.username:
             raise ValidationError({"ssh_username": "An SSH login needs a user name."})
-        _save_credential(credential, f"{device.name} SSH", SSH_NAMES)
+        _save_credential(credential, f"{device.name} SSH", SSH_NAMES, store)
         endpoint.credential = credential
     _assign_port(endpoint, fields.get("ssh_port"))
     if fields.get("ssh_host") is not None:
         endpoint.options = {**endpoint.options, "host": fields["ssh_host"]}
-    _save_endpoint(endpoint, SSH_NAMES)
-    _drop(replaced, device)
+    _save_endpoint(endpoint, SSH_NAMES, store)
+    store.drop(replaced, device)
 
 
 def _changes(endpoint: ManagementEndpoint, fields: dict[str, Any], columns: dict[str, str]) -> bool:
@@ -171,13 +205,12 @@ def _changes(endpoint: ManagementEndpoint, fields: dict[str, Any], columns: dict
     )
 
 
-def _own(endpoint: ManagementEndpoint, kind: str) -> Credential:
+def _own(endpoint: ManagementEndpoint, kind: str, store: Store) -> Credential:
     """The device's own credential to write: one shared by others is never changed through one device."""
     device, credential = endpoint.device, endpoint.credential
     if credential and credential.device_id == device.pk and credential.kind == kind:
         return credential
-    unused = device.own_credentials.filter(kind=kind, endpoints__isnull=True).order_by("pk").first()
-    return unused or Credential(device=device, kind=kind)
+    return store.unused_credential(device, kind) or Credential(device=device, kind=kind)
 
 
 def _enter(credential: Credential, fields: dict[str, Any], columns: dict[str, str]) -> None:
@@ -188,34 +221,25 @@ def _enter(credential: Credential, fields: dict[str, Any], columns: dict[str, st
                 credential.secret_changed_at = timezone.now()
 
 
-def _drop(replaced: Credential | None, device: Device) -> None:
-    """Delete an own credential that no endpoint uses any more."""
-    if replaced and replaced.device_id == device.pk and not replaced.endpoints.exists():
-        replaced.delete()
-
-
 def _assign_port(endpoint: ManagementEndpoint, port: int | None) -> None:
     if port is not None and port != endpoint.effective_port:
         endpoint.port = port
 
 
-def _save_credential(credential: Credential, name: str, names: Names) -> None:
+def _save_credential(credential: Credential, name: str, names: Names, store: Store) -> None:
     if not credential.name:
         stem = name[:80]
-        taken = set(Credential.objects.filter(name__startswith=stem).values_list("name", flat=True))
+        taken = store.names_like(stem)
         names_in_turn = (f"{stem} {number}" if number > 1 else stem for number in count(1))
         credential.name = next(free for free in names_in_turn if free not in taken)
     try:
-        credential.full_clean()
+        store.save_credential(credential)
     except ValidationError as error:
         raise names.translate(error) from None
-    credential.save()
 
 
-def _save_endpoint(endpoint: ManagementEndpoint, names: Names) -> None:
+def _save_endpoint(endpoint: ManagementEndpoint, names: Names, store: Store) -> None:
     try:
-        endpoint.full_clean()
+        store.save_endpoint(endpoint)
     except ValidationError as error:
         raise names.translate(error) from None
-    endpoint.save()
-    followers.announce_endpoint(endpoint)

@@ -1,19 +1,21 @@
 """Who acts when the inventory changes, inside the same transaction: upper apps register here, so that inventory need
 not import them (monitoring makes default checks for a new endpoint and marks the samples of a deleted device)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from inventory.models import ManagementEndpoint
 
 EndpointSaved = Callable[["ManagementEndpoint"], None]
+EndpointsMade = Callable[[Sequence["ManagementEndpoint"]], None]
 DevicesLeaving = Callable[[Iterable[int]], None]
 InterfacesLeaving = Callable[[Iterable[int]], None]
 EndpointsLeaving = Callable[[Iterable[int]], None]  # ids of their devices
 EndpointLeft = Callable[[int], None]
 
 ENDPOINT_SAVED: dict[str, EndpointSaved] = {}
+ENDPOINTS_MADE: dict[str, EndpointsMade] = {}
 DEVICES_LEAVING: dict[str, DevicesLeaving] = {}
 INTERFACES_LEAVING: dict[str, InterfacesLeaving] = {}
 ENDPOINTS_LEAVING: dict[str, EndpointsLeaving] = {}
@@ -24,6 +26,7 @@ def register(
     name: str,
     *,
     endpoint_saved: EndpointSaved,
+    endpoints_made: EndpointsMade,
     endpoints_leaving: EndpointsLeaving,
     endpoint_left: EndpointLeft,
     interfaces_leaving: InterfacesLeaving,
@@ -33,6 +36,7 @@ def register(
     if name in ENDPOINT_SAVED:
         raise ValueError(f"follower {name!r} is registered twice")
     ENDPOINT_SAVED[name] = endpoint_saved
+    ENDPOINTS_MADE[name] = endpoints_made
     ENDPOINTS_LEAVING[name] = endpoints_leaving
     ENDPOINT_LEFT[name] = endpoint_left
     INTERFACES_LEAVING[name] = interfaces_leaving
@@ -42,6 +46,12 @@ def register(
 def announce_endpoint(endpoint: "ManagementEndpoint") -> None:
     for follower in ENDPOINT_SAVED.values():
         follower(endpoint)
+
+
+def announce_new_endpoints(endpoints: "Sequence[ManagementEndpoint]") -> None:
+    """Many endpoints of devices that are new themselves: what followers make for them they make in bulk."""
+    for follower in ENDPOINTS_MADE.values():
+        follower(endpoints)
 
 
 def announce_leaving(device_ids: Iterable[int]) -> None:

@@ -6,7 +6,7 @@ and counted, never queued up. A claimed check is not handed out again before its
 
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zlib import crc32
@@ -138,12 +138,9 @@ def ensure_default_checks(endpoint: ManagementEndpoint) -> None:
     DeviceState.objects.get_or_create(device_id=endpoint.device_id)
     list(states.lock([endpoint.device_id]))
     existing = set(Check.objects.filter(endpoint=endpoint).values_list("module", flat=True))
-    for module in modules.MODULES.values():
-        if module.protocol != endpoint.protocol or module.key in existing:
+    for check in _default_checks(endpoint, now):
+        if check.module in existing:
             continue
-        interval = settings.POLL_INTERVAL_SECONDS if module.interval_seconds == 60 else module.interval_seconds
-        check = Check(endpoint=endpoint, module=module.key, interval_seconds=interval)
-        check.next_run_at = first_slot(check, now)
         check.full_clean()
         check.save()
     if existing:
@@ -151,6 +148,26 @@ def ensure_default_checks(endpoint: ManagementEndpoint) -> None:
         idle = Check.objects.filter(endpoint=endpoint).exclude(claimed_until__gt=now)
         idle.exclude(status=Check.Status.PAUSED).update(next_run_at=now)
     states.evaluate([endpoint.device_id], now)
+
+
+def _default_checks(endpoint: ManagementEndpoint, now: datetime) -> list[Check]:
+    checks = []
+    for module in modules.MODULES.values():
+        if module.protocol == endpoint.protocol:
+            interval = settings.POLL_INTERVAL_SECONDS if module.interval_seconds == 60 else module.interval_seconds
+            check = Check(endpoint=endpoint, module=module.key, interval_seconds=interval)
+            check.next_run_at = first_slot(check, now)
+            checks.append(check)
+    return checks
+
+
+def make_default_checks(endpoints: Sequence[ManagementEndpoint]) -> None:
+    """The default checks of many endpoints whose devices are new: nothing is there that could be kept."""
+    now = timezone.now()
+    device_ids = sorted({endpoint.device_id for endpoint in endpoints})
+    DeviceState.objects.bulk_create([DeviceState(device_id=pk) for pk in device_ids], batch_size=500)
+    checks = [check for endpoint in endpoints for check in _default_checks(endpoint, now)]
+    Check.objects.bulk_create(checks, batch_size=200)
 
 
 @transaction.atomic

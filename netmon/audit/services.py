@@ -1,5 +1,6 @@
 """Writing the record."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -80,27 +81,26 @@ def record(
     )
 
 
-def record_many(action: str, rows: list[models.Model], **common: Any) -> None:
-    """One event per row, in as few statements as may be: for bulk writes. `common` is that of `record`."""
+def record_many(action: str, rows: Sequence[tuple[models.Model, dict[str, Any]]]) -> None:
+    """One event for each (row, what it is now), in as few statements as may be: for bulk writes."""
     actor = context.current()
-    person = common.pop("user", None) or actor.user
     AuditEvent.objects.bulk_create(
         [
             AuditEvent(
                 action=action,
-                user_id=getattr(person, "pk", None),
-                username=person.get_username() if person is not None else "",
+                user_id=getattr(actor.user, "pk", None),
+                username=actor.user.get_username() if actor.user is not None else "",
                 via=actor.via,
                 ip=actor.ip,
                 request_id=request_id.get(),
                 object_type=row._meta.label_lower,
                 object_id=str(row.pk),
                 object_name=str(row)[:255],
-                **common,
+                after=after,
             )
-            for row in rows
+            for row, after in rows
         ],
-        batch_size=500,
+        batch_size=200,
     )
 
 

@@ -13,6 +13,7 @@ log = logging.getLogger(__name__)
 POLL_SHARD = "monitoring.tasks.poll_shard"
 RUN_POLL_JOB = "monitoring.tasks.run_poll_job"
 RUN_BULK_JOB = "netmon.rest.tasks.run_bulk_job"
+RUN_IMPORT_JOB = "inventory.tasks.run_import_job"
 PURGE_DELETED_SAMPLES = "monitoring.tasks.purge_deleted_samples"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from netmon.common.queue import send_after_commit
@@ -16,6 +17,7 @@ from netmon.jobs.models import Job
 RESEND_AFTER = timedelta(seconds=15)
 MAX_SENDS = 5
 PROGRESS_SECONDS = 0.5
+PAYLOAD_KEPT = timedelta(hours=1)
 
 
 class Cancelled(Exception):
@@ -78,10 +80,13 @@ def claim(job_id: int) -> Job | None:
     return Job.objects.get(pk=job_id) if claimed else None
 
 
-def finish(job: Job, *, result: Any = None, error_code: str = "", error_detail: str = "") -> bool:
-    """End a running job; False when it was ended meanwhile."""
+def finish(
+    job: Job, *, result: Any = None, error_code: str = "", error_detail: str = "", keeps_payload: bool = False
+) -> bool:
+    """End a running job; False when it was ended meanwhile. A payload that is kept goes an hour later."""
     status = Job.Status.FAILED if error_code else Job.Status.SUCCEEDED
-    return _end(job, status=status, result=result, error_code=error_code, error_detail=error_detail)
+    kept = {"payload": F("payload")} if keeps_payload else {}
+    return _end(job, status=status, result=result, error_code=error_code, error_detail=error_detail, **kept)
 
 
 def finish_cancelled(job: Job, *, result: Any = None) -> bool:
@@ -91,7 +96,7 @@ def finish_cancelled(job: Job, *, result: Any = None) -> bool:
 
 def _end(job: Job, **values: Any) -> bool:
     rows = Job.objects.filter(pk=job.pk, status=Job.Status.RUNNING)
-    return bool(rows.update(finished_at=timezone.now(), payload="", **values))
+    return bool(rows.update(**{"finished_at": timezone.now(), "payload": "", **values}))
 
 
 def progress(job: Job, done: int, total: int | None = None) -> None:
@@ -148,6 +153,8 @@ def reconcile() -> dict[str, int]:
 
 def prune(now: datetime | None = None) -> int:
     """Drop jobs that ended more than NETMON_JOBS_DAYS ago. Returns how many went."""
-    limit = (now or timezone.now()) - timedelta(days=settings.JOBS_DAYS)
-    count, _ = Job.objects.exclude(status__in=Job.ACTIVE).filter(finished_at__lt=limit).delete()
+    now = now or timezone.now()
+    ended = Job.objects.exclude(status__in=Job.ACTIVE)
+    ended.filter(finished_at__lt=now - PAYLOAD_KEPT).update(payload="")
+    count, _ = ended.filter(finished_at__lt=now - timedelta(days=settings.JOBS_DAYS)).delete()
     return count

@@ -158,6 +158,7 @@ def test_registers_refuse_a_second_owner() -> None:
         followers.register(
             "monitoring",
             endpoint_saved=print,
+            endpoints_made=print,
             endpoints_leaving=print,
             endpoint_left=print,
             interfaces_leaving=print,
