@@ -69,12 +69,12 @@ def test_a_device_from_a_file_is_the_same_as_one_from_the_form(api):
 
 
 def test_a_wrong_line_writes_nothing_and_every_wrong_line_is_named(api):
-    text = "name,ip,ssh_port,ssh_username\na,10.0.0.1,22,u\nb,10.0.0.300,22,u\nc,10.0.0.3,70000,u\n,,\na,10.0.0.4,,\nd,10.0.0.1,,\n"
+    text = "name,ip,status\na,10.0.0.1,active\nb,10.0.0.300,\nc,10.0.0.3,nonsense\n,,\na,10.0.0.4,\nd,10.0.0.1,\n"
     answer = send(api, text)
     assert answer.status_code == 400
     body = answer.json()
     assert body["code"] == "import_refused"
-    assert [error["pointer"] for error in body["errors"]] == ["/3/ip", "/4/ssh_port", "/6/name", "/7/ip"]
+    assert [error["pointer"] for error in body["errors"]] == ["/3/ip", "/4/status", "/6/name", "/7/ip"]
     assert "line 3" in body["detail"] and "4 errors" in body["detail"]
     assert not Device.objects.exists() and not Credential.objects.exists()
 
