@@ -5,8 +5,9 @@ class InventoryConfig(AppConfig):
     name = "inventory"
 
     def ready(self) -> None:
-        from inventory import search
+        from inventory import panels, search
 
+        panels.register("History", "device-history", role="operator")
         search.register("devices", "Devices", search.devices)
         search.register("addresses", "Addresses", search.addresses)
         search.register("interfaces", "Interfaces", search.interfaces)

@@ -126,10 +126,11 @@ def _context(request: HttpRequest, device: Device, tab: str) -> dict[str, Any]:
 @login_required
 def device(request: HttpRequest, pk: int, tab: str = "overview") -> HttpResponse:
     found = _device(request, pk)
-    panel = next((entry for entry in PANELS if entry.label == request.GET.get("panel")), None)
+    panels = [entry for entry in PANELS if has_role(request.user, entry.role)]
+    panel = next((entry for entry in panels if entry.label == request.GET.get("panel")), None)
     context = {
         **_context(request, found, tab),
-        "panels": PANELS,
+        "panels": panels,
         "panel": panel,
         "panel_url": reverse(panel.url_name, args=[found.pk]) if panel else "",
         "ranges": charts.RANGES,

@@ -10,6 +10,8 @@ from netmon.common import exception_handler
 
 urlpatterns = [
     path("", include("netmon.accounts.urls")),
+    path("", include("netmon.jobs.urls")),
+    path("", include("inventory.urls")),
     path("", include("monitoring.urls")),
     path("api/v1/", include("netmon.api")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),

@@ -1,0 +1,9 @@
+from django.urls import path, re_path
+
+from netmon.jobs import views
+
+urlpatterns = [
+    path("jobs/", views.job_list, name="jobs"),
+    re_path(r"^jobs/(?P<pk>\d{1,18})/$", views.job_detail, name="job"),
+    re_path(r"^jobs/(?P<pk>\d{1,18})/cancel/$", views.job_cancel, name="job-cancel"),
+]
