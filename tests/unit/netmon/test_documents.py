@@ -29,7 +29,7 @@ LIBRARY_CODES = {
     "user_not_found",
     "user_inactive",
     "password_changed",
-    "locked_out",
+    "token_revoked",
     "worker_lost",
 }
 FIELD_CODES = re.compile(r"""code="([a-z_]+)"|ErrorDetail\([^)]*,\s*"([a-z_]+)"\s*\)""")
