@@ -107,13 +107,13 @@ class NetmonUserAdmin(UserAdmin):
         return response
 
 
-KEY_FIELDS: list[str] = [
+KEY_FIELDS = (
     "user", "name", "prefix", "role", "scopes", "allowed_networks", "state", "created_at", "expires_at",
     "last_used_at", "last_used_ip", "revoked_at",
-]  # fmt: skip
-INVITE_FIELDS: list[str] = [
+)  # fmt: skip
+INVITE_FIELDS = (
     "email", "role", "tenants", "state", "created_by", "created_at", "expires_at", "used_by", "used_at",
-]  # fmt: skip
+)  # fmt: skip
 
 
 class KeptAdmin(admin.ModelAdmin):
