@@ -97,7 +97,6 @@ class AcceptInviteForm(Plain, forms.Form):
 class KeyForm(Plain, forms.Form):
     name = forms.CharField(label="Name", max_length=100, help_text="What uses it, such as “backup script”.")
     role = forms.ChoiceField(label="Role", help_text="At most your own.")
-    days = forms.IntegerField(label="Days until it expires", min_value=1)
     allowed_networks = forms.CharField(
         label="Allowed networks",
         required=False,
@@ -113,9 +112,9 @@ class KeyForm(Plain, forms.Form):
         super().__init__(*args, **kwargs)
         role: Any = self.fields["role"]
         role.choices = [(value, ROLES[value]) for value, number in ROLE_RANK.items() if number <= rank(user)]
-        days: Any = self.fields["days"]
-        days.max_value = longest
-        days.initial = min(keys.DEFAULT_DAYS, longest)
+        self.fields["days"] = forms.IntegerField(
+            label="Days until it expires", min_value=1, max_value=longest, initial=min(keys.DEFAULT_DAYS, longest)
+        )
         self.fields["scopes"].initial = ["read"]
 
     def values(self) -> dict[str, Any]:
@@ -125,7 +124,7 @@ class KeyForm(Plain, forms.Form):
             "role": given["role"],
             "scopes": given["scopes"],
             "allowed_networks": given["allowed_networks"].replace(",", " ").split(),
-            "expires_at": timezone.now() + timedelta(days=min(given["days"], 36500)),
+            "expires_at": timezone.now() + timedelta(days=given["days"]),
         }
 
 

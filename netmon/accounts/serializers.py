@@ -74,7 +74,7 @@ class LoginSerializer(TokenObtainPairSerializer):
             raise AuthenticationFailed(logins.REFUSED, code="no_active_account")
         with transaction.atomic():
             pair = tokens.pair(user)
-            logins.note_token_login(request, user)
+            logins.note_token_login(request, user, pair["access"])
         return pair
 
 

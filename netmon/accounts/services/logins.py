@@ -107,9 +107,9 @@ def complete(request: HttpRequest, user: User, *, code: str) -> bool:
     return True
 
 
-def note_token_login(request: Any, user: User) -> None:
-    """Record a log-in by tokens. `request` is DRF's; from here on it is the person's."""
+def note_token_login(request: Any, user: User, token: str) -> None:
+    """Record a log-in that got `token`. `request` is DRF's; from here on it is the person's, by token."""
     user.last_login = timezone.now()
     user.save(update_fields=["last_login"])
-    request.user = user
+    request.user, request.auth = user, token
     audit.record("login", user, user=user, detail="jwt")

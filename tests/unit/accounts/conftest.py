@@ -47,9 +47,7 @@ def nobody(cast: people.Cast, _clean_cache: None) -> APIClient:
 
 def token_login(client: APIClient, username: str = "omar", password: str = people.PASSWORD, **more: str) -> Any:
     address = more.pop("address", "192.0.2.1")
-    return client.post(
-        LOGIN, {"username": username, "password": password, **more}, format="json", REMOTE_ADDR=address
-    )
+    return client.post(LOGIN, {"username": username, "password": password, **more}, format="json", REMOTE_ADDR=address)
 
 
 def code_at(user: User, moment: datetime | None = None, steps: int = 0) -> str:

@@ -106,9 +106,7 @@ def test_one_password_tried_on_many_accounts_closes_the_address(nobody: APIClien
     assert token_login(nobody).status_code == 200
 
 
-def test_many_addresses_slow_an_account_down_but_not_where_its_owner_is_known(
-    nobody: APIClient, clock: Clock
-) -> None:
+def test_many_addresses_slow_an_account_down_but_not_where_its_owner_is_known(nobody: APIClient, clock: Clock) -> None:
     assert token_login(nobody, address="198.51.100.7").status_code == 200
     for number in range(20):
         assert guess(nobody, 1, address=f"203.0.113.{number}") == [401]
