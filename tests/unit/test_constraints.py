@@ -219,7 +219,8 @@ def test_every_constraint_is_provoked_here() -> None:
     declared = {
         constraint.name
         for model in (Tenant, Site, Prefix, Device, Interface, IPAddress, Credential, ManagementEndpoint, Check,
-                      DeviceState, Outage, DeviceFact, Series, Job, User, ApiKey, Invite, LoginThrottle, RecoveryCode, RevokedFamily, Totp)
+                      DeviceState, Outage, DeviceFact, Series, Job, User,
+                      ApiKey, Invite, LoginThrottle, RecoveryCode, RevokedFamily, Totp)
         for constraint in model._meta.constraints
     }  # fmt: skip
     assert declared <= provoked, declared - provoked

@@ -176,7 +176,7 @@ def test_a_key_never_has_more_than_its_own_role_nor_its_owners(cast: people.Cast
 
 
 def test_peppers_rotate(cast: people.Cast, settings: Any) -> None:
-    key, text = make(cast.omar)
+    _, text = make(cast.omar)
     old = settings.API_KEY_PEPPERS
     settings.API_KEY_PEPPERS = ["n" * 40, *old]
     assert with_key(text).get("/api/v1/auth/me/").status_code == 200
