@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib.auth import update_session_auth_hash
 from django.core.exceptions import ValidationError
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.generics import GenericAPIView, RetrieveUpdateAPIView
 from rest_framework.permissions import AllowAny
@@ -44,6 +44,7 @@ class InvalidRefresh(NetmonError):
     http_status = 401
 
 
+@extend_schema_view(post=extend_schema(responses={200: PairSerializer}))
 class LoginView(TokenObtainPairView):
     """A pair of tokens for a user name and a password (JSON or form), and `otp` where a code is asked for.
 

@@ -15,6 +15,8 @@ from netmon.common.permissions import ROLE_RANK, SCOPES, rank
 NEW_PASSWORD = forms.PasswordInput(attrs={"autocomplete": "new-password"})
 CURRENT_PASSWORD = forms.PasswordInput(attrs={"autocomplete": "current-password"})
 CODE = {"autocomplete": "one-time-code", "inputmode": "text", "autocapitalize": "none", "spellcheck": "false"}
+# The two for every area first.
+SCOPE_CHOICES = [(scope, scope) for scope in sorted(SCOPES, key=lambda scope: (":" in scope, scope))]
 ROLES = {"viewer": "Viewer", "operator": "Operator", "admin": "Admin"}
 
 
@@ -105,7 +107,7 @@ class KeyForm(Plain, forms.Form):
         help_text="Prefixes or addresses, blanks between. Empty: from anywhere.",
     )
     scopes = forms.MultipleChoiceField(
-        label="Scopes", choices=[(scope, scope) for scope in sorted(SCOPES)], widget=forms.CheckboxSelectMultiple
+        label="Scopes", choices=SCOPE_CHOICES, widget=forms.CheckboxSelectMultiple
     )
 
     def __init__(self, *args: Any, user: User, longest: int, **kwargs: Any) -> None:
