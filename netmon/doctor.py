@@ -21,9 +21,9 @@ from django.utils import timezone
 
 from inventory.models import Credential
 from monitoring.services import health
-from netmon.accounts.models import ApiKey, User
+from netmon.accounts.models import ApiKey, Totp, User
 from netmon.accounts.services.keys import pepper_id
-from netmon.common.fields import fernet
+from netmon.common.fields import Undecryptable, fernet
 from netmon.drivers.icmp import RECEIVE_BUFFER
 
 OK, WARN, FAIL = "ok", "warn", "fail"
@@ -240,6 +240,15 @@ def api_keys() -> Findings:
         yield Finding(OK, "api keys", f"{usable.count()} in use, none expires within 14 days")
 
 
+def second_factors() -> Findings:
+    lost = [row.user.username for row in Totp.objects.select_related("user") if isinstance(row.secret, Undecryptable)]
+    if lost:
+        remedy = "put the key back (NETMON_FERNET_KEYS), or take them away: users/{id}/reset-totp/"
+        yield Finding(FAIL, "factors", f"{len(lost)} second factors do not decrypt: {', '.join(lost[:5])}", remedy)
+    else:
+        yield Finding(OK, "factors", f"{Totp.objects.filter(confirmed_at__isnull=False).count()} second factors in use")
+
+
 def configuration() -> Findings:
     found = [message for message in checks.run_checks() if not message.is_silenced()]
     for message in found:
@@ -260,6 +269,7 @@ CHECKS: tuple[Callable[[], Findings], ...] = (
     encryption,
     passwords,
     api_keys,
+    second_factors,
     icmp,
     receive_buffer,
     disk,

@@ -106,9 +106,7 @@ class KeyForm(Plain, forms.Form):
         widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false", "placeholder": "192.0.2.0/24"}),
         help_text="Prefixes or addresses, blanks between. Empty: from anywhere.",
     )
-    scopes = forms.MultipleChoiceField(
-        label="Scopes", choices=SCOPE_CHOICES, widget=forms.CheckboxSelectMultiple
-    )
+    scopes = forms.MultipleChoiceField(label="Scopes", choices=SCOPE_CHOICES, widget=forms.CheckboxSelectMultiple)
 
     def __init__(self, *args: Any, user: User, longest: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -108,6 +108,9 @@ class ApiKeyViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Cre
     def get_serializer_class(self) -> Any:
         return MadeApiKeySerializer if self.action == "create" else ApiKeySerializer
 
+    def get_success_headers(self, data: Any) -> dict[str, str]:
+        return {"Cache-Control": "no-store"}
+
     @extend_schema(request=None, responses={200: ApiKeySerializer})
     @action(detail=True, methods=["post"], filterset_class=None)
     def revoke(self, request: Request, pk: str) -> Response:

@@ -64,19 +64,13 @@ def refuse_bound_admin(*, role: str, tenants: Iterable[Any], field: str) -> None
 
 
 @transaction.atomic
-def create(*, password: str | None, tenants: Iterable[Any] = (), **values: Any) -> User:
-    """A new person. `values` are columns; `tenants` are rows or numbers. Without a password nobody can log in as them.
-
-    Raises ValidationError.
-    """
+def create(*, password: str, tenants: Iterable[Any] = (), **values: Any) -> User:
+    """A new person. `values` are columns; `tenants` are rows or numbers. Raises ValidationError naming the field."""
     tenants = list(tenants)
     user = User(**values)
     refuse_bound_admin(role=user.role, tenants=tenants, field="tenants")
-    if password is None:
-        user.set_unusable_password()
-    else:
-        check_password_fits(password, user)
-        user.set_password(password)
+    check_password_fits(password, user)
+    user.set_password(password)
     user.full_clean()
     user.save()
     user.tenants.set(tenants)

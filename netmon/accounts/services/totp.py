@@ -1,6 +1,7 @@
 """The second factor: time-based codes (RFC 6238) and recovery codes."""
 
 import base64
+import logging
 import secrets
 from typing import Any
 
@@ -17,6 +18,9 @@ from netmon.accounts.models import RecoveryCode, Totp, User
 from netmon.accounts.services import people
 from netmon.audit import services as audit
 from netmon.common.errors import Conflict
+from netmon.common.fields import Undecryptable
+
+log = logging.getLogger(__name__)
 
 PERIOD_SECONDS = 30
 WINDOW = 1  # steps before and after the present one: clocks differ
@@ -32,8 +36,17 @@ class TotpNotEnabled(Conflict):
     code = "totp_not_enabled"
 
 
+class TotpUnreadable(Conflict):
+    """The secret does not decrypt: its key is gone."""
+
+    code = "totp_unreadable"
+
+
 def clear_secret(row: Totp) -> str:
-    """The base32 secret. The one place that reads the clear text."""
+    """The base32 secret. The one place that reads the clear text. Raises TotpUnreadable."""
+    # What does not decrypt is an empty text, and the codes of an empty secret are anybody's to compute.
+    if isinstance(row.secret, Undecryptable) or not row.secret:
+        raise TotpUnreadable("This second factor cannot be read any more: an admin can take it away.")
     return row.secret
 
 
@@ -99,7 +112,11 @@ def _matching_step(row: Totp, code: str) -> int | None:
 
 
 def _take_step(row: Totp, code: str) -> bool:
-    step = _matching_step(row, code)
+    try:
+        step = _matching_step(row, code)
+    except TotpUnreadable:
+        log.error("the second factor of %s does not decrypt: no code of it is taken", row.user)
+        return False
     if step is None:
         return False
     # One statement decides: of two that bring the same code at once one finds the step taken.

@@ -8,6 +8,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection
 
+from netmon.accounts import tokens
 from netmon.accounts.models import ApiKey, LoginThrottle, Totp, User
 from netmon.accounts.services import invites, keys, lockout, totp
 from netmon.accounts.services import people as verbs
@@ -115,3 +116,16 @@ def test_tries_of_one_account_and_of_one_address_never_wait_for_each_other(cast:
 def test_two_enrolments_at_once_leave_one_secret(cast: people.Cast) -> None:
     results = at_once(*[lambda: totp.enrol(user=cast.omar)] * 3)
     assert all(isinstance(result, Totp) for result in results) and Totp.objects.count() == 1
+
+
+def test_a_refresh_token_that_comes_twice_at_once_gives_one_successor_which_is_dead(cast: people.Cast) -> None:
+    refresh = tokens.pair(cast.omar)["refresh"]
+
+    def renew() -> Any:
+        return people.client_for(None).post("/api/v1/auth/token/refresh/", {"refresh": refresh}, format="json")
+
+    answers = at_once(*[renew] * 3)
+    assert sorted(answer.status_code for answer in answers) == [200, 401, 401]
+    (pair,) = [answer.json() for answer in answers if answer.status_code == 200]
+    me = people.client_for(None).get("/api/v1/auth/me/", headers={"Authorization": f"Bearer {pair['access']}"})
+    assert me.status_code == 401 and me.json()["code"] == "token_revoked"

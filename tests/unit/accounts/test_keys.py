@@ -42,6 +42,7 @@ def create(client: APIClient, **over: Any) -> Any:
 def test_a_key_is_shown_once_and_kept_as_a_hash(api: APIClient, cast: people.Cast) -> None:
     answer = create(api)
     made = answer.json()
+    assert answer["Cache-Control"] == "no-store"
     assert answer.status_code == 201 and re.fullmatch(r"nm_[A-Za-z0-9]{8}_[A-Za-z0-9_-]{43}", made["key"])
     assert made["prefix"] == made["key"][3:11] and made["role"] == "operator" and made["state"] == "active"
     life = ApiKey.objects.get().expires_at - timezone.now()

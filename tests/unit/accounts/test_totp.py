@@ -2,11 +2,14 @@
 
 from typing import Any
 
+import pyotp
 import pytest
+from cryptography.fernet import Fernet
 from django.db import connection
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from netmon import doctor
 from netmon.accounts.models import RecoveryCode, Totp, User
 from netmon.accounts.services import totp
 from netmon.audit.models import AuditEvent
@@ -105,6 +108,21 @@ def test_somebody_elses_recovery_code_opens_nothing(nobody: APIClient, cast: peo
     with_totp(cast.omar)
     foreign = with_totp(cast.vera)[0]
     assert token_login(nobody, otp=foreign).status_code == 401
+
+
+def test_a_secret_that_does_not_decrypt_takes_no_code_at_all(
+    nobody: APIClient, cast: people.Cast, settings: Any, clock: Clock
+) -> None:
+    recovery = with_totp(cast.omar)[0]
+    settings.FERNET_KEYS = [Fernet.generate_key().decode()]
+    step = int(clock.now.timestamp())
+    for guess in ("000000", pyotp.TOTP("A" * 32).at(step)):
+        assert token_login(nobody, otp=guess).status_code == 401
+    with pytest.raises(totp.TotpUnreadable):
+        totp.clear_secret(Totp.objects.get())
+    (finding,) = [finding for finding in doctor.examine() if finding.name == "factors"]
+    assert finding.state == "fail" and "omar" in finding.detail
+    assert token_login(nobody, otp=recovery).status_code == 200
 
 
 def test_new_recovery_codes_end_the_old_ones(cast: people.Cast, _clean_cache: None, clock: Clock) -> None:
