@@ -10,6 +10,7 @@ from rest_framework.test import APIClient
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from netmon.accounts.models import User
+from netmon.audit.models import AuditEvent
 from netmon.common.clients import client_address
 from tests import people
 
@@ -190,5 +191,7 @@ def test_create_admin_is_idempotent_and_refuses_weak_passwords(db: None, monkeyp
     assert not User.objects.filter(username="root").exists()
     assert "created" in run("a long pass phrase 1")
     assert "updated" in run("another pass phrase 2")
+    events = AuditEvent.objects.filter(object_name="root").order_by("id")
+    assert [(event.action, event.via) for event in events] == [("create", "command"), ("password_set", "command")]
     root = User.objects.get(username="root")
     assert root.is_admin and root.check_password("another pass phrase 2")
