@@ -26,6 +26,7 @@ USER netmon
 # one would keep those of an older release.
 RUN NETMON_SECRET_KEY="$(python -c 'import secrets; print(secrets.token_urlsafe(50))')" \
     NETMON_FERNET_KEYS="$(python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())')" \
+    NETMON_API_KEY_PEPPERS="$(python -c 'import secrets; print(secrets.token_urlsafe(50))')" \
     python manage.py collectstatic --noinput --verbosity 0
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-m", "netmon.healthcheck"]

@@ -52,6 +52,7 @@ def configure(database: str, directory: str) -> None:
         os.environ.setdefault("BROKER_URL", "redis://127.0.0.1:6399/0")  # never connected to
         os.environ.setdefault("NETMON_SECRET_KEY", secrets.token_urlsafe(50))
         os.environ.setdefault("NETMON_FERNET_KEYS", Fernet.generate_key().decode())
+        os.environ.setdefault("NETMON_API_KEY_PEPPERS", secrets.token_urlsafe(50))
     import django
 
     django.setup()

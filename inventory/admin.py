@@ -14,6 +14,7 @@ from inventory.models import Credential, Device, Interface, IPAddress, Managemen
 class TenantAdmin(admin.ModelAdmin):
     list_display = ["name", "slug", "created_at"]
     search_fields = ["name_key", "slug"]
+    exclude = ["members"]  # people are bound where people are managed: an admin must not be
     prepopulated_fields = {"slug": ["name"]}
 
 

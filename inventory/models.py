@@ -38,6 +38,7 @@ class Tenant(TimeStamped):
     slug = models.SlugField(max_length=100, unique=True)
     members = models.ManyToManyField(
         settings.AUTH_USER_MODEL,
+        through="TenantMember",
         blank=True,
         related_name="tenants",
         help_text="People bound to this tenant: they see and touch only what belongs to their tenants.",
@@ -51,6 +52,23 @@ class Tenant(TimeStamped):
 
     def __str__(self) -> str:
         return self.name
+
+
+class TenantMember(models.Model):
+    """Somebody bound to a tenant. The tenant cannot go before: its people would be bound to none and see everything."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+
+    objects: ClassVar[models.Manager["TenantMember"]] = models.Manager.from_queryset(SiteQuerySet)()
+
+    class Meta:
+        constraints = unique(
+            "tenant_member", ["tenant", "user"], error_field="user", message="This person is bound to it already."
+        )
+
+    def __str__(self) -> str:
+        return f"{self.user}"
 
 
 class TagQuerySet(VisibleQuerySet):

@@ -13,6 +13,7 @@ import monitoring.api
 import netmon.accounts.api as accounts
 import netmon.audit.api
 import netmon.jobs.api
+from netmon.common.permissions import SERVICE
 
 
 class DeviceViewSet(inventory.api.DeviceViewSet, monitoring.api.DeviceReportsMixin):
@@ -49,10 +50,15 @@ router.register("checks", monitoring.api.CheckViewSet, "check")
 router.register("series", monitoring.api.SeriesViewSet, "series")
 router.register("audit-events", netmon.audit.api.AuditEventViewSet, "audit-event")
 router.register("jobs", netmon.jobs.api.JobViewSet, "job")
+router.register("users", accounts.UserViewSet, "user")
+router.register("invites", accounts.InviteViewSet, "invite")
+router.register("api-keys", accounts.ApiKeyViewSet, "api-key")
 
 
 class RootView(APIView):
     """Where everything is."""
+
+    area = SERVICE
 
     @extend_schema(exclude=True)
     def get(self, request: Request) -> Response:
@@ -74,6 +80,13 @@ urlpatterns = [
     path("auth/logout/", accounts.LogoutView.as_view(), name="auth-logout"),
     path("auth/me/", accounts.MeView.as_view(), name="auth-me"),
     path("search/", inventory.api.SearchView.as_view(), name="search"),
+    path("auth/logout-everywhere/", accounts.LogoutEverywhereView.as_view(), name="auth-logout-everywhere"),
+    path("auth/password/", accounts.PasswordView.as_view(), name="auth-password"),
+    path("auth/totp/", accounts.TotpView.as_view(), name="auth-totp"),
+    path("auth/totp/enrol/", accounts.TotpEnrolView.as_view(), name="auth-totp-enrol"),
+    path("auth/totp/confirm/", accounts.TotpConfirmView.as_view(), name="auth-totp-confirm"),
+    path("auth/totp/disable/", accounts.TotpDisableView.as_view(), name="auth-totp-disable"),
+    path("auth/totp/recovery-codes/", accounts.RecoveryCodesView.as_view(), name="auth-totp-recovery-codes"),
     path("monitoring/overview/", monitoring.api.OverviewView.as_view(), name="monitoring-overview"),
     path("health/", monitoring.api.HealthView.as_view(), name="health"),
     path("", include(router.urls)),

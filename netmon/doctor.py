@@ -7,6 +7,7 @@ import socket
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -16,17 +17,20 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import F, TextField
 from django.db.models.functions import Cast
+from django.utils import timezone
 
 from inventory.models import Credential
 from monitoring.services import health
-from netmon.accounts.models import User
-from netmon.common.fields import fernet
+from netmon.accounts.models import ApiKey, Totp, User
+from netmon.accounts.services.keys import pepper_id
+from netmon.common.fields import Undecryptable, fernet
 from netmon.drivers.icmp import RECEIVE_BUFFER
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 # Passwords that examples and other products document.
-WELL_KNOWN = ("admin123", "changeme", "password", "testpass123", "admin", "netmon")
+WELL_KNOWN = ("admin123", "changeme", "password", "testpass123", "mdpsecret", "admin", "netmon")
 USERS_TRIED = 20  # a slow hash is slow here too
+KEY_WARN, KEYS_NAMED = timedelta(days=14), 5
 NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs", "afs"}
 DISK_WARN_BYTES, DISK_FAIL_BYTES = 2 << 30, 200 << 20
 LOCAL_NAMES = {"127.0.0.1", "localhost", "[::1]", "testserver"}
@@ -219,6 +223,32 @@ def passwords() -> Findings:
         yield Finding(OK, "passwords", f"none of {tried} accounts has a well-known password")
 
 
+def api_keys() -> Findings:
+    now = timezone.now()
+    usable = ApiKey.objects.filter(revoked_at__isnull=True, expires_at__gt=now, user__is_active=True)
+    ending = usable.filter(expires_at__lt=now + KEY_WARN).select_related("user").order_by("expires_at")
+    for key in ending[:KEYS_NAMED]:
+        detail = f"the key {key.name} ({key.prefix}) of {key.user.username} expires on {key.expires_at:%Y-%m-%d}"
+        yield Finding(WARN, "api keys", detail, "make another one, hand it over, then revoke this one")
+    if (rest := ending.count() - KEYS_NAMED) > 0:
+        yield Finding(WARN, "api keys", f"{rest} more expire within 14 days", "see api-keys/?expires_at__lt=")
+    known = [pepper_id(pepper) for pepper in settings.API_KEY_PEPPERS]
+    if lost := usable.exclude(pepper_id__in=known).count():
+        remedy = "put the pepper back (NETMON_API_KEY_PEPPERS), or make the keys anew"
+        yield Finding(WARN, "api keys", f"{lost} keys were made with a pepper that is gone: none opens", remedy)
+    elif not ending:
+        yield Finding(OK, "api keys", f"{usable.count()} in use, none expires within 14 days")
+
+
+def second_factors() -> Findings:
+    lost = [row.user.username for row in Totp.objects.select_related("user") if isinstance(row.secret, Undecryptable)]
+    if lost:
+        remedy = "put the key back (NETMON_FERNET_KEYS), or take them away: users/{id}/reset-totp/"
+        yield Finding(FAIL, "factors", f"{len(lost)} second factors do not decrypt: {', '.join(lost[:5])}", remedy)
+    else:
+        yield Finding(OK, "factors", f"{Totp.objects.filter(confirmed_at__isnull=False).count()} second factors in use")
+
+
 def configuration() -> Findings:
     found = [message for message in checks.run_checks() if not message.is_silenced()]
     for message in found:
@@ -238,6 +268,8 @@ CHECKS: tuple[Callable[[], Findings], ...] = (
     background,
     encryption,
     passwords,
+    api_keys,
+    second_factors,
     icmp,
     receive_buffer,
     disk,

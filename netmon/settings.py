@@ -49,6 +49,13 @@ FERNET_KEYS = env.fernet_keys(
     ],
     "NETMON_FERNET_KEYS",
 )
+# What API keys are hashed with: the first makes, all verify; prepend a new one to rotate.
+API_KEY_PEPPERS = [
+    pepper.strip()
+    for pepper in _secret("NETMON_API_KEY_PEPPERS", "api_key_peppers", lambda: secrets.token_urlsafe(50)).split(",")
+]
+if any(len(pepper) < 32 for pepper in API_KEY_PEPPERS):
+    raise ImproperlyConfigured("NETMON_API_KEY_PEPPERS: give each 32 characters or more, at random.")
 
 # --- Web -------------------------------------------------------------------------------------------------------------
 ALLOWED_HOSTS = env.words("NETMON_ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"])
@@ -82,7 +89,7 @@ INSTALLED_APPS = [
     "scanning",
     "provisioning",
     "pgwatch",
-    "django.contrib.admin",
+    "netmon.accounts.admin_config.NetmonAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -94,7 +101,6 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_celery_beat",
-    "axes",
 ]
 MIDDLEWARE = [
     "netmon.common.middleware.CharsetMiddleware",
@@ -107,9 +113,9 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "netmon.accounts.middleware.TotpMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "netmon.urls"
 WSGI_APPLICATION = "netmon.wsgi.application"
@@ -164,7 +170,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- People ----------------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
@@ -175,14 +181,9 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
-AXES_FAILURE_LIMIT = 5
-AXES_COOLOFF_TIME = timedelta(minutes=15)
-# One guesser must not lock everybody else out of an account: account and address together count.
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_RESET_ON_SUCCESS = True
-AXES_ENABLE_ADMIN = False
-AXES_CLIENT_IP_CALLABLE = "netmon.common.clients.client_address"
-AXES_LOCKOUT_CALLABLE = "netmon.accounts.lockout.lockout_response"
+# Who must have a second factor: none, admin or all.
+REQUIRE_TOTP = env.choice("NETMON_REQUIRE_TOTP", "none", ["none", "admin", "all"])
+API_KEY_MAX_DAYS = env.integer("NETMON_API_KEY_MAX_DAYS", 365, minimum=1, maximum=3650)
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=env.integer("NETMON_ACCESS_TOKEN_MINUTES", 10, minimum=1, maximum=60)),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=env.integer("NETMON_REFRESH_TOKEN_DAYS", 7, minimum=1, maximum=90)),
@@ -194,9 +195,10 @@ SIMPLE_JWT = {
 
 # --- API -------------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
-    # JWT first: its WWW-Authenticate header makes a missing credential 401, not 403.
+    # Keys first: the token's class would refuse one. Its WWW-Authenticate header makes a missing credential 401.
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework_simplejwt.authentication.JWTAuthentication",
+        "netmon.accounts.authentication.ApiKeyAuthentication",
+        "netmon.accounts.authentication.FamilyJWTAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["netmon.common.permissions.RolePermission"],
@@ -231,6 +233,9 @@ SPECTACULAR_SETTINGS = {
     "ENFORCE_NON_BLANK_FIELDS": True,
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
+        "ApiKeyStateEnum": "netmon.accounts.models.ApiKey.State",
+        "InviteStateEnum": "netmon.accounts.models.Invite.State",
+        "RoleEnum": "netmon.accounts.models.User.Role",
         "CheckStatusEnum": "monitoring.models.Check.Status",
         "DeviceKindEnum": "inventory.models.Device.Kind",
         "DeviceStatusEnum": "inventory.models.Device.Status",
@@ -310,7 +315,6 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
-        "axes": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
         "django_celery_beat": {"level": "WARNING"},

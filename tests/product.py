@@ -56,6 +56,7 @@ class Product:
             "NETMON_POLL_INTERVAL_SECONDS": "5",
             "NETMON_SECRET_KEY": "a-key-of-the-tests-only-" + "y" * 40,
             "NETMON_FERNET_KEYS": FERNET_KEY,
+            "NETMON_API_KEY_PEPPERS": "a-pepper-of-the-tests-only-" + "z" * 40,
             **(self._servers() if is_production() else {}),
             **self.environment,
         }

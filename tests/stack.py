@@ -31,6 +31,7 @@ def _prepare() -> Path:
     os.environ["NETMON_ALLOWED_HOSTS"] = "127.0.0.1,localhost,testserver"
     os.environ["NETMON_SECRET_KEY"] = "a-key-of-the-tests-only-" + "x" * 40
     os.environ["NETMON_FERNET_KEYS"] = FERNET_KEY
+    os.environ["NETMON_API_KEY_PEPPERS"] = "a-pepper-of-the-tests-only-" + "y" * 40
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     return root_path
 

@@ -1,12 +1,161 @@
-from django.contrib import admin
-from django.contrib.auth.admin import UserAdmin
+from typing import Any, ClassVar
 
-from netmon.accounts.models import User
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+
+from netmon.accounts.models import ApiKey, Invite, User
+from netmon.accounts.services import invites, keys, people, totp
+from netmon.audit import services as audit
+
+
+class UserForm(UserChangeForm):
+    """The rules of the service: an admin bound to tenants, and a network without an admin, are refused."""
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or self.cleaned_data
+        role = values.get("role", self.instance.role)
+        people.refuse_bound_admin(role=role, tenants=self.instance.tenants.all(), field="role")
+        stays = role == User.Role.ADMIN and values.get("is_active", True)
+        if not stays and people.is_last_admin(people.held(self.instance)):
+            raise ValidationError({"role": "This is the last admin: make somebody else one first."})
+        return values
+
+
+class NewUserForm(AdminUserCreationForm):
+    class Meta(AdminUserCreationForm.Meta):
+        model = User
+        fields = ("username", "email", "role")
+        field_classes: ClassVar[dict[str, type[forms.Field]]] = {}
 
 
 @admin.register(User)
 class NetmonUserAdmin(UserAdmin):
-    list_display = ["username", "email", "role", "is_active", "is_staff", "last_login"]
-    list_filter = ["role", "is_active", "is_staff"]
-    fieldsets = (*(UserAdmin.fieldsets or ()), ("netmon", {"fields": ["role"]}))
-    add_fieldsets = (*UserAdmin.add_fieldsets, ("netmon", {"fields": ["role"]}))
+    form = UserForm
+    add_form = NewUserForm
+    list_display = ["username", "email", "role", "is_active", "second_factor", "tenant_names", "last_login"]
+    list_filter = ["role", "is_active"]
+    list_select_related = ["totp"]
+    fieldsets = (
+        (None, {"fields": ["username", "password"]}),
+        ("Person", {"fields": ["first_name", "last_name", "email"]}),
+        ("Rights", {"fields": ["role", "is_active", "tenant_names"]}),
+        ("Log-in", {"fields": ["second_factor", "last_login", "date_joined"]}),
+    )
+    add_fieldsets = ((None, {"fields": ["username", "email", "role", "usable_password", "password1", "password2"]}),)
+    readonly_fields = ["tenant_names", "second_factor", "last_login", "date_joined"]
+    filter_horizontal = ()
+    actions = ["log_out_everywhere", "reset_second_factor"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        return super().get_queryset(request).prefetch_related("tenants")
+
+    @admin.display(boolean=True, description="second factor")
+    def second_factor(self, user: User) -> bool:
+        return user.totp_enabled
+
+    @admin.display(description="tenants")
+    def tenant_names(self, user: User) -> str:
+        return ", ".join(str(tenant) for tenant in user.tenants.all()) or "all"
+
+    @admin.action(description="Log out everywhere")
+    def log_out_everywhere(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        for user in queryset:
+            people.end_everything(user=user)
+        messages.success(request, "Their sessions and tokens have ended.")
+
+    @admin.action(description="Take the second factor away")
+    def reset_second_factor(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        for user in queryset.filter(totp__isnull=False):
+            totp.reset(user=user)
+        messages.success(request, "Their second factors are gone, and their sessions have ended.")
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)  # it would take the last admin along
+        return actions
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and (obj is None or not people.is_last_admin(obj))
+
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        people.delete(user=obj)
+
+    @transaction.atomic
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        before = None
+        if change:
+            row = User.objects.get(pk=obj.pk)
+            before = audit.snapshot(row)
+            if row.is_active and not obj.is_active:
+                obj.token_version = row.token_version + 1
+        super().save_model(request, obj, form, change)
+        audit.record("update" if change else "create", obj, before=before, after=audit.snapshot(obj))
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        response = super().user_change_password(request, id, form_url)
+        if request.method == "POST" and response.status_code == 302:
+            person = User.objects.get(pk=id)
+            audit.record("password_set", person)
+            if person != request.user:  # Django has ended the sessions by the new password; the tokens end here
+                people.end_everything(user=person)
+        return response
+
+
+KEY_FIELDS = (
+    "user", "name", "prefix", "role", "scopes", "allowed_networks", "state", "created_at", "expires_at",
+    "last_used_at", "last_used_ip", "revoked_at",
+)  # fmt: skip
+INVITE_FIELDS = (
+    "email", "role", "tenants", "state", "created_by", "created_at", "expires_at", "used_by", "used_at",
+)  # fmt: skip
+
+
+class KeptAdmin(admin.ModelAdmin):
+    """Rows that are made and changed elsewhere."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(KeptAdmin):
+    fields = KEY_FIELDS
+    readonly_fields = KEY_FIELDS
+    list_display = ["name", "user", "prefix", "role", "state", "expires_at", "last_used_at"]
+    list_filter = ["role", "user"]
+    list_select_related = ["user"]
+    search_fields = ["name", "prefix", "user__username"]
+    actions = ["revoke"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
+        return False
+
+    @admin.action(description="Revoke", permissions=["view"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        for key in queryset:
+            keys.revoke(key=key)
+        messages.success(request, "These keys have ended.")
+
+
+@admin.register(Invite)
+class InviteAdmin(KeptAdmin):
+    fields = INVITE_FIELDS
+    readonly_fields = INVITE_FIELDS
+    list_display = ["__str__", "role", "state", "created_by", "expires_at", "used_by"]
+    list_select_related = ["created_by", "used_by"]
+
+    def delete_model(self, request: HttpRequest, obj: Invite) -> None:
+        invites.withdraw(invite=obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Invite]) -> None:
+        for row in queryset:
+            invites.withdraw(invite=row)

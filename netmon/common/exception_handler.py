@@ -81,6 +81,8 @@ def problem_of(error: Exception, context: dict[str, Any]) -> tuple[dict[str, Any
         for entries in getattr(error, "error_dict", {}).values():
             codes |= {entry.code for entry in entries}
         error = exceptions.ValidationError(as_serializer_error(error), code=next(iter(codes), None) or "invalid")
+    if wait := getattr(error, "wait", None):
+        headers["Retry-After"] = str(int(wait) + 1)
     if isinstance(error, NetmonError):
         return problem(error.http_status, error.code, error.detail, **error.data), headers
     if isinstance(error, Http404):
@@ -102,8 +104,6 @@ def problem_of(error: Exception, context: dict[str, Any]) -> tuple[dict[str, Any
         return None, headers
     if header := getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = header
-    if wait := getattr(error, "wait", None):
-        headers["Retry-After"] = str(int(wait) + 1)
     if isinstance(error, exceptions.ValidationError):
         errors = list(field_errors(error.detail))
         for entry in errors:

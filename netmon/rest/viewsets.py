@@ -65,6 +65,8 @@ class VisibleReadViewSet(IdempotentMixin, RetrieveModelMixin, ListModelMixin, Ge
 class VisibleViewSet(BulkMixin, VisibleReadViewSet):
     """CRUD over what the person may see. Every write is one transaction and one row of the record."""
 
+    records_itself: ClassVar[bool] = False  # its services write the record
+
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         with transaction.atomic():
             answer = self.create_one(request.data)
@@ -99,26 +101,33 @@ class VisibleViewSet(BulkMixin, VisibleReadViewSet):
         serializer.is_valid(raise_exception=True)
         self.perform_create(serializer)
         self._must_stay_visible(serializer.instance)
-        audit.record("create", serializer.instance, after=audit.snapshot(serializer.instance))
+        self._record("create", serializer.instance, None, self._snapshot(serializer.instance))
         return serializer.data
 
     def update_one(self, row: Any, data: Any, *, partial: bool) -> dict[str, Any]:
         self.check_may_write(row)
-        before = audit.snapshot(row)
+        before = self._snapshot(row)
         serializer: Any = self.get_serializer(row, data=data, partial=partial)
         serializer.is_valid(raise_exception=True)
         self.perform_update(serializer)
         self._must_stay_visible(serializer.instance)
-        audit.record("update", serializer.instance, before=before, after=audit.snapshot(serializer.instance))
+        self._record("update", serializer.instance, before, self._snapshot(serializer.instance))
         # A list prefetched on the row would show what was before.
         return self.get_serializer(self.get_queryset().get(pk=serializer.instance.pk)).data
 
     def delete_one(self, row: Any) -> None:
         self.check_may_write(row)
-        before, pk = audit.snapshot(row), row.pk
+        before, pk = self._snapshot(row), row.pk
         self.perform_destroy(row)
         row.pk = pk  # Django takes it away
-        audit.record("delete", row, before=before)
+        self._record("delete", row, before, None)
+
+    def _snapshot(self, row: Any) -> dict[str, Any]:
+        return {} if self.records_itself else audit.snapshot(row)
+
+    def _record(self, action: str, row: Any, before: dict[str, Any] | None, after: dict[str, Any] | None) -> None:
+        if not self.records_itself:
+            audit.record(action, row, before=before, after=after)
 
     def check_may_write(self, row: Any) -> None:
         """For resources of which a person sees more than they may change. Raises PermissionDenied."""

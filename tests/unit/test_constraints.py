@@ -11,9 +11,10 @@ from django.utils import timezone
 
 from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Prefix, Site, Tenant
 from monitoring.models import Check, DeviceFact, DeviceState, Outage, Series
-from netmon.accounts.models import User
+from netmon.accounts.models import ApiKey, Invite, LoginThrottle, RecoveryCode, RevokedFamily, Totp, User
 from netmon.jobs.models import Job
 from tests import factories as make
+from tests.people import make_person
 
 pytestmark = pytest.mark.django_db
 
@@ -31,6 +32,15 @@ def job(**values: Any) -> Job:
 
 def endpoint() -> ManagementEndpoint:
     return make.make_endpoint(make.make_device())
+
+
+def api_key(**values: Any) -> ApiKey:
+    base = {"name": "k", "prefix": "abcdefgh", "key_hash": "0" * 64, "pepper_id": "0" * 8}
+    return ApiKey(**{**base, "expires_at": timezone.now() + timedelta(days=1), **values})
+
+
+def invite(**values: Any) -> Invite:
+    return Invite(**{"token_hash": "0" * 64, "expires_at": timezone.now() + timedelta(days=1), **values})
 
 
 def outage(**values: Any) -> Outage:
@@ -87,6 +97,19 @@ TWINS: dict[str, Rows] = {
     )(make.make_device()),
     "outage_one_open": lambda: (lambda d: (outage(device=d), outage(device=d)))(make.make_device()),
     "job_one_active": lambda: (job(), job(status="running")),
+    "api_key_name": lambda: (lambda u: (api_key(user=u), api_key(user=u, prefix="ijklmnop")))(
+        make_person("u", "viewer")
+    ),
+    "api_key prefix": lambda: (lambda u: (api_key(user=u), api_key(user=u, name="other")))(make_person("u", "viewer")),
+    "recovery_code_once": lambda: (
+        lambda u: (RecoveryCode(user=u, code_hash="1"), RecoveryCode(user=u, code_hash="1"))
+    )(make_person("u", "viewer")),
+    "login_throttle_key": lambda: (
+        LoginThrottle(scope="pair", key="192.0.2.1 a"),
+        LoginThrottle(scope="pair", key="192.0.2.1 a"),
+    ),
+    "invite token": lambda: (invite(), invite()),
+    "totp user": lambda: (lambda u: (Totp(user=u, secret="s"), Totp(user=u, secret="t")))(make_person("u", "viewer")),
     "user username": lambda: (User(username="a", password="x"), User(username="a", password="x")),
     "credential name": lambda: (
         Credential(name="c", kind="snmp_community", secret="s"),
@@ -130,6 +153,9 @@ def test_what_is_not_a_twin_is_accepted() -> None:
     make.make_interface(device, if_index=None)
     make.make_outage(device, timezone.now() - timedelta(hours=2), 5)
     make.make_outage(device, timezone.now() - timedelta(hours=1), None)
+    owner = make_person("owner", "viewer")
+    api_key(user=owner, revoked_at=timezone.now()).save()
+    api_key(user=owner, prefix="ijklmnop").save()
     job(status="succeeded").save()
     job(status="failed").save()
     job().save()
@@ -159,6 +185,9 @@ BROKEN: dict[str, Callable[[], models.Model]] = {
     "outage_kind_known": lambda: outage(device=make.make_device(), kind="odd"),
     "job_status_known": lambda: job(status="odd"),
     "job_progress_within_total": lambda: job(progress_done=2, progress_total=1),
+    "api_key_role_known": lambda: api_key(user=make_person("u", "viewer"), role="root"),
+    "invite_role_known": lambda: invite(role="root"),
+    "login_throttle_scope_known": lambda: LoginThrottle(scope="world", key="k"),
     "user_role_known": lambda: User(username="x", password="x", role="root"),
 }
 
@@ -190,7 +219,8 @@ def test_every_constraint_is_provoked_here() -> None:
     declared = {
         constraint.name
         for model in (Tenant, Site, Prefix, Device, Interface, IPAddress, Credential, ManagementEndpoint, Check,
-                      DeviceState, Outage, DeviceFact, Series, Job, User)
+                      DeviceState, Outage, DeviceFact, Series, Job, User,
+                      ApiKey, Invite, LoginThrottle, RecoveryCode, RevokedFamily, Totp)
         for constraint in model._meta.constraints
     }  # fmt: skip
     assert declared <= provoked, declared - provoked

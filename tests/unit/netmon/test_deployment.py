@@ -15,7 +15,7 @@ from django.urls import resolve
 from netmon import healthcheck, processes
 from tests.documents import REPOSITORY, page, rows_of, setting_names
 
-REQUIRED = {"NETMON_SECRET_KEY", "NETMON_FERNET_KEYS", "POSTGRES_PASSWORD"}
+REQUIRED = {"NETMON_SECRET_KEY", "NETMON_FERNET_KEYS", "NETMON_API_KEY_PEPPERS", "POSTGRES_PASSWORD"}
 OWN = ("migrate", "web", "worker", "beat")
 # What only the compose file knows: where to publish, and the database server's own password.
 COMPOSE_ONLY = {"POSTGRES_PASSWORD", "NETMON_PUBLISH"}

@@ -29,7 +29,7 @@ LIBRARY_CODES = {
     "user_not_found",
     "user_inactive",
     "password_changed",
-    "locked_out",
+    "token_revoked",
     "worker_lost",
 }
 FIELD_CODES = re.compile(r"""code="([a-z_]+)"|ErrorDetail\([^)]*,\s*"([a-z_]+)"\s*\)""")
@@ -103,7 +103,7 @@ def test_defaults_agree_with_the_example_environment() -> None:
             assert f"Default: {default.strip('`')}." in before, name
 
 
-@pytest.mark.parametrize("label", ["inventory", "monitoring"])
+@pytest.mark.parametrize("label", ["accounts", "inventory", "monitoring"])
 def test_every_model_and_field_is_named(label: str) -> None:
     text = page("docs/reference/models.md")
     sections = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))

@@ -82,7 +82,7 @@ def test_the_embedded_first_start_makes_private_secrets_and_keeps_them(tmp_path:
     assert settings_with(tmp_path).stdout == "True 1 True\n"
     secrets = tmp_path / "var" / "secrets"
     first = {path.name: path.read_text() for path in secrets.iterdir()}
-    assert set(first) == {"secret_key", "fernet_keys"}
+    assert set(first) == {"secret_key", "fernet_keys", "api_key_peppers"}
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in secrets.iterdir())
     assert stat.S_IMODE((tmp_path / "var").stat().st_mode) == 0o700
     settings_with(tmp_path)

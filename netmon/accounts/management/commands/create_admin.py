@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from netmon.accounts.services import ensure_admin
+from netmon.audit.context import acting
 
 
 class Command(BaseCommand):
@@ -29,7 +30,8 @@ class Command(BaseCommand):
         else:
             password = None
         try:
-            user, created = ensure_admin(username=options["username"], password=password, email=options["email"])
+            with acting(None, "command"):
+                user, created = ensure_admin(username=options["username"], password=password, email=options["email"])
         except ValidationError as error:
             raise CommandError(" ".join(error.messages), returncode=1) from None
         if options["json"]:
