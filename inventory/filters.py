@@ -96,6 +96,14 @@ class CredentialFilter(django_filters.FilterSet):
         fields = ["name", "kind", "username"]
 
 
+class SSHKeyFilter(django_filters.FilterSet):
+    type = django_filters.CharFilter(field_name="key_type")
+
+    class Meta:
+        model = Credential
+        fields = ["name", "username", "fingerprint"]
+
+
 class EndpointFilter(django_filters.FilterSet):
     device = NumberFilter(field_name="device_id")
     credential = NumberFilter(method="by_credential", help_text="For operators and admins.")

@@ -9,6 +9,7 @@ from rest_framework.routers import DefaultRouter
 from rest_framework.views import APIView
 
 import inventory.api
+import inventory.api_keys
 import monitoring.api
 import netmon.accounts.api as accounts
 import netmon.jobs.api
@@ -38,6 +39,7 @@ router.register("prefixes", inventory.api.PrefixViewSet, "prefix")
 router.register("interfaces", inventory.api.InterfaceViewSet, "interface")
 router.register("ip-addresses", inventory.api.IPAddressViewSet, "ip-address")
 router.register("credentials", inventory.api.CredentialViewSet, "credential")
+router.register("ssh-keys", inventory.api_keys.SSHKeyViewSet, "ssh-key")
 router.register("endpoints", inventory.api.EndpointViewSet, "endpoint")
 router.register("devices", DeviceViewSet, "device")
 router.register("routers", RouterViewSet, "router")

@@ -1,0 +1,180 @@
+"""Bringing every stored secret under the first key, while everything runs; and saying which keys are still needed."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings
+from django.db import models, router, transaction
+from django.db.models import Q
+
+from netmon.audit.services import record
+from netmon.common.secrets import (
+    REF,
+    Ciphertext,
+    EncryptedTextField,
+    Sealed,
+    Undecryptable,
+    encrypted_fields,
+    key_id,
+    models_with_secrets,
+    seal,
+    unseal,
+)
+
+PASSES = 5  # rows that somebody holds or changes are tried again
+PAUSE_SECONDS = 0.2
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass
+class ModelReport:
+    """What became of the secrets of one model. Numbers count values; a row may have several."""
+
+    model: str
+    rotated: int = 0
+    current: int = 0
+    changed: int = 0  # somebody else wrote it first: seen again at the next pass
+    waiting: int = 0  # still under an older key: its row was busy or changed at every pass
+    undecryptable: dict[Any, list[str]] = field(default_factory=dict)
+
+
+@dataclass
+class Report:
+    models: list[ModelReport]
+    keys: dict[str, int]  # key id -> values that name it, in the order of NETMON_FERNET_KEYS, then the unknown
+    seconds: float = 0.0
+
+    @property
+    def is_complete(self) -> bool:
+        return not any(one.waiting or one.undecryptable for one in self.models)
+
+    @property
+    def removable(self) -> list[str]:
+        """Ids of keys in force, other than the first, that no stored value names."""
+        return [one for one in key_ids()[1:] if not self.keys.get(one)]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One value to be written anew."""
+
+    pk: Any
+    field: EncryptedTextField
+    old: Sealed
+    new: Ciphertext
+
+
+def key_ids() -> list[str]:
+    """The keys in force, by their ids, without twins."""
+    return list(dict.fromkeys(key_id(key) for key in settings.FERNET_KEYS))
+
+
+def rows_of(model: type[models.Model], *, batch: int) -> Iterator[list[dict[str, Any]]]:
+    """All rows that hold a secret, in pages by primary key: number, secret_ref and the sealed columns."""
+    fields = encrypted_fields(model)
+    holds_one = Q()
+    for one in fields:
+        holds_one |= ~Q(**{one.attname: ""}) & Q(**{f"{one.attname}__isnull": False})
+    rows = model._base_manager.using(router.db_for_write(model)).filter(holds_one).order_by("pk")
+    names = ["pk", REF, *(one.attname for one in fields)]
+    page = list(rows.values(*names)[:batch])
+    while page:
+        yield page
+        page = list(rows.filter(pk__gt=page[-1]["pk"]).values(*names)[:batch])
+
+
+def count_secrets() -> int:
+    """Rows that hold a secret, of all models."""
+    return sum(sum(map(len, rows_of(model, batch=1000))) for model in models_with_secrets())
+
+
+def rotate(*, batch: int = 200, dry_run: bool = False, progress: Progress | None = None) -> Report:
+    """Encrypt every stored secret under the first key; safe to run beside everything else, and to run again.
+
+    A value is written only where the column still holds the ciphertext that was read, so nobody's change is lost, and
+    rows locked by others are left for the next pass: rotation waits for nobody while it holds locks. `progress` is
+    called with rows seen and rows in all.
+    """
+    started = time.monotonic()
+    total = count_secrets() if progress else 0
+    seen = 0
+    reports = []
+    for model in models_with_secrets():
+        report = ModelReport(model._meta.label)
+        reports.append(report)
+        try:
+            for number in range(1 if dry_run else PASSES):
+                report.current, report.waiting, report.undecryptable = 0, 0, {}
+                for page in rows_of(model, batch=batch):
+                    work = list(_work(model, page, report))
+                    if not dry_run:
+                        _write(model, work, report)
+                    else:
+                        report.waiting += len(work)
+                    if progress and number == 0:
+                        seen += len(page)
+                        progress(seen, total)
+                if not report.waiting:
+                    break
+                if number + 1 < PASSES and not dry_run:
+                    time.sleep(PAUSE_SECONDS)
+        finally:
+            if report.rotated:
+                record("rotate", object_type=model._meta.label_lower, after={"rotated": report.rotated})
+    return Report(reports, keys_in_use(), time.monotonic() - started)
+
+
+def _work(model: type[models.Model], page: list[dict[str, Any]], report: ModelReport) -> Iterator[Work]:
+    first = key_ids()[0]
+    for row in page:
+        for column in encrypted_fields(model):
+            sealed = row[column.attname]
+            if not sealed:
+                continue
+            context = column.context(row[REF])
+            try:
+                text = unseal(sealed.ciphertext, context)
+            except Undecryptable:
+                report.undecryptable.setdefault(row["pk"], []).append(column.name)
+                continue
+            if sealed.key_id == first:
+                report.current += 1
+            else:
+                yield Work(row["pk"], column, sealed, seal(text, context))
+
+
+def _write(model: type[models.Model], work: list[Work], report: ModelReport) -> None:
+    if not work:
+        return
+    alias = router.db_for_write(model)
+    rows = model._base_manager.using(alias)
+    with transaction.atomic(using=alias):
+        held = rows.filter(pk__in={one.pk for one in work}).order_by("pk").select_for_update(skip_locked=True)
+        free = set(held.values_list("pk", flat=True))
+        for one in work:
+            name = one.field.attname
+            if one.pk not in free:
+                report.waiting += 1
+            elif rows.filter(pk=one.pk, **{f"{name}__ciphertext": one.old}).update(**{name: one.new}):
+                report.rotated += 1
+            else:
+                report.changed += 1
+                report.waiting += 1
+
+
+def keys_in_use() -> dict[str, int]:
+    """How many stored values name each key: those in force in their order, then others; "" for no known format."""
+    found: Counter[str] = Counter()
+    for model in models_with_secrets():
+        for page in rows_of(model, batch=1000):
+            found.update(row[one.attname].key_id for row in page for one in encrypted_fields(model) if row[one.attname])
+    return {one: found[one] for one in dict.fromkeys([*key_ids(), *sorted(found)])}
+
+
+def survey() -> Report:
+    """What `rotate` would find: nothing is written."""
+    return rotate(dry_run=True)
