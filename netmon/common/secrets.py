@@ -129,8 +129,8 @@ class CiphertextIs(Exact):
             raise FieldError("Compare with what was read: a Sealed.")
         return self.rhs.ciphertext
 
-    def get_db_prep_lookup(self, value: Any, connection: Any) -> tuple[str, list[Any]]:
-        return "%s", [value]
+    def get_db_prep_lookup(self, value: Any, connection: Any) -> tuple[str, tuple[str | int, ...]]:
+        return "%s", (value,)
 
     def get_rhs_op(self, connection: Any, rhs: str) -> str:
         return f"= {rhs}"
@@ -212,7 +212,7 @@ class EncryptedTextField(models.TextField):
 
     def value_to_string(self, obj: models.Model) -> str:
         """For dumpdata: an export must not hold the clear text either."""
-        value = self.value_from_object(obj)
+        value: Any = self.value_from_object(obj)
         if not value:
             return ""
         ciphertext = value.ciphertext if isinstance(value, Sealed) else seal(value, self.context_of(obj))
