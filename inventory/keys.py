@@ -46,7 +46,7 @@ _PUBLIC_LINE = re.compile(r"^(ssh-|ecdsa-sha2-|sk-)\S+ +AAAA")
 class KeyRefused(ValueError):
     """Why a key is not taken, and what to do; `part` is `key` or `passphrase`, `code` is for programs."""
 
-    def __init__(self, reason: str, code: str = "invalid_key", part: str = "key") -> None:
+    def __init__(self, reason: str, *, code: str = "invalid_key", part: str = "key") -> None:
         super().__init__(reason)
         self.code, self.part = code, part
 
@@ -160,7 +160,7 @@ def _text(data: str | bytes) -> str:
         except UnicodeDecodeError:
             raise KeyRefused("Not a text file: save the key as plain ASCII text.") from None
     if data.startswith("SSH PRIVATE KEY FILE FORMAT 1."):
-        raise KeyRefused("A key of SSH version 1, which is broken: make a new one.", "unsupported_key")
+        raise KeyRefused("A key of SSH version 1, which is broken: make a new one.", code="unsupported_key")
     if "\x00" in data:
         raise KeyRefused("Null characters: save the key as plain ASCII text, not UTF-16.")
     lines = data.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").strip().split("\n")
@@ -176,11 +176,11 @@ def _only_block(text: str) -> tuple[str, str, str]:
     """Name, body and whole of the one private key in `text`."""
     if text.startswith("PuTTY-User-Key-File-"):
         remedy = "convert it with `puttygen FILE -O private-openssh -o NEW`"
-        raise KeyRefused(f"A key of PuTTY: {remedy}, or with PuTTYgen's menu Conversions.", "unsupported_key")
+        raise KeyRefused(f"A key of PuTTY: {remedy}, or with PuTTYgen's menu Conversions.", code="unsupported_key")
     if "-cert-v01@openssh.com" in text or "BEGIN CERTIFICATE" in text or "BEGIN TRUSTED CERTIFICATE" in text:
-        raise KeyRefused("A certificate: give the private key that it was made for.", "unsupported_key")
+        raise KeyRefused("A certificate: give the private key that it was made for.", code="unsupported_key")
     if text.startswith("---- BEGIN SSH2 ENCRYPTED PRIVATE KEY"):
-        raise KeyRefused("A key of ssh.com: convert it with `ssh-keygen -i -f FILE`.", "unsupported_key")
+        raise KeyRefused("A key of ssh.com: convert it with `ssh-keygen -i -f FILE`.", code="unsupported_key")
     begun = _BEGIN.findall(text)
     if not [name for name in begun if name.endswith("PRIVATE KEY")]:
         if _PUBLIC_LINE.match(text) or "BEGIN SSH2 PUBLIC KEY" in text or any("PUBLIC KEY" in name for name in begun):
@@ -202,15 +202,15 @@ def _only_block(text: str) -> tuple[str, str, str]:
 
 
 def _no_dsa() -> KeyRefused:
-    return KeyRefused("DSA is broken and no longer spoken: make an Ed25519 key.", "weak_key")
+    return KeyRefused("DSA is broken and no longer spoken: make an Ed25519 key.", code="weak_key")
 
 
 def _missing() -> KeyRefused:
-    return KeyRefused("The key has a passphrase: give it too.", "passphrase_missing", "passphrase")
+    return KeyRefused("The key has a passphrase: give it too.", code="passphrase_missing", part="passphrase")
 
 
 def _wrong() -> KeyRefused:
-    return KeyRefused("The passphrase is wrong, or the key is damaged.", "passphrase_wrong", "passphrase")
+    return KeyRefused("The passphrase is wrong, or the key is damaged.", code="passphrase_wrong", part="passphrase")
 
 
 def _too_dear() -> KeyRefused:
@@ -218,7 +218,7 @@ def _too_dear() -> KeyRefused:
 
 
 def _damaged() -> KeyRefused:
-    return KeyRefused("The key is damaged: copy it anew, whole.")
+    return KeyRefused("The key is damaged: copy it anew, whole.", code="invalid_key")
 
 
 def _string(data: bytes) -> tuple[bytes, bytes]:
@@ -252,7 +252,7 @@ def _from_openssh(body: str, block: str, passphrase: str) -> tuple[PrivateKey, s
     if kind == "ssh-dss":
         raise _no_dsa()
     if kind.startswith("sk-"):
-        raise KeyRefused("It needs a security key that somebody touches: make one without.", "unsupported_key")
+        raise KeyRefused("It needs a security key that somebody touches: make one without.", code="unsupported_key")
     if kind == "ssh-rsa":
         _refuse_weak(*_openssh_numbers(public))
     is_encrypted = (cipher, kdf) != (b"none", b"none")
@@ -317,7 +317,7 @@ def _from_pem(name: str, body: str, block: str, passphrase: str) -> PrivateKey:
     try:
         key = load_pem_private_key(block.encode(), passphrase.encode() if is_encrypted else None)
     except UnsupportedAlgorithm:
-        raise KeyRefused("A kind of key or cipher that is not known here.", "unsupported_key") from None
+        raise KeyRefused("A kind of key or cipher that is not known here.", code="unsupported_key") from None
     except (ValueError, TypeError, OverflowError):
         raise _wrong() if is_encrypted else _damaged() from None
     return _checked(key)
@@ -352,12 +352,12 @@ def _checked(key: object) -> PrivateKey:
         return key
     if isinstance(key, ec.EllipticCurvePrivateKey):
         if key.curve.name not in CURVES:
-            raise KeyRefused(f"The curve {key.curve.name} is not spoken by SSH: use Ed25519.", "unsupported_key")
+            raise KeyRefused(f"The curve {key.curve.name} is not spoken by SSH: use Ed25519.", code="unsupported_key")
         return key
     if isinstance(key, dsa.DSAPrivateKey):
         raise _no_dsa()
     if not isinstance(key, rsa.RSAPrivateKey):
-        raise KeyRefused("Not a kind of key that SSH uses: make an Ed25519 key.", "unsupported_key")
+        raise KeyRefused("Not a kind of key that SSH uses: make an Ed25519 key.", code="unsupported_key")
     numbers = key.private_numbers()
     public = numbers.public_numbers
     _refuse_weak(public.n, public.e, numbers.p, numbers.q)
@@ -366,7 +366,7 @@ def _checked(key: object) -> PrivateKey:
 
 def _refuse_weak(n: int, e: int, p: int = 0, q: int = 0) -> None:
     if reason := rsa_weakness(n, e, p, q):
-        raise KeyRefused(f"{reason} Make a new key, Ed25519 at best.", "weak_key")
+        raise KeyRefused(f"{reason} Make a new key, Ed25519 at best.", code="weak_key")
 
 
 def rsa_weakness(n: int, e: int, p: int = 0, q: int = 0) -> str:
