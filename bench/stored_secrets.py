@@ -2,21 +2,22 @@
 
 python bench/stored_secrets.py [--database sqlite|postgres://...] [--secrets N] [--readers N]
 
-Rotates N secrets to a new key with `rotate_secrets`' own code while reader threads keep opening them with the settings
-of a running poller, then rotates as many plain Fernet texts the same way, for the ratio. PostgreSQL needs a user who
-may create databases; the bench makes one of its own and drops it. Exits 1 when a decryption failed or a secret is not
+Rotates N secrets to a new key with `rotate_secrets`' own code, alone and while reader processes open them as pollers
+do, and as many plain Fernet texts the same way, for the ratio. PostgreSQL needs a user who may create databases; the
+bench makes one of its own and drops it. Exits 1 when a decryption failed or a secret is not
 what it was.
 """
 
 import argparse
+import multiprocessing
 import os
 import secrets
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -71,53 +72,68 @@ def cost_of_one() -> None:
     report("seal one secret", min(microseconds(lambda: seal("x" * 24, context)) for _ in range(3)), "us")
 
 
+def read(seed: int, wanted: dict[int, str], started: Any, stop: Any, results: Any) -> None:
+    """A process that opens random secrets as a poller does until it is told to stop."""
+    from random import Random
+
+    from inventory.models import Credential
+    from netmon.common.secrets import Undecryptable, open_secret
+
+    random, pks = Random(seed), list(wanted)
+    taken: list[float] = []
+    opened: list[float] = []
+    failed = 0
+    while not stop.is_set():
+        pk = random.choice(pks)
+        begun = time.perf_counter()
+        row = Credential.objects.only("pk", "name", "secret", "secret_ref").get(pk=pk)
+        between = time.perf_counter()
+        try:
+            is_right = open_secret(row, "secret") == wanted[pk]
+        except Undecryptable:
+            is_right = False
+        ended = time.perf_counter()
+        if started.is_set():
+            taken.append(ended - begun)
+            opened.append(ended - between)
+        failed += not is_right
+    results.put((taken, opened, failed))
+
+
 class Readers:
-    """Threads that open random secrets as pollers do, and say what it took and what failed."""
+    """Reader processes beside a rotation: what their reads took, and how many failed."""
 
     def __init__(self, count: int, wanted: dict[int, str]) -> None:
-        self.stop = threading.Event()
-        self.wanted, self.failed = wanted, 0
+        processes = multiprocessing.get_context("fork")
+        self.stop, self.started, self.results = processes.Event(), processes.Event(), processes.Queue()
         self.taken: list[float] = []
         self.opened: list[float] = []
-        self.threads = [threading.Thread(target=self._read, args=(n,)) for n in range(count)]
-
-    def _read(self, seed: int) -> None:
-        from random import Random
-
-        from django.db import connections
-
-        from inventory.models import Credential
-        from netmon.common.secrets import Undecryptable, open_secret
-
-        random, pks = Random(seed), list(self.wanted)
-        while not self.stop.is_set():
-            pk = random.choice(pks)
-            started = time.perf_counter()
-            row = Credential.objects.only("pk", "name", "secret", "secret_ref").get(pk=pk)
-            between = time.perf_counter()
-            try:
-                is_right = open_secret(row, "secret") == self.wanted[pk]
-            except Undecryptable:
-                is_right = False
-            ended = time.perf_counter()
-            self.taken.append(ended - started)
-            self.opened.append(ended - between)
-            self.failed += not is_right
-        connections.close_all()
+        self.failed = 0
+        self.processes = [
+            processes.Process(target=read, args=(n, wanted, self.started, self.stop, self.results))
+            for n in range(count)
+        ]
 
     def __enter__(self) -> "Readers":
-        for thread in self.threads:
-            thread.start()
-        while self.threads and not self.taken:
-            time.sleep(0.01)
-        self.taken.clear()
-        self.opened.clear()
+        from django.db import connections
+
+        connections.close_all()  # no two processes may share one
+        for process in self.processes:
+            process.start()
+        if self.processes:
+            time.sleep(0.5)
+        self.started.set()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop.set()
-        for thread in self.threads:
-            thread.join()
+        for _process in self.processes:
+            taken, opened, failed = self.results.get(timeout=60)
+            self.taken += taken
+            self.opened += opened
+            self.failed += failed
+        for process in self.processes:
+            process.join()
 
     def tell(self) -> None:
         for name, values in (("query and opening", self.taken), ("opening alone", self.opened)):
@@ -130,7 +146,7 @@ def rotate_bound(readers: int, wanted: dict[int, str]) -> tuple[float, float, in
     from netmon import rotation
 
     with Readers(readers, wanted) as reading:
-        cpu, started = time.thread_time(), time.perf_counter()  # of this thread: the readers' is not counted
+        cpu, started = time.thread_time(), time.perf_counter()
         result = rotation.rotate()
         seconds, used = time.perf_counter() - started, time.thread_time() - cpu
     assert result.is_complete and result.models[0].rotated == len(wanted), result

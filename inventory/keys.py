@@ -263,9 +263,9 @@ def _from_openssh(body: str, block: str, passphrase: str) -> tuple[PrivateKey, s
     try:
         key = load_ssh_private_key(block.encode(), passphrase.encode() if is_encrypted else None)
     except UnsupportedAlgorithm:
-        raise KeyRefused(
-            f"{kind} with {cipher.decode('ascii', 'replace')} is not known here.", "unsupported_key"
-        ) from None
+        words = f"{kind} with {cipher.decode('ascii', 'replace')} is not known here"
+        remedy = "write the key anew with `ssh-keygen -p -Z aes256-ctr -f FILE`"
+        raise KeyRefused(f"{words}: {remedy}.", code="unsupported_key") from None
     except (ValueError, OverflowError, AssertionError):  # cryptography asserts some lengths
         raise _wrong() if is_encrypted else _damaged() from None
     checked = _checked(key)

@@ -75,8 +75,9 @@ def completed(values: dict[str, Any], credential: Credential | None) -> dict[str
     """
     draft = copy.copy(credential) if credential else Credential()
     was_key = bool(credential) and draft.kind == Credential.Kind.SSH_KEY
-    for name, value in values.items():
-        setattr(draft, name, value)
+    for name in ("kind", "secret", "priv_secret", "public_key", "comment"):  # no relation: the copy shares its cache
+        if name in values:
+            setattr(draft, name, values[name])
     if draft.kind != Credential.Kind.SSH_KEY:
         return {**values, **NO_KEY} if was_key else values
     if not draft.secret:
@@ -91,7 +92,8 @@ def completed(values: dict[str, Any], credential: Credential | None) -> dict[str
     given = values.get("public_key")
     if given and _other_key(given, draft.fingerprint):
         raise ValidationError({"public_key": "Not the public part of this private key: leave it out."})
-    return {**values, **{name: getattr(draft, name) for name in DERIVED}}
+    derived = {name: getattr(draft, name) for name in DERIVED}
+    return {**values, **{name: value for name, value in derived.items() if value != getattr(credential, name, None)}}
 
 
 def _other_key(public_key: str, fingerprint: str) -> bool:
@@ -101,7 +103,6 @@ def _other_key(public_key: str, fingerprint: str) -> bool:
         return True
 
 
-@transaction.atomic
 def generate_key(*, name: str, type: str, bits: int | None = None, comment: str = "", username: str = "") -> Credential:
     """Make a key pair and keep it. Raises ValidationError with the API's field names."""
     try:
@@ -112,7 +113,6 @@ def generate_key(*, name: str, type: str, bits: int | None = None, comment: str 
     return _keep(pair, name=name, username=username, detail=f"generated, {pair.type} {pair.bits}", key_field="type")
 
 
-@transaction.atomic
 def import_key(
     *,
     name: str,
@@ -131,6 +131,7 @@ def import_key(
     return _keep(pair, name=name, username=username, detail=f"imported, {pair.type} {pair.bits}", key_field=key_field)
 
 
+@transaction.atomic  # reading or making a key takes seconds at worst: that is over when the transaction begins
 def _keep(pair: keys.KeyPair, *, name: str, username: str, detail: str, key_field: str) -> Credential:
     credential = Credential(name=name, kind=Credential.Kind.SSH_KEY, username=username)
     credential.secret_changed_at = timezone.now()

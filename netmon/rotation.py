@@ -73,23 +73,22 @@ def key_ids() -> list[str]:
     return list(dict.fromkeys(key_id(key) for key in settings.FERNET_KEYS))
 
 
+def _holding(model: type[models.Model]) -> models.QuerySet[Any]:
+    """The rows that hold a secret."""
+    holds_one = Q()
+    for one in encrypted_fields(model):
+        holds_one |= ~Q(**{one.attname: ""}) & Q(**{f"{one.attname}__isnull": False})
+    return model._base_manager.using(router.db_for_write(model)).filter(holds_one)
+
+
 def rows_of(model: type[models.Model], *, batch: int) -> Iterator[list[dict[str, Any]]]:
     """All rows that hold a secret, in pages by primary key: number, secret_ref and the sealed columns."""
-    fields = encrypted_fields(model)
-    holds_one = Q()
-    for one in fields:
-        holds_one |= ~Q(**{one.attname: ""}) & Q(**{f"{one.attname}__isnull": False})
-    rows = model._base_manager.using(router.db_for_write(model)).filter(holds_one).order_by("pk")
-    names = ["pk", REF, *(one.attname for one in fields)]
+    rows = _holding(model).order_by("pk")
+    names = ["pk", REF, *(one.attname for one in encrypted_fields(model))]
     page = list(rows.values(*names)[:batch])
     while page:
         yield page
         page = list(rows.filter(pk__gt=page[-1]["pk"]).values(*names)[:batch])
-
-
-def count_secrets() -> int:
-    """Rows that hold a secret, of all models."""
-    return sum(sum(map(len, rows_of(model, batch=1000))) for model in models_with_secrets())
 
 
 def rotate(*, batch: int = 200, dry_run: bool = False, progress: Progress | None = None) -> Report:
@@ -100,7 +99,7 @@ def rotate(*, batch: int = 200, dry_run: bool = False, progress: Progress | None
     called with rows seen and rows in all.
     """
     started = time.monotonic()
-    total = count_secrets() if progress else 0
+    total = sum(_holding(model).count() for model in models_with_secrets()) if progress else 0
     seen = 0
     reports = []
     for model in models_with_secrets():
@@ -108,7 +107,8 @@ def rotate(*, batch: int = 200, dry_run: bool = False, progress: Progress | None
         reports.append(report)
         try:
             for number in range(1 if dry_run else PASSES):
-                report.current, report.waiting, report.undecryptable = 0, 0, {}
+                report.waiting, report.undecryptable = 0, {}
+                current_before = report.current
                 for page in rows_of(model, batch=batch):
                     work = list(_work(model, page, report))
                     if not dry_run:
@@ -118,6 +118,8 @@ def rotate(*, batch: int = 200, dry_run: bool = False, progress: Progress | None
                     if progress and number == 0:
                         seen += len(page)
                         progress(seen, total)
+                if number:
+                    report.current = current_before  # what this run made current is told as rotated
                 if not report.waiting:
                     break
                 if number + 1 < PASSES and not dry_run:

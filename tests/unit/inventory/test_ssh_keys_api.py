@@ -290,8 +290,10 @@ def test_a_key_pasted_as_a_credential_is_read_too(admin: APIClient, tmp_path: Pa
     assert error(admin.patch(url, both, format="json"))[0] == "/public_key"
     changed = admin.patch(url, {"secret": str(other.private)}, format="json").json()
     assert changed["fingerprint"] == other.fingerprint and changed["public_key"].startswith(other.public_key.strip())
-    renamed = admin.patch(url, {"name": "renamed"}, format="json")
+    renamed = admin.patch(url, {"name": "renamed", "comment": "c"}, format="json")
     assert renamed.status_code == 200 and renamed.json()["fingerprint"] == other.fingerprint
+    assert renamed.json()["public_key"].endswith(" c")
+    assert renamed.json()["secret_changed_at"] == changed["secret_changed_at"] != shown["secret_changed_at"]
 
 
 def test_a_credential_that_becomes_or_ceases_to_be_a_key(admin: APIClient, pair: keys.KeyPair) -> None:

@@ -16,6 +16,8 @@ from django.apps import apps
 from django.core.exceptions import FieldError
 from django.core.management import call_command
 from django.db import connection, models, transaction
+from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
 from django.db.models import F
 from django.test.utils import isolate_apps
 from hypothesis import given
@@ -354,10 +356,41 @@ class _Editor:
     connection = connection
 
 
+def migration_named(suffix: str) -> tuple[str, str]:
+    (name,) = [node for node in MigrationLoader(connection).graph.nodes if node[1].endswith(suffix)]
+    return name
+
+
+def binding() -> Any:
+    return import_module(f"inventory.migrations.{migration_named('_secret_bind')[1]}")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_earlier_installation_is_migrated_with_its_rows(settings: Any) -> None:
+    first = MigrationExecutor(connection)
+    leaves = first.loader.graph.leaf_nodes()
+    parents = first.loader.graph.node_map[migration_named("_secret_columns")].parents
+    (before,) = [node.key for node in parents if node.key[0] == "inventory"]
+    try:
+        first.migrate([before])
+        earlier = MigrationExecutor(connection).loader.project_state(before).apps.get_model("inventory", "Credential")
+        for n in range(3):
+            earlier.objects.create(name=f"c{n}", kind="password")
+        token = Fernet(settings.FERNET_KEYS[0]).encrypt(b"from before").decode()
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE inventory_credential SET secret = %s WHERE name <> 'c2'", [token])
+    finally:
+        MigrationExecutor(connection).migrate(leaves)
+    rows = list(Credential.objects.order_by("name"))
+    assert [open_secret(row, "secret") for row in rows] == ["from before", "from before", ""]
+    assert len({row.secret_ref for row in rows}) == 3 and len({stored(row.pk) for row in rows}) == 3
+    assert (rows[0].comment, rows[0].key_type, rows[0].key_bits) == ("", "", None)
+
+
 def test_secrets_of_earlier_versions_are_bound_by_the_migration(
     row: Credential, settings: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    migration = import_module("inventory.migrations.0004_secret_bind")
+    migration = binding()
     older = Fernet.generate_key().decode()
     settings.FERNET_KEYS = [*settings.FERNET_KEYS, older]
     lost = factories.make_credential(name="lost", secret="x")
@@ -379,7 +412,7 @@ def test_secrets_of_earlier_versions_are_bound_by_the_migration(
 
 
 def test_the_migration_goes_back_and_forth(row: Credential, settings: Any) -> None:
-    migration = import_module("inventory.migrations.0004_secret_bind")
+    migration = binding()
     migration.unbind(apps, _Editor)
     assert Fernet(settings.FERNET_KEYS[0]).decrypt(stored(row.pk)) == CLEAR.encode()
     migration.bind(apps, _Editor)

@@ -159,6 +159,7 @@ def test_an_edit_between_reading_and_writing_wins(settings: Any, new_key: str, m
     monkeypatch.setattr(rotation, "PAUSE_SECONDS", 0)
     report = rotation.rotate()
     assert report.is_complete and (report.models[0].rotated, report.models[0].changed) == (9, 1)
+    assert report.models[0].current == 0
     assert open_secret(Credential.objects.get(pk=rows[2].pk), "secret") == "edited meanwhile"
 
 
