@@ -18,7 +18,6 @@ from rest_framework.viewsets import GenericViewSet
 
 from inventory import serializers_keys as serializers
 from inventory import ssh_keys
-from inventory.api import NUMBER
 from inventory.filters import SSHKeyFilter
 from inventory.models import Credential, Device
 
@@ -42,7 +41,7 @@ class SSHKeyViewSet(
 ):
     """SSH keys: operators see them and their public parts, admins make, import, rename and delete them."""
 
-    lookup_value_regex = NUMBER
+    lookup_value_regex = r"\d{1,18}"
     queryset = Credential.objects.none()
     serializer_class = serializers.SSHKeySerializer
     filterset_class = SSHKeyFilter
