@@ -2,54 +2,79 @@
 
 from typing import Any, ClassVar
 
-from django.db.models import Prefetch
+from django.http import StreamingHttpResponse
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema, extend_schema_view
-from rest_framework.viewsets import ModelViewSet
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework.decorators import action
+from rest_framework.exceptions import PermissionDenied, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
-from inventory import filters, serializers, services
-from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Prefix, Site, Tenant
-
-NUMBER = r"\d{1,18}"
-
-
-class VisibleViewSet(ModelViewSet[Any]):
-    """CRUD over what the person may see."""
-
-    lookup_value_regex = NUMBER
-    model: Any = None
-    related: tuple[str, ...] = ()
-
-    def get_queryset(self) -> Any:
-        return self.model.objects.visible_to(self.request.user).select_related(*self.related)
+from inventory import filters, representation, search, serializers, services
+from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Prefix, Site, Tag, Tenant
+from inventory.transfer import exporting
+from netmon.audit import services as audit
+from netmon.common.filters import refuse_unknown
+from netmon.common.permissions import has_role
+from netmon.common.renderers import FastJSONRenderer
+from netmon.rest.viewsets import VisibleViewSet
 
 
 class TenantViewSet(VisibleViewSet):
+    """Whose equipment it is. People bound to tenants see only theirs and cannot make others."""
+
     model, queryset = Tenant, Tenant.objects.none()
     serializer_class = serializers.TenantSerializer
-    filterset_fields = ["name", "slug"]
-    ordering_fields = ["id", "name"]
+    filterset_class = filters.TenantFilter
+    ordering_fields = ["id", "name", "created_at"]
+    brief = {"id": "pk", "name": "name", "slug": "slug"}
+
+
+class TagViewSet(VisibleViewSet):
+    """Words for devices, sites and prefixes."""
+
+    model, queryset = Tag, Tag.objects.none()
+    serializer_class = serializers.TagSerializer
+    filterset_class = filters.TagFilter
+    ordering_fields = ["id", "name", "created_at"]
+    brief = {"id": "pk", "name": "name", "slug": "slug"}
+
+    def check_may_write(self, row: Tag) -> None:
+        user: Any = self.request.user
+        if row.tenant_id is None and user.tenant_ids:
+            raise PermissionDenied("This tag is everybody's: only people bound to no tenant change it.")
 
 
 class SiteViewSet(VisibleViewSet):
     model, queryset = Site, Site.objects.none()
     serializer_class = serializers.SiteSerializer
     filterset_class = filters.SiteFilter
-    ordering_fields = ["id", "name"]
+    ordering_fields = ["id", "name", "created_at"]
+    brief = {"id": "pk", "name": "name"}
+
+    def get_queryset(self) -> Any:
+        return Site.objects.visible_to(self.request.user).prefetch_related("tags")
 
 
 class PrefixViewSet(VisibleViewSet):
     model, queryset = Prefix, Prefix.objects.none()
     serializer_class = serializers.PrefixSerializer
     filterset_class = filters.PrefixFilter
-    ordering_fields = ["id", "cidr"]
+    ordering_fields = ["id", "cidr", "first_key", "created_at"]
+    brief = {"id": "pk", "cidr": "cidr"}
+
+    def get_queryset(self) -> Any:
+        return Prefix.objects.visible_to(self.request.user).prefetch_related("tags")
 
 
 class InterfaceViewSet(VisibleViewSet):
     model, queryset = Interface, Interface.objects.none()
     serializer_class = serializers.InterfaceSerializer
     filterset_class = filters.InterfaceFilter
-    ordering_fields = ["id", "name", "if_index"]
+    ordering_fields = ["id", "name", "if_index", "created_at"]
+    brief = {"id": "pk", "name": "name", "device": "device_id"}
 
     def perform_destroy(self, instance: Interface) -> None:
         services.delete_interfaces([instance.pk])
@@ -59,7 +84,8 @@ class IPAddressViewSet(VisibleViewSet):
     model, queryset = IPAddress, IPAddress.objects.none()
     serializer_class = serializers.IPAddressSerializer
     filterset_class = filters.IPAddressFilter
-    ordering_fields = ["id", "address_key"]
+    ordering_fields = ["id", "address_key", "created_at"]
+    brief = {"id": "pk", "address": "address"}
 
 
 class CredentialViewSet(VisibleViewSet):
@@ -68,8 +94,9 @@ class CredentialViewSet(VisibleViewSet):
     model, queryset = Credential, Credential.objects.none()
     serializer_class = serializers.CredentialSerializer
     filterset_class = filters.CredentialFilter
-    ordering_fields = ["id", "name"]
+    ordering_fields = ["id", "name", "created_at"]
     required_roles = {"read": "operator", "write": "admin"}
+    brief = {"id": "pk", "name": "name", "kind": "kind"}
 
     def perform_create(self, serializer: Any) -> None:
         serializer.save(secret_changed_at=timezone.now())
@@ -84,7 +111,8 @@ class EndpointViewSet(VisibleViewSet):
     serializer_class = serializers.EndpointSerializer
     related = ("device", "credential")
     filterset_class = filters.EndpointFilter
-    ordering_fields = ["id", "protocol"]
+    ordering_fields = ["id", "protocol", "created_at"]
+    brief = {"id": "pk", "device": "device_id", "protocol": "protocol", "port": "port"}
 
     def perform_destroy(self, instance: ManagementEndpoint) -> None:
         services.delete_endpoints([instance.pk])
@@ -107,30 +135,53 @@ class DeviceViewSet(VisibleViewSet):
     serializer_class = serializers.DeviceSerializer
     filterset_class = filters.DeviceFilter
     ordering_fields = ["id", "name", "kind", "status", "created_at", "updated_at"]
+    brief = {"id": "pk", "name": "name", "kind": "kind", "status": "status", "ip": "primary_ip__address"}
     kind: ClassVar[str | None] = None
 
     def get_queryset(self) -> Any:
-        endpoints = ManagementEndpoint.objects.select_related("credential")
-        rows = Device.objects.visible_to(self.request.user).with_place()
-        rows = rows.select_related("primary_ip__interface").prefetch_related(Prefetch("endpoints", endpoints))
+        rows = Device.objects.visible_to(self.request.user)
         return rows.filter(kind=self.kind) if self.kind else rows
+
+    def list_rows(self, rows: Any) -> Any:
+        return rows.values_list("pk", flat=True)
+
+    def represent(self, rows: Any) -> Any:
+        return representation.device_rows(list(rows), names_logins=has_role(self.request.user, "operator"))
 
     def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
         serializer = super().get_serializer(*args, **kwargs)
         setattr(getattr(serializer, "child", serializer), "fixed_kind", self.kind)  # noqa: B010
         return serializer
 
-    def perform_create(self, serializer: Any) -> None:
-        self._reload(serializer, serializer.save())
-
-    def perform_update(self, serializer: Any) -> None:
-        self._reload(serializer, serializer.save())
-
-    def _reload(self, serializer: Any, device: Device) -> None:
-        serializer.instance = self.get_queryset().get(pk=device.pk)
-
     def perform_destroy(self, instance: Device) -> None:
         services.delete_devices([instance.pk])
+
+    @extend_schema(
+        parameters=[OpenApiParameter("format", OpenApiTypes.STR, enum=["csv", "json"], description="csv or json.")],
+        responses={(200, "application/json"): OpenApiTypes.OBJECT, (200, "text/csv"): OpenApiTypes.STR},
+    )
+    @action(detail=False, methods=["get"], pagination_class=None, renderer_classes=[FastJSONRenderer])
+    def export(self, request: Request) -> StreamingHttpResponse:
+        """All devices that the filters leave, as a file without secrets; an import takes it again."""
+        file_format = request.query_params.get("format", "json")
+        if file_format not in exporting.FORMATS:
+            raise ValidationError({"format": "Write csv or json."}, code="invalid_parameter")
+        ids = list(self.filter_queryset(self.get_queryset()).values_list("pk", flat=True))
+        content, mime = exporting.FORMATS[file_format]
+        audit.record("export", object_type="inventory.device", detail=f"{len(ids)} devices as {file_format}")
+        name = f"{self.kind or 'device'}s.{file_format}"
+        return StreamingHttpResponse(
+            content(ids, names_logins=has_role(request.user, "operator")),
+            content_type=mime,
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        )
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        # `format=csv` is ours: DRF would look for a renderer of that name and answer 404.
+        if self.action == "export":
+            renderer = self.get_renderers()[0]
+            return renderer, renderer.media_type
+        return super().perform_content_negotiation(request, force)
 
 
 class RouterViewSet(DeviceViewSet):
@@ -143,3 +194,19 @@ class SwitchViewSet(DeviceViewSet):
 
 class ComputerViewSet(DeviceViewSet):
     kind: ClassVar[str | None] = Device.Kind.COMPUTER
+
+
+class SearchView(APIView):
+    """One text, looked for in names, addresses, MACs, serial numbers, places: at most 8 of each kind."""
+
+    @extend_schema(
+        operation_id="search",
+        parameters=[OpenApiParameter("q", OpenApiTypes.STR, OpenApiParameter.QUERY, required=True)],
+        responses=serializers.SearchSerializer,
+    )
+    def get(self, request: Request) -> Response:
+        refuse_unknown(request, {"q", "format"})
+        text = request.query_params.get("q", "")
+        if not text.strip() or len(text) > 100:
+            raise ValidationError({"q": "Write what to look for, at most 100 characters."}, code="invalid_parameter")
+        return Response({"query": text, "groups": search.search(request.user, text)})

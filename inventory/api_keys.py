@@ -14,12 +14,12 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
 from inventory import serializers_keys as serializers
 from inventory import ssh_keys
 from inventory.filters import SSHKeyFilter
 from inventory.models import Credential, Device
+from netmon.rest.viewsets import VisibleReadViewSet
 
 
 class PlainTextRenderer(BaseRenderer):
@@ -32,21 +32,15 @@ class PlainTextRenderer(BaseRenderer):
         return str(data).encode()
 
 
-class SSHKeyViewSet(
-    mixins.ListModelMixin,
-    mixins.RetrieveModelMixin,
-    mixins.UpdateModelMixin,
-    mixins.DestroyModelMixin,
-    GenericViewSet[Any],
-):
+class SSHKeyViewSet(mixins.UpdateModelMixin, mixins.DestroyModelMixin, VisibleReadViewSet):
     """SSH keys: operators see them and their public parts, admins make, import, rename and delete them."""
 
-    lookup_value_regex = r"\d{1,18}"
-    queryset = Credential.objects.none()
+    model, queryset = Credential, Credential.objects.none()
     serializer_class = serializers.SSHKeySerializer
     filterset_class = SSHKeyFilter
     ordering_fields = ["id", "name", "key_type", "key_bits", "secret_changed_at"]
     http_method_names = ["get", "post", "patch", "delete", "head", "options"]
+    brief = {"id": "pk", "name": "name", "fingerprint": "fingerprint"}
     required_roles = {"read": "operator", "write": "admin"}
 
     def get_queryset(self) -> Any:
@@ -93,7 +87,7 @@ class SSHKeyViewSet(
         return self._create(request)
 
     @extend_schema(responses={(200, "text/plain"): OpenApiTypes.STR}, filters=False)
-    @action(detail=True, methods=["get"], renderer_classes=[PlainTextRenderer, *GenericViewSet.renderer_classes])
+    @action(detail=True, methods=["get"], renderer_classes=[PlainTextRenderer, *VisibleReadViewSet.renderer_classes])
     def public(self, request: Request, pk: str) -> HttpResponse:
         """The public part as a file, for authorized_keys. The download is put on record."""
         key: Credential = self.get_object()

@@ -4,7 +4,8 @@ import django_filters
 from django.core.exceptions import ValidationError as ModelValidationError
 from rest_framework.exceptions import ValidationError
 
-from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Prefix, Site
+from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Prefix, Site, Tag, Tenant
+from netmon.common.filters import FieldFilterSet, NumberFilter
 from netmon.common.permissions import has_role
 
 
@@ -16,28 +17,18 @@ def refusing(name: str, method: Any, value: str) -> Any:
         raise ValidationError({name: error.messages}, code="invalid_parameter") from None
 
 
-class NumberFilter(django_filters.NumberFilter):
-    """A foreign key by number: an unknown one gives an empty list, one that no key can be is refused."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{"min_value": 0, "max_value": 2**63 - 1, "decimal_places": 0, **kwargs})
-
-
-class DeviceFilter(django_filters.FilterSet):
+class DeviceFilter(FieldFilterSet):
     kind = django_filters.MultipleChoiceFilter(choices=Device.Kind.choices)
     status = django_filters.MultipleChoiceFilter(choices=Device.Status.choices)
-    site = NumberFilter(field_name="site_id")
-    tenant = NumberFilter(field_name="tenant_id")
-    name = django_filters.CharFilter(field_name="name", lookup_expr="exact")
+    tag = django_filters.CharFilter(field_name="tags__slug", help_text="The slug of a tag.")
     ip = django_filters.CharFilter(method="by_ip", help_text="A device's address.")
     ip__in = django_filters.CharFilter(method="by_prefix", help_text="Devices within a prefix such as 10.0.0.0/24.")
     mac = django_filters.CharFilter(method="by_mac")
     q = django_filters.CharFilter(method="by_text", max_length=100, help_text="Name, place, vendor, serial, address.")
     has_protocol = django_filters.ChoiceFilter(method="by_protocol", choices=ManagementEndpoint.Protocol.choices)
 
-    class Meta:
+    class Meta(FieldFilterSet.Meta):
         model = Device
-        fields: list[str] = []
 
     def by_ip(self, queryset: Any, name: str, value: str) -> Any:
         return refusing(name, queryset.with_ip, value)
@@ -55,62 +46,67 @@ class DeviceFilter(django_filters.FilterSet):
         return queryset.filter(endpoints__protocol=value, endpoints__is_enabled=True).distinct()
 
 
-class SiteFilter(django_filters.FilterSet):
-    tenant = NumberFilter(field_name="tenant_id")
+class TagFilter(FieldFilterSet):
+    class Meta(FieldFilterSet.Meta):
+        model = Tag
 
-    class Meta:
+
+class TenantFilter(FieldFilterSet):
+    class Meta(FieldFilterSet.Meta):
+        model = Tenant
+
+
+class SiteFilter(FieldFilterSet):
+    tag = django_filters.CharFilter(field_name="tags__slug", help_text="The slug of a tag.")
+
+    class Meta(FieldFilterSet.Meta):
         model = Site
-        fields = ["name"]
 
 
-class PrefixFilter(django_filters.FilterSet):
-    site = NumberFilter(field_name="site_id")
+class PrefixFilter(FieldFilterSet):
+    tenant = NumberFilter(field_name="site__tenant_id")
+    tag = django_filters.CharFilter(field_name="tags__slug", help_text="The slug of a tag.")
+    contains = django_filters.CharFilter(method="by_address", help_text="Prefixes that hold this address.")
 
-    class Meta:
+    class Meta(FieldFilterSet.Meta):
         model = Prefix
-        fields = ["cidr"]
+
+    def by_address(self, queryset: Any, name: str, value: str) -> Any:
+        return refusing(name, queryset.holding, value)
 
 
-class InterfaceFilter(django_filters.FilterSet):
-    device = NumberFilter(field_name="device_id")
-
-    class Meta:
+class InterfaceFilter(FieldFilterSet):
+    class Meta(FieldFilterSet.Meta):
         model = Interface
-        fields = ["name", "mac_address", "if_oper_status", "if_admin_status"]
 
 
-class IPAddressFilter(django_filters.FilterSet):
-    interface = NumberFilter(field_name="interface_id")
-    tenant = NumberFilter(field_name="tenant_id")
+class IPAddressFilter(FieldFilterSet):
+    device = NumberFilter(field_name="interface__device_id")
 
-    class Meta:
+    class Meta(FieldFilterSet.Meta):
         model = IPAddress
-        fields = ["address", "dns_name"]
 
 
-class CredentialFilter(django_filters.FilterSet):
-    device = NumberFilter(field_name="device_id")
-
-    class Meta:
+class CredentialFilter(FieldFilterSet):
+    class Meta(FieldFilterSet.Meta):
         model = Credential
-        fields = ["name", "kind", "username"]
 
 
-class SSHKeyFilter(django_filters.FilterSet):
+class SSHKeyFilter(FieldFilterSet):
     type = django_filters.CharFilter(field_name="key_type")
+    bits = NumberFilter(field_name="key_bits")
 
-    class Meta:
+    class Meta(FieldFilterSet.Meta):
         model = Credential
-        fields = ["name", "username", "fingerprint"]
+        shown = ("name", "username", "fingerprint", "comment", "secret_changed_at", "created_at", "updated_at")
 
 
-class EndpointFilter(django_filters.FilterSet):
-    device = NumberFilter(field_name="device_id")
+class EndpointFilter(FieldFilterSet):
     credential = NumberFilter(method="by_credential", help_text="For operators and admins.")
 
-    class Meta:
+    class Meta(FieldFilterSet.Meta):
         model = ManagementEndpoint
-        fields = ["protocol", "port", "is_enabled"]
+        hidden = ("credential",)
 
     def by_credential(self, queryset: Any, name: str, value: Any) -> Any:
         if not has_role(self.request.user, "operator"):  # what answers hide, a filter must not tell

@@ -75,31 +75,6 @@ def endpoint_of(endpoints: Iterable[ManagementEndpoint], protocol: str) -> Manag
     return min((row for row in endpoints if row.protocol == protocol), key=lambda row: row.pk, default=None)
 
 
-def read_access(device: Device) -> dict[str, Any]:
-    """The flat form's view of a device's endpoints; of a secret only whether it is set."""
-    endpoints = device.endpoints.all()
-    snmp, ssh = endpoint_of(endpoints, "snmp"), endpoint_of(endpoints, "ssh")
-    snmp_credential = snmp.credential if snmp else None
-    ssh_credential = ssh.credential if ssh else None
-    is_v3 = bool(snmp_credential and snmp_credential.kind == Credential.Kind.SNMP_USM)
-    is_key = bool(ssh_credential and ssh_credential.kind == Credential.Kind.SSH_KEY)
-    return {
-        "snmp_version": snmp.options.get("version", "2c") if snmp else None,
-        "snmp_port": snmp.effective_port if snmp else None,
-        "snmp_community_set": bool(snmp_credential and not is_v3 and snmp_credential.secret),
-        "snmp_username": (snmp_credential.username or None) if snmp_credential and is_v3 else None,
-        "snmp_auth_protocol": (snmp_credential.auth_protocol or None) if snmp_credential and is_v3 else None,
-        "snmp_auth_password_set": bool(snmp_credential and is_v3 and snmp_credential.secret),
-        "snmp_priv_protocol": (snmp_credential.priv_protocol or None) if snmp_credential and is_v3 else None,
-        "snmp_priv_password_set": bool(snmp_credential and is_v3 and snmp_credential.priv_secret),
-        "ssh_username": (ssh_credential.username or None) if ssh_credential else None,
-        "ssh_password_set": bool(ssh_credential and not is_key and ssh_credential.secret),
-        "ssh_key": ssh_credential.pk if ssh_credential and is_key else None,
-        "ssh_port": ssh.effective_port if ssh else None,
-        "ssh_host": ssh.options.get("host") if ssh else None,
-    }
-
-
 def write_access(device: Device, fields: dict[str, Any]) -> None:
     """Make or change the endpoints that `fields` speak of. Raises ValidationError with the flat names."""
     if any(fields.get(name) is not None for name in SNMP_FIELDS):

@@ -55,12 +55,51 @@ class Tenant(TimeStamped):
         return self.name
 
 
+class TagQuerySet(VisibleQuerySet):
+    tenant_path = "tenant"
+
+    def visible_to(self, user: Any) -> Self:
+        """Tags of no tenant are everybody's words."""
+        if not getattr(user, "is_authenticated", False) or not user.is_active:
+            return self.none()
+        return self.filter(Q(tenant=None) | Q(tenant__in=user.tenant_ids)) if user.tenant_ids else self.all()
+
+
+class Tag(TimeStamped):
+    """A word that devices, sites and prefixes may share."""
+
+    name = models.CharField(max_length=50, validators=NO_NUL)
+    name_key = FoldedField("name", max_length=50)
+    slug = models.SlugField(max_length=50)
+    description = models.CharField(max_length=200, blank=True, validators=NO_NUL)
+    tenant = models.ForeignKey(
+        Tenant, null=True, blank=True, on_delete=models.CASCADE, related_name="tags", help_text="Empty: everybody's."
+    )
+
+    objects: ClassVar[models.Manager["Tag"]] = models.Manager.from_queryset(TagQuerySet)()
+
+    class Meta:
+        ordering = ["name_key"]
+        constraints = [
+            *unique(
+                "tag_name", ["tenant", "name_key"], nullable="tenant", error_field="name", message="This tag exists."
+            ),
+            *unique(
+                "tag_slug", ["tenant", "slug"], nullable="tenant", error_field="slug", message="This slug is taken."
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Site(TimeStamped):
     """A place: a building, a data centre, a campus."""
 
     name = models.CharField(max_length=100, validators=NO_NUL)
     name_key = FoldedField("name", max_length=100)
     tenant = models.ForeignKey(Tenant, null=True, blank=True, on_delete=models.PROTECT, related_name="sites")
+    tags = models.ManyToManyField(Tag, blank=True, related_name="sites")
 
     objects: ClassVar[models.Manager["Site"]] = models.Manager.from_queryset(SiteQuerySet)()
 
@@ -81,6 +120,11 @@ class Site(TimeStamped):
 class PrefixQuerySet(VisibleQuerySet):
     tenant_path = "site__tenant"
 
+    def holding(self, address: str) -> Self:
+        """Prefixes that hold an address, the narrowest first. Raises ValidationError."""
+        key = address_key(parse_address(address))
+        return self.filter(first_key__lte=key, last_key__gte=key).order_by("-first_key", "last_key")
+
 
 class Prefix(TimeStamped):
     """A range of addresses: what may be scanned, what DHCP pools lie in."""
@@ -90,6 +134,7 @@ class Prefix(TimeStamped):
     last_key = models.CharField(max_length=32, editable=False)
     site = models.ForeignKey(Site, null=True, blank=True, on_delete=models.PROTECT, related_name="prefixes")
     description = models.CharField(max_length=200, blank=True, validators=NO_NUL)
+    tags = models.ManyToManyField(Tag, blank=True, related_name="prefixes")
 
     objects: ClassVar[models.Manager["Prefix"]] = models.Manager.from_queryset(PrefixQuerySet)()
 
@@ -158,6 +203,7 @@ class Device(TimeStamped):
     primary_ip = models.OneToOneField(
         "IPAddress", null=True, blank=True, on_delete=models.SET_NULL, related_name="primary_of"
     )
+    tags = models.ManyToManyField(Tag, blank=True, related_name="devices")
 
     objects: ClassVar[DeviceManager] = DeviceManager()
 
@@ -196,6 +242,12 @@ class Device(TimeStamped):
 
     def __str__(self) -> str:
         return self.name
+
+    def audit_extra(self) -> dict[str, Any]:
+        """What belongs to a device for people, though other rows hold it."""
+        from inventory.representation import recorded
+
+        return recorded(self)
 
 
 class Interface(TimeStamped):
@@ -237,6 +289,9 @@ class Interface(TimeStamped):
 
     def __str__(self) -> str:
         return self.name
+
+    def audit_parent(self) -> Device:
+        return self.device
 
 
 class IPAddressQuerySet(VisibleQuerySet):
@@ -283,6 +338,9 @@ class IPAddress(TimeStamped):
 
     def __str__(self) -> str:
         return self.address
+
+    def audit_parent(self) -> Device | None:
+        return self.interface.device if self.interface else None
 
     def clean_fields(self, exclude: Any = None) -> None:
         super().clean_fields(exclude=exclude)
@@ -490,6 +548,9 @@ class ManagementEndpoint(TimeStamped):
 
     def __str__(self) -> str:
         return f"{self.protocol}{f':{self.port}' if self.port else ''}"
+
+    def audit_parent(self) -> Device:
+        return self.device
 
     @property
     def effective_port(self) -> int | None:

@@ -1,14 +1,16 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError as ModelValidationError
+from django.db.models import F
+from django.utils.text import slugify
 from rest_framework import serializers
 from rest_framework.fields import empty
 
-from inventory import flat, services, ssh_keys
-from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Prefix, Site, Tenant
+from inventory import flat, representation, services, ssh_keys
+from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Prefix, Site, Tag, Tenant
 from netmon.common.addresses import check_contactable, parse_address
 from netmon.common.permissions import has_role
-from netmon.common.serializers import ValidatedModelSerializer
+from netmon.common.serializers import ValidatedModelSerializer, asker
 
 
 def asker_has_role(serializer: serializers.BaseSerializer[Any], role: str) -> bool:
@@ -30,16 +32,58 @@ class TenantSerializer(ValidatedModelSerializer):
         fields = ["id", "name", "slug", "created_at", "updated_at"]
 
 
+class TagSerializer(ValidatedModelSerializer):
+    slug = serializers.SlugField(max_length=50, required=False, help_text="Made from the name when left out.")
+
+    class Meta:
+        model = Tag
+        fields = ["id", "name", "slug", "description", "tenant", "created_at", "updated_at"]
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if self.instance is None and not attrs.get("slug") and attrs.get("name"):
+            attrs["slug"] = slugify(attrs["name"])[:50]
+            if not attrs["slug"]:
+                raise serializers.ValidationError({"slug": "The name gives no slug: write one, such as core-network."})
+        return super().validate(attrs)
+
+
+class TagsField(serializers.SlugRelatedField):
+    """Tags by slug."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(slug_field="slug", **kwargs)
+
+    def get_queryset(self) -> Any:
+        user = asker(self)  # type: ignore[arg-type]
+        return Tag.objects.visible_to(user) if user is not None else Tag.objects.all()
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, str) or "\x00" in data:
+            self.fail("invalid")
+        tag = self.get_queryset().filter(slug=data).order_by(F("tenant_id").asc(nulls_last=True)).first()
+        if tag is None:
+            raise serializers.ValidationError(f"There is no tag {data[:50]!r}: make it first at tags/.")
+        return tag
+
+
+def tags_field() -> Any:
+    return TagsField(many=True, required=False, queryset=Tag.objects.all(), help_text="Slugs of tags.")
+
+
 class SiteSerializer(ValidatedModelSerializer):
+    tags = tags_field()
+
     class Meta:
         model = Site
-        fields = ["id", "name", "tenant", "created_at", "updated_at"]
+        fields = ["id", "name", "tenant", "tags", "created_at", "updated_at"]
 
 
 class PrefixSerializer(ValidatedModelSerializer):
+    tags = tags_field()
+
     class Meta:
         model = Prefix
-        fields = ["id", "cidr", "site", "description", "created_at", "updated_at"]
+        fields = ["id", "cidr", "site", "description", "tags", "created_at", "updated_at"]
 
 
 class InterfaceSerializer(ValidatedModelSerializer):
@@ -227,6 +271,7 @@ class DeviceSerializer(ValidatedModelSerializer):
     )
     ssh_port = serializers.IntegerField(min_value=1, max_value=65535, required=False, allow_null=True)
     ssh_host = serializers.CharField(max_length=255, required=False, allow_null=True, allow_blank=True)
+    tags = tags_field()
 
     fixed_kind: str | None = None
     shown_only = frozenset(
@@ -237,7 +282,7 @@ class DeviceSerializer(ValidatedModelSerializer):
         model = Device
         fields = [
             "id", "name", "kind", "status", "hostname", "ip", "mac", "tenant", "site", "location", "vendor", "model",
-            "platform", "serial", "hypervisor", *flat.SNMP_FIELDS, *flat.SSH_FIELDS, "created_at", "updated_at",
+            "platform", "serial", "hypervisor", "tags", *flat.SNMP_FIELDS, *flat.SSH_FIELDS, "created_at", "updated_at",
         ]  # fmt: skip
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -268,31 +313,8 @@ class DeviceSerializer(ValidatedModelSerializer):
         return services.update_device(instance, fields=validated_data, may_redirect=may_redirect)
 
     def to_representation(self, instance: Device) -> dict[str, Any]:
-        address = instance.primary_ip
-        access = flat.read_access(instance)
-        if not asker_has_role(self, "operator"):
-            access |= dict.fromkeys(("snmp_username", "ssh_username", "ssh_key"))
-        return {
-            "id": instance.pk,
-            "name": instance.name,
-            "kind": instance.kind,
-            "status": instance.status,
-            "hostname": address.dns_name if address else "",
-            "ip": address.address if address else None,
-            "mac": (address.interface.mac_address or None) if address and address.interface else None,
-            "tenant": instance.tenant_id,
-            "site": instance.site_id,
-            "site_name": instance.site.name if instance.site else None,
-            "location": instance.location,
-            "vendor": instance.vendor,
-            "model": instance.model,
-            "platform": instance.platform,
-            "serial": instance.serial,
-            "hypervisor": instance.hypervisor_id,
-            **access,
-            "created_at": instance.created_at,
-            "updated_at": instance.updated_at,
-        }
+        (row,) = representation.device_rows([instance.pk], names_logins=asker_has_role(self, "operator"))
+        return row
 
 
 class DeviceReadSerializer(AccessSerializer):
@@ -314,5 +336,25 @@ class DeviceReadSerializer(AccessSerializer):
     platform = serializers.CharField(allow_blank=True)
     serial = serializers.CharField(allow_blank=True)
     hypervisor = serializers.IntegerField(allow_null=True)
+    tags = serializers.ListField(child=serializers.CharField())
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
+
+
+class FoundSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    title = serializers.CharField()
+    extra = serializers.CharField(allow_blank=True)
+    url = serializers.CharField(help_text="The page it leads to.")
+    kind = serializers.CharField()
+
+
+class FoundGroupSerializer(serializers.Serializer[Any]):
+    key = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
+    results = FoundSerializer(many=True)
+
+
+class SearchSerializer(serializers.Serializer[Any]):
+    query = serializers.CharField()
+    groups = FoundGroupSerializer(many=True)

@@ -46,10 +46,12 @@ def create_device(*, fields: dict[str, Any]) -> Device:
 
     Raises ValidationError with the flat form's field names; nothing is written then.
     """
-    own = {name: value for name, value in fields.items() if name not in flat.FLAT_FIELDS}
+    own = {name: value for name, value in fields.items() if name not in (*flat.FLAT_FIELDS, "tags")}
     device = Device(**own)
     device.full_clean()
     device.save()
+    if "tags" in fields:
+        device.tags.set(fields["tags"])
     _apply_flat(device, fields)
     return device
 
@@ -65,10 +67,12 @@ def update_device(device: Device, *, fields: dict[str, Any], may_redirect: bool 
     tenant_id = device.tenant_id
     address = device.primary_ip.address if device.primary_ip else None
     for name, value in fields.items():
-        if name not in flat.FLAT_FIELDS:
+        if name not in (*flat.FLAT_FIELDS, "tags"):
             setattr(device, name, value)
     device.full_clean()
     device.save()
+    if "tags" in fields:
+        device.tags.set(fields["tags"])
     if device.tenant_id != tenant_id:
         move_addresses(device)
     _apply_flat(device, fields)

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any, ClassVar
 
-from django.db import transaction
 from django.http import StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
@@ -13,11 +12,10 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.permissions import AllowAny
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
-from rest_framework.viewsets import GenericViewSet, ModelViewSet, ReadOnlyModelViewSet
+from rest_framework.viewsets import GenericViewSet
 
 from inventory.models import Device
 from monitoring import metrics, parameters, reports, serializers
@@ -27,11 +25,12 @@ from monitoring.services import health, polling, scheduling
 from monitoring.store import read as store
 from netmon.common.filters import COMMON_PARAMETERS, refuse_unknown
 from netmon.common.pagination import bounded_int
+from netmon.common.renderers import FastJSONRenderer
 from netmon.jobs import services as jobs
 from netmon.jobs.models import Job
 from netmon.jobs.serializers import JobStartedSerializer
+from netmon.rest.viewsets import VisibleReadViewSet, VisibleViewSet
 
-NUMBER = r"\d{1,18}"
 WAIT_SECONDS = 25
 MAX_WAIT_SECONDS = 30
 
@@ -144,22 +143,18 @@ class DeviceReportsMixin(GenericViewSet[Any]):
         return device
 
 
-class CheckViewSet(ModelViewSet[Check]):
+class CheckViewSet(VisibleViewSet):
+    model, related = Check, ("endpoint__device",)
+    brief = {"id": "pk", "module": "module", "status": "status"}
     queryset = Check.objects.none()
     serializer_class = serializers.CheckSerializer
     filterset_class = CheckFilter
-    lookup_value_regex = NUMBER
     ordering_fields = ["id", "module", "status", "next_run_at", "last_run_at"]
 
-    def get_queryset(self) -> Any:
-        return Check.objects.visible_to(self.request.user).select_related("endpoint__device")
-
-    @transaction.atomic
     def perform_create(self, serializer: Any) -> None:
         check = serializer.save()
         DeviceState.objects.get_or_create(device_id=check.endpoint.device_id)
 
-    @transaction.atomic
     def perform_update(self, serializer: Any) -> None:
         scheduling.reschedule(serializer.save())
 
@@ -191,11 +186,12 @@ class CheckViewSet(ModelViewSet[Check]):
         return Response({"device": brief(device), "state": state.state if state else "unknown", "results": job.result})
 
 
-class SeriesViewSet(ReadOnlyModelViewSet[Series]):
+class SeriesViewSet(VisibleReadViewSet):
+    model = Series
+    brief = {"id": "pk", "device": "device_id", "metric_set": "metric_set"}
     queryset = Series.objects.none()
     serializer_class = serializers.SeriesSerializer
     filterset_class = SeriesFilter
-    lookup_value_regex = NUMBER
     ordering_fields = ["id", "device", "metric_set", "last_at"]
 
     def get_queryset(self) -> Any:
@@ -206,7 +202,7 @@ class SeriesViewSet(ReadOnlyModelViewSet[Series]):
         responses={(200, "application/json"): serializers.SeriesDataSerializer, (200, "text/csv"): OpenApiTypes.STR},
         filters=False,
     )
-    @action(detail=True, methods=["get"], renderer_classes=[JSONRenderer])
+    @action(detail=True, methods=["get"], renderer_classes=[FastJSONRenderer])
     def data(self, request: Request, pk: str) -> Any:
         """The points of a series: `[[time, value, ...], ...]`, null for a gap. `format=csv` gives a table."""
         refuse_unknown(request, {"from", "to", "hours", "step", "columns", "format"})

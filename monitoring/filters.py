@@ -1,22 +1,19 @@
 import django_filters
 
 from monitoring.models import Check, Series
+from netmon.common.filters import FieldFilterSet, NumberFilter
 
 
-class CheckFilter(django_filters.FilterSet):
-    device = django_filters.NumberFilter(field_name="endpoint__device_id", min_value=0, max_value=2**63 - 1)
-    endpoint = django_filters.NumberFilter(field_name="endpoint_id", min_value=0, max_value=2**63 - 1)
+class CheckFilter(FieldFilterSet):
+    device = NumberFilter(field_name="endpoint__device_id")
     protocol = django_filters.CharFilter(field_name="endpoint__protocol")
 
-    class Meta:
+    class Meta(FieldFilterSet.Meta):
         model = Check
-        fields = ["module", "status", "last_error_code"]
+        hidden = ("recent",)
 
 
-class SeriesFilter(django_filters.FilterSet):
-    device = django_filters.NumberFilter(field_name="device_id", min_value=0, max_value=2**63 - 1)
-    interface = django_filters.NumberFilter(field_name="interface_id", min_value=0, max_value=2**63 - 1)
-
-    class Meta:
+class SeriesFilter(FieldFilterSet):
+    class Meta(FieldFilterSet.Meta):
         model = Series
-        fields = ["metric_set", "labels"]
+        shown = ("id", "device", "interface", "metric_set", "labels", "period_seconds", "last_at")

@@ -12,6 +12,7 @@ import inventory.api
 import inventory.api_keys
 import monitoring.api
 import netmon.accounts.api as accounts
+import netmon.audit.api
 import netmon.jobs.api
 
 
@@ -38,6 +39,7 @@ router.register("sites", inventory.api.SiteViewSet, "site")
 router.register("prefixes", inventory.api.PrefixViewSet, "prefix")
 router.register("interfaces", inventory.api.InterfaceViewSet, "interface")
 router.register("ip-addresses", inventory.api.IPAddressViewSet, "ip-address")
+router.register("tags", inventory.api.TagViewSet, "tag")
 router.register("credentials", inventory.api.CredentialViewSet, "credential")
 router.register("ssh-keys", inventory.api_keys.SSHKeyViewSet, "ssh-key")
 router.register("endpoints", inventory.api.EndpointViewSet, "endpoint")
@@ -47,6 +49,7 @@ router.register("switches", SwitchViewSet, "switch")
 router.register("computers", ComputerViewSet, "computer")
 router.register("checks", monitoring.api.CheckViewSet, "check")
 router.register("series", monitoring.api.SeriesViewSet, "series")
+router.register("audit-events", netmon.audit.api.AuditEventViewSet, "audit-event")
 router.register("jobs", netmon.jobs.api.JobViewSet, "job")
 
 
@@ -56,7 +59,12 @@ class RootView(APIView):
     @extend_schema(exclude=True)
     def get(self, request: Request) -> Response:
         names = {prefix: f"{basename}-list" for prefix, _, basename in router.registry}
-        names |= {"auth/me": "auth-me", "monitoring/overview": "monitoring-overview", "health": "health"}
+        names |= {
+            "auth/me": "auth-me",
+            "monitoring/overview": "monitoring-overview",
+            "health": "health",
+            "search": "search",
+        }
         return Response({prefix: reverse(name, request=request) for prefix, name in names.items()})
 
 
@@ -67,6 +75,7 @@ urlpatterns = [
     path("auth/token/verify/", accounts.VerifyView.as_view(), name="auth-token-verify"),
     path("auth/logout/", accounts.LogoutView.as_view(), name="auth-logout"),
     path("auth/me/", accounts.MeView.as_view(), name="auth-me"),
+    path("search/", inventory.api.SearchView.as_view(), name="search"),
     path("monitoring/overview/", monitoring.api.OverviewView.as_view(), name="monitoring-overview"),
     path("health/", monitoring.api.HealthView.as_view(), name="health"),
     path("", include(router.urls)),

@@ -75,6 +75,7 @@ INSTALLED_APPS = [
     "netmon",
     "netmon.audit",
     "netmon.accounts",
+    "netmon.rest",
     "netmon.jobs",
     "inventory",
     "monitoring",
@@ -205,7 +206,7 @@ REST_FRAMEWORK = {
         "rest_framework.parsers.MultiPartParser",
     ],
     "DEFAULT_RENDERER_CLASSES": [
-        "rest_framework.renderers.JSONRenderer",
+        "netmon.common.renderers.FastJSONRenderer",
         "netmon.common.renderers.BrowsableRenderer",
     ],
     "DEFAULT_PAGINATION_CLASS": "netmon.common.pagination.BoundedLimitOffset",
@@ -220,6 +221,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "netmon",
     "VERSION": VERSION,
     "DESCRIPTION": "Inventory, monitoring, discovery, provisioning and PostgreSQL watch of a network.",
+    "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "SCHEMA_PATH_PREFIX": r"/api/v1",
@@ -267,6 +269,9 @@ CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
 CELERY_TIMEZONE = "UTC"
 DJANGO_CELERY_BEAT_TZ_AWARE = True
+
+JOBS_DAYS = env.integer("NETMON_JOBS_DAYS", 30, minimum=1, maximum=3650)
+AUDIT_DAYS = env.integer("NETMON_AUDIT_DAYS", 730, minimum=30, maximum=36500)
 
 CACHES = {
     # Shared between processes: throttles and lock-outs count for all of them together.

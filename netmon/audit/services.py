@@ -1,8 +1,11 @@
 """Writing the record."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import models
+from django.utils import timezone
 
 from netmon.audit import context
 from netmon.audit.models import AuditEvent
@@ -99,3 +102,10 @@ def record_many(action: str, rows: list[models.Model], **common: Any) -> None:
         ],
         batch_size=500,
     )
+
+
+def prune(now: datetime | None = None) -> int:
+    """Drop events older than NETMON_AUDIT_DAYS. Returns how many went."""
+    limit = (now or timezone.now()) - timedelta(days=settings.AUDIT_DAYS)
+    count, _ = AuditEvent.objects.filter(at__lt=limit).delete()
+    return count

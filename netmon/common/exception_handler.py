@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.core.exceptions import ValidationError as ModelValidationError
-from django.db import IntegrityError
+from django.db import IntegrityError, OperationalError
 from django.db.models import ProtectedError, RestrictedError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views import csrf
@@ -62,7 +62,7 @@ def field_errors(detail: Any, path: tuple[str, ...] = ()) -> Iterator[dict[str, 
 
 def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's EXCEPTION_HANDLER. None lets Django report what is a bug of ours."""
-    body, headers = _problem_of(error, context)
+    body, headers = problem_of(error, context)
     if body is None:
         return None
     set_rollback()
@@ -73,7 +73,8 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
     return response
 
 
-def _problem_of(error: Exception, context: dict[str, Any]) -> tuple[dict[str, Any] | None, dict[str, str]]:
+def problem_of(error: Exception, context: dict[str, Any]) -> tuple[dict[str, Any] | None, dict[str, str]]:
+    """The problem of an error and its headers; (None, ...) for what is a bug of ours."""
     headers: dict[str, str] = {}
     if isinstance(error, ModelValidationError):
         codes = {entry.code for entry in getattr(error, "error_list", [])}
@@ -88,8 +89,11 @@ def _problem_of(error: Exception, context: dict[str, Any]) -> tuple[dict[str, An
         error = exceptions.PermissionDenied()
     elif isinstance(error, (ProtectedError, RestrictedError)):
         rows = error.protected_objects if isinstance(error, ProtectedError) else error.restricted_objects
-        named = ", ".join(sorted(f"{row._meta.verbose_name} {row}" for row in rows)[:5])
+        named = _named(rows, getattr(context.get("request"), "user", None))
         return problem(409, "in_use", f"Still in use by: {named}. Remove or move these first."), headers
+    elif isinstance(error, OperationalError) and _is_contention(error):
+        headers["Retry-After"] = "1"
+        return problem(503, "try_again", "Others are writing the same just now: try again in a moment."), headers
     elif isinstance(error, IntegrityError):
         # The database found what full_clean() could not see: somebody else was faster. Its message names columns on
         # one engine and constraints on the other, so nobody parses it.
@@ -113,6 +117,24 @@ def _problem_of(error: Exception, context: dict[str, Any]) -> tuple[dict[str, An
         return problem(400, "invalid", detail, errors), headers
     detail, code = _text_and_code(error)
     return problem(error.status_code, code, detail), headers
+
+
+def _named(rows: Any, user: Any) -> str:
+    """Names of what holds an object, as far as the person may see it."""
+    visible = []
+    for row in rows:
+        manager = type(row)._default_manager
+        if user is None or manager.all().visible_to(user).filter(pk=row.pk).exists():
+            visible.append(f"{row._meta.verbose_name} {row}")
+        if len(visible) == 5:
+            break
+    return ", ".join(sorted(visible)) or "objects of others"
+
+
+def _is_contention(error: OperationalError) -> bool:
+    """A deadlock, or a lock waited for in vain: PostgreSQL's class 40 and 55P03, SQLite's "database is locked"."""
+    state = getattr(error.__cause__, "sqlstate", None) or ""
+    return state.startswith("40") or state == "55P03" or "database is locked" in str(error)
 
 
 def _text_and_code(error: exceptions.APIException) -> tuple[str, str]:

@@ -2,22 +2,36 @@
 
 from typing import Any
 
+import django_filters
+from django.db import models
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.exceptions import ValidationError
 from rest_framework.filters import OrderingFilter
 from rest_framework.request import Request
+
+from netmon.common.fields import EncryptedTextField, FoldedField, MACAddressField
 
 COMMON_PARAMETERS = {"limit", "offset", "ordering", "format", "cursor"}
 
 
 class StrictFilterBackend(DjangoFilterBackend):
     def filter_queryset(self, request: Request, queryset: Any, view: Any) -> Any:
-        filterset = self.get_filterset(request, queryset, view)
         known = COMMON_PARAMETERS | set(getattr(view, "query_parameters", ()))
-        if filterset is not None:
-            known |= set(filterset.filters)
+        filterset_class = self.get_filterset_class(view, queryset)
+        if filterset_class is not None:
+            known |= set(filterset_class.base_filters)
         refuse_unknown(request, known)
         return super().filter_queryset(request, queryset, view)
+
+    def get_filterset_kwargs(self, request: Request, queryset: Any, view: Any) -> Any:
+        kwargs = super().get_filterset_kwargs(request, queryset, view)
+        # The browsable API draws all of them; a list needs those that were asked.
+        renderer = getattr(request, "accepted_renderer", None)
+        if getattr(renderer, "format", "") != "api" and issubclass(
+            self.get_filterset_class(view, queryset) or object, FieldFilterSet
+        ):
+            kwargs["only"] = set(request.query_params)
+        return kwargs
 
 
 class StrictOrdering(OrderingFilter):
@@ -41,3 +55,89 @@ def refuse_unknown(request: Request, known: set[str]) -> None:
             )
         if any("\x00" in value for value in values):
             raise ValidationError({name: "Null characters are not allowed."}, code="null_characters")
+
+
+class NumberFilter(django_filters.NumberFilter):
+    """A foreign key by number: an unknown one gives an empty list, one that no key can be is refused."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"min_value": 0, "max_value": 2**63 - 1, "decimal_places": 0, **kwargs})
+
+
+class IntegerFilter(django_filters.NumberFilter):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        bounds = {"min_value": -(2**63), "max_value": 2**63 - 1, "decimal_places": 0}
+        super().__init__(*args, **{**bounds, **kwargs})
+
+
+TEXT = ["exact", "in", "contains", "icontains", "startswith"]
+NUMBER = ["exact", "in", "gt", "gte", "lt", "lte"]
+KEY = ["exact", "in"]
+CHOICE = ["exact", "in"]
+TIME = ["gt", "gte", "lt", "lte"]
+
+
+class FieldFilterSet(django_filters.FilterSet):
+    """A filter for every column: `name`, `name__in`, `name__contains`, `created_at__gte`, `site__isnull` ...
+
+    Columns that are derived, encrypted or JSON are left out; so is what `Meta.hidden` names, and what `Meta.shown`,
+    where it is given, does not.
+    """
+
+    class Meta:
+        hidden: tuple[str, ...] = ()
+        shown: tuple[str, ...] = ()
+        filter_overrides = {
+            models.ForeignKey: {"filter_class": NumberFilter},
+            models.OneToOneField: {"filter_class": NumberFilter},
+            models.ManyToManyField: {"filter_class": NumberFilter},
+            models.AutoField: {"filter_class": NumberFilter},
+            models.BigAutoField: {"filter_class": NumberFilter},
+            models.IntegerField: {"filter_class": IntegerFilter},
+            models.BigIntegerField: {"filter_class": IntegerFilter},
+            models.PositiveIntegerField: {"filter_class": IntegerFilter},
+            models.PositiveBigIntegerField: {"filter_class": IntegerFilter},
+            models.PositiveSmallIntegerField: {"filter_class": IntegerFilter},
+            models.FloatField: {"filter_class": django_filters.NumberFilter},
+            models.DateTimeField: {"filter_class": django_filters.IsoDateTimeFilter},
+            models.TextField: {"filter_class": django_filters.CharFilter},
+        }
+
+    def __init__(self, *args: Any, only: set[str] | None = None, **kwargs: Any) -> None:
+        """`only` names the filters wanted: copying a hundred for each request would cost more than its rows."""
+        if only is not None:
+            every: dict[str, Any] = getattr(type(self), "base_filters", {})
+            self.base_filters = {name: found for name, found in every.items() if name in only}
+        super().__init__(*args, **kwargs)
+
+    @classmethod
+    def get_fields(cls) -> Any:
+        model = cls._meta.model
+        if model is None:
+            return {}
+        names = [field.name for field in model._meta.concrete_fields if field.name not in cls.Meta.hidden]
+        names = [name for name in names if not cls.Meta.shown or name in cls.Meta.shown]
+        fields = {name: lookups(model._meta.get_field(name)) for name in names}
+        return {name: found for name, found in fields.items() if found}
+
+
+def lookups(field: "models.Field[Any, Any]") -> list[str]:
+    """The comparisons that a column's type allows."""
+    if isinstance(field, (EncryptedTextField, FoldedField, models.JSONField, models.UUIDField, models.BinaryField)):
+        return []
+    if field.name == "password" or field.name.endswith(("_hash", "_token")):  # comparing tells what is in it
+        return []
+    if isinstance(field, models.BooleanField):
+        return ["exact"]
+    nullable = ["isnull"] if field.null else []
+    if isinstance(field, models.ForeignKey):
+        return KEY + nullable
+    if isinstance(field, models.DateTimeField):
+        return TIME + nullable
+    if isinstance(field, (models.IntegerField, models.FloatField)):
+        return NUMBER + nullable
+    if isinstance(field, MACAddressField):
+        return ["exact"]
+    if field.choices:
+        return CHOICE
+    return TEXT + nullable

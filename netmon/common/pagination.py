@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from rest_framework.exceptions import ValidationError
-from rest_framework.pagination import LimitOffsetPagination
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.pagination import CursorPagination, LimitOffsetPagination
 from rest_framework.request import Request
 
 MAX_OFFSET = 10_000_000
@@ -19,6 +19,33 @@ class BoundedLimitOffset(LimitOffsetPagination):
         bounded_int(request, "limit", minimum=1, maximum=self.max_limit)
         bounded_int(request, "offset", minimum=0, maximum=MAX_OFFSET)
         return super().paginate_queryset(queryset, request, view)
+
+
+class NewestFirst(CursorPagination):
+    """Logs, newest first: `cursor` goes on where the last page ended, however much was added meanwhile."""
+
+    ordering = "-id"
+    page_size = 50
+    max_page_size = 500
+    page_size_query_param = "limit"
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
+        bounded_int(request, "limit", minimum=1, maximum=self.max_page_size)
+        try:
+            return super().paginate_queryset(queryset, request, view)
+        except (ValueError, OverflowError):
+            raise ValidationError(
+                {"cursor": "Not a cursor: take it from `next` or `previous`."}, code="invalid_parameter"
+            ) from None
+
+    def decode_cursor(self, request: Request) -> Any:
+        try:
+            cursor = super().decode_cursor(request)
+        except NotFound:
+            raise ValueError("cursor") from None
+        if cursor is not None and cursor.position is not None and not str(cursor.position).isdigit():
+            raise ValueError("cursor")
+        return cursor
 
 
 def bounded_int(request: Request, name: str, *, minimum: int, maximum: int, default: int | None = None) -> int | None:

@@ -40,6 +40,25 @@ class StrictSerializer(StrictMixin, serializers.Serializer[Any]):
     pass
 
 
+def asker(serializer: serializers.BaseSerializer[Any]) -> Any:
+    """The person who asks; None where there is no request."""
+    return getattr(serializer.context.get("request"), "user", None)
+
+
+class VisibleRelatedField(serializers.PrimaryKeyRelatedField):
+    """A reference to an object that the person may see: to anybody else it does not exist."""
+
+    def get_queryset(self) -> Any:
+        rows = super().get_queryset()
+        user = asker(self)  # type: ignore[arg-type]
+        return rows.visible_to(user) if rows is not None and user is not None and hasattr(rows, "visible_to") else rows
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, int) and not -(2**63) <= data < 2**63:  # no column holds it
+            self.fail("does_not_exist", pk_value=data)
+        return super().to_internal_value(data)
+
+
 class ValidatedModelSerializer(StrictMixin, serializers.ModelSerializer[Any]):
     """A model serializer that runs the model's own rules.
 
@@ -47,8 +66,12 @@ class ValidatedModelSerializer(StrictMixin, serializers.ModelSerializer[Any]):
     `full_clean()` runs on a copy of the instance, which stays clean when the input is refused.
     """
 
+    serializer_related_field = VisibleRelatedField
+
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         attrs = super().validate(attrs)
+        if self.instance is None:
+            self._default_tenant(attrs)
         model: type[models.Model] = self.Meta.model
         # refresh-free copy: assigning to it must not touch the row that the view holds
         instance = copy.copy(self.instance) if isinstance(self.instance, models.Model) else model()
@@ -65,6 +88,19 @@ class ValidatedModelSerializer(StrictMixin, serializers.ModelSerializer[Any]):
         except ModelValidationError as error:
             raise serializers.ValidationError(serializers.as_serializer_error(error)) from None
         return attrs
+
+    def _default_tenant(self, attrs: dict[str, Any]) -> None:
+        """What somebody bound to one tenant makes belongs to it."""
+        tenant_ids = getattr(asker(self), "tenant_ids", None)
+        field = self.fields.get("tenant")
+        if (
+            tenant_ids
+            and len(tenant_ids) == 1
+            and field is not None
+            and not field.read_only
+            and not attrs.get("tenant")
+        ):
+            attrs["tenant"] = field.get_queryset().first()  # type: ignore[attr-defined]
 
     def get_validators(self) -> list[Any]:
         # full_clean() has every unique rule, with our messages; DRF's own would report them first and differently.

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from netmon.jobs import services
+from netmon.jobs.filters import JobFilter
 from netmon.jobs.models import Job
 from netmon.jobs.serializers import JobSerializer
 
@@ -17,7 +18,7 @@ class JobViewSet(ReadOnlyModelViewSet[Job]):
     queryset = Job.objects.none()
     serializer_class = JobSerializer
     lookup_value_regex = r"\d{1,18}"
-    filterset_fields = ["kind", "status", "key"]
+    filterset_class = JobFilter
     ordering_fields = ["id", "created_at"]
 
     def get_queryset(self) -> Any:

@@ -14,3 +14,9 @@ class JobsConfig(AppConfig):
             every_seconds=60,
             description="Send jobs again that nobody took, close jobs whose worker is gone.",
         )
+        schedules.register(
+            "Forget old jobs",
+            "netmon.jobs.tasks.prune_jobs",
+            every_seconds=3600,
+            description="Drop jobs that ended more than NETMON_JOBS_DAYS ago.",
+        )

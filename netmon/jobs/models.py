@@ -1,5 +1,6 @@
 """The state of every run that a person started. Pages and API read this row, never a broker's result."""
 
+import uuid
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
@@ -8,10 +9,17 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from netmon.common.fields import EncryptedTextField
 from netmon.common.querysets import VisibleQuerySet
 
 
 class JobQuerySet(VisibleQuerySet):
+    def visible_to(self, user: Any) -> Self:
+        """Everybody sees what they started; who is bound to tenants, only that: others' jobs name others' devices."""
+        if not getattr(user, "is_authenticated", False) or not user.is_active:
+            return self.none()
+        return self.filter(requested_by=user) if user.tenant_ids else self.all()
+
     def active(self) -> Self:
         return self.filter(status__in=Job.ACTIVE)
 
@@ -31,6 +39,8 @@ class Job(models.Model):
     key = models.CharField(max_length=255, help_text="One job of a kind and key is active at a time.")
     task = models.CharField(max_length=128, help_text="The task that does it, called with this job's id.")
     arguments = models.JSONField(default=dict, blank=True)
+    secret_ref = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    payload = EncryptedTextField(blank=True, help_text="What the job works on; may hold secrets, dropped at its end.")
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.QUEUED)
     progress_done = models.PositiveIntegerField(default=0)
     progress_total = models.PositiveIntegerField(default=0)

@@ -2,9 +2,11 @@
 delivery of a message, a late worker and the reconciler cannot overwrite each other."""
 
 import time
-from datetime import timedelta
+import uuid
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -13,12 +15,37 @@ from netmon.jobs.models import Job
 
 RESEND_AFTER = timedelta(seconds=15)
 MAX_SENDS = 5
+PROGRESS_SECONDS = 0.5
+
+
+class Cancelled(Exception):
+    """Somebody asked a running job to stop; `done` says how far it came."""
+
+    def __init__(self, done: int) -> None:
+        super().__init__(done)
+        self.done = done
+
+
+def unique_key() -> str:
+    """A key for a job that need not wait for others of its kind."""
+    return uuid.uuid4().hex
 
 
 def start(
-    *, kind: str, key: str, task: str, user: Any, deadline_seconds: float, arguments: dict[str, Any] | None = None
+    *,
+    kind: str,
+    key: str,
+    task: str,
+    user: Any,
+    deadline_seconds: float,
+    arguments: dict[str, Any] | None = None,
+    payload: str = "",
+    total: int = 0,
 ) -> tuple[Job, bool]:
-    """Queue a job, or join the active one of the same kind and key. Returns (job, created)."""
+    """Queue a job, or join the active one of the same kind and key. Returns (job, created).
+
+    `payload` is kept encrypted until the job ends: what may hold secrets goes there, not into `arguments`.
+    """
     for _ in range(3):
         if active := Job.objects.filter(kind=kind, key=key, status__in=Job.ACTIVE).first():
             return active, False
@@ -29,6 +56,8 @@ def start(
                     key=key,
                     task=task,
                     arguments=arguments or {},
+                    payload=payload,
+                    progress_total=total,
                     requested_by=user,
                     deadline_at=timezone.now() + timedelta(seconds=deadline_seconds),
                     sends=1,
@@ -52,17 +81,35 @@ def claim(job_id: int) -> Job | None:
 def finish(job: Job, *, result: Any = None, error_code: str = "", error_detail: str = "") -> bool:
     """End a running job; False when it was ended meanwhile."""
     status = Job.Status.FAILED if error_code else Job.Status.SUCCEEDED
-    return bool(
-        Job.objects.filter(pk=job.pk, status=Job.Status.RUNNING).update(
-            status=status, result=result, error_code=error_code, error_detail=error_detail, finished_at=timezone.now()
-        )
-    )
+    return _end(job, status=status, result=result, error_code=error_code, error_detail=error_detail)
+
+
+def finish_cancelled(job: Job, *, result: Any = None) -> bool:
+    """End a running job that was asked to stop."""
+    return _end(job, status=Job.Status.CANCELLED, result=result)
+
+
+def _end(job: Job, **values: Any) -> bool:
+    rows = Job.objects.filter(pk=job.pk, status=Job.Status.RUNNING)
+    return bool(rows.update(finished_at=timezone.now(), payload="", **values))
+
+
+def progress(job: Job, done: int, total: int | None = None) -> None:
+    """Say how far a running job is, at most twice a second. Raises Cancelled when it was asked to stop or has ended."""
+    now = time.monotonic()
+    if total is None and now - getattr(job, "said_at", 0.0) < PROGRESS_SECONDS and done < job.progress_total:
+        return
+    job.said_at = now  # type: ignore[attr-defined]
+    job.progress_total = max(total if total is not None else job.progress_total, done)
+    rows = Job.objects.filter(pk=job.pk, status=Job.Status.RUNNING, cancel_requested=False)
+    if not rows.update(progress_done=done, progress_total=job.progress_total):
+        raise Cancelled(done)
 
 
 def cancel(job: Job) -> Job:
     """A queued job ends at once; a running one is asked to stop and ends when its worker looks."""
     ended = Job.objects.filter(pk=job.pk, status=Job.Status.QUEUED).update(
-        status=Job.Status.CANCELLED, cancel_requested=True, finished_at=timezone.now()
+        status=Job.Status.CANCELLED, cancel_requested=True, finished_at=timezone.now(), payload=""
     )
     if not ended:
         Job.objects.filter(pk=job.pk, status=Job.Status.RUNNING).update(cancel_requested=True)
@@ -89,6 +136,7 @@ def reconcile() -> dict[str, int]:
         error_code="worker_lost",
         error_detail="No worker ended this job before its deadline.",
         finished_at=now,
+        payload="",
     )
     resent = 0
     for job in Job.objects.filter(status=Job.Status.QUEUED, created_at__lte=now - RESEND_AFTER, sends__lt=MAX_SENDS):
@@ -96,3 +144,10 @@ def reconcile() -> dict[str, int]:
             send_after_commit(job.task, job.pk, expires=job.seconds_left(now))
             resent += 1
     return {"lost": lost, "resent": resent}
+
+
+def prune(now: datetime | None = None) -> int:
+    """Drop jobs that ended more than NETMON_JOBS_DAYS ago. Returns how many went."""
+    limit = (now or timezone.now()) - timedelta(days=settings.JOBS_DAYS)
+    count, _ = Job.objects.exclude(status__in=Job.ACTIVE).filter(finished_at__lt=limit).delete()
+    return count

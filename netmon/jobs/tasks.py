@@ -6,3 +6,8 @@ from netmon.jobs import services
 @shared_task
 def reconcile_jobs() -> None:
     services.reconcile()
+
+
+@shared_task
+def prune_jobs() -> None:
+    services.prune()

@@ -1,5 +1,5 @@
 "use strict";
-// The search palette: a combobox (WAI-ARIA 1.2) over the device search of the API and the entries of the navigation.
+// The search palette: a combobox (WAI-ARIA 1.2) over the search of the API and the entries of the navigation.
 (() => {
   const dialog = document.getElementById("palette");
   if (!dialog) return;
@@ -7,7 +7,7 @@
   const input = dialog.querySelector("input");
   const list = dialog.querySelector("[role=listbox]");
   const hint = dialog.querySelector(".hint");
-  const KINDS = { router: "router", switch: "switch-horizontal", firewall: "wall", server: "server-2", computer: "device-desktop", camera: "camera", vm: "server" };
+  const KINDS = { router: "router", switch: "switch-horizontal", firewall: "wall", server: "server-2", computer: "device-desktop", camera: "camera", vm: "server", address: "world", interface: "plug", site: "map-2", prefix: "topology-star-3" };
   const places = [...document.querySelectorAll(".side li a, .menu a")].map((link) => ({
     title: link.dataset.title ?? link.textContent.trim(), url: link.href, icon: link.dataset.icon ?? "chevron-right",
   }));
@@ -30,11 +30,14 @@
     return el("div", { role: "group", "aria-labelledby": id }, el("div", { className: "h", id, role: "presentation" }, title), ...rows);
   }
 
-  function show(devices, text, message) {
+  // Only addresses of this site: never a script.
+  const safe = (url) => (String(url).startsWith("/") && !String(url).startsWith("//") ? String(url) : "/");
+
+  function show(groups, text, message) {
     options = [];
     const wanted = text.toLowerCase();
     const matching = places.filter((place) => place.title.toLowerCase().includes(wanted)).slice(0, 8);
-    list.replaceChildren(...[group("Devices", devices), group("Go to", matching)].filter(Boolean));
+    list.replaceChildren(...[...groups.map(([title, entries]) => group(title, entries)), group("Go to", matching)].filter(Boolean));
     hint.textContent = message ?? (options.length ? "" : "Nothing found.");
     hint.hidden = !hint.textContent;
     list.hidden = !options.length;
@@ -62,14 +65,13 @@
     if (!text) return show([], "");
     request = new AbortController();
     try {
-      const address = `${dialog.dataset.url}?q=${encodeURIComponent(text)}&limit=8`;
+      const address = `${dialog.dataset.url}?q=${encodeURIComponent(text.slice(0, 100))}`;
       const answer = await fetch(address, { signal: request.signal, headers: { Accept: "application/json" }, credentials: "same-origin" });
       if (!answer.ok) return show([], text, "The search does not answer at present.");
-      const found = (await answer.json()).results ?? [];
-      return show(found.map((device) => ({
-        title: String(device.name), extra: String(device.ip ?? device.primary_ip ?? ""),
-        url: `/devices/${Number(device.id)}/`, icon: KINDS[device.kind] ?? "plug",
-      })), text);
+      const found = (await answer.json()).groups ?? [];
+      return show(found.map((entry) => [String(entry.label), entry.results.map((row) => ({
+        title: String(row.title), extra: String(row.extra), url: safe(row.url), icon: KINDS[row.kind] ?? "plug",
+      }))]), text);
     } catch (error) {
       return error.name === "AbortError" ? undefined : show([], text, "The search does not answer at present.");
     }

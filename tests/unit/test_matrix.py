@@ -22,10 +22,11 @@ OPEN = {
     "api/v1/auth/token/verify/",
 }
 # Rank that reading and writing need, where it is not viewer and operator: 1 viewer, 2 operator, 3 admin.
-READ = {"api/v1/credentials/": 2, "api/v1/ssh-keys/": 2}
+READ = {"api/v1/credentials/": 2, "api/v1/ssh-keys/": 2, "api/v1/audit-events/": 3}
 WRITE = {
     "api/v1/credentials/": 3,
     "api/v1/ssh-keys/": 3,
+    "api/v1/audit-events/": 3,
     "api/v1/auth/me/": 1,
     "api/v1/auth/logout/": 1,
 }
@@ -63,7 +64,8 @@ def ids(cast: people.Cast, _clean_cache: None) -> dict[str, int]:
     computer = factories.make_flat(kind="computer")
     endpoint = router.endpoints.get(protocol="snmp")
     interface = router.interfaces.get()
-    from inventory.models import Prefix
+    from inventory.models import Prefix, Tag
+    from netmon.audit import services as audit
     from netmon.jobs import services as jobs
 
     job, _ = jobs.start(kind="test", key="1", task="netmon.jobs.tasks.reconcile_jobs", user=None, deadline_seconds=60)
@@ -83,6 +85,8 @@ def ids(cast: people.Cast, _clean_cache: None) -> dict[str, int]:
         "checks": endpoint.checks.first().pk,
         "series": factories.make_series(router).pk,
         "jobs": job.pk,
+        "tags": Tag.objects.create(name="Core", slug="core").pk,
+        "audit-events": audit.record("create", router).pk,  # type: ignore[union-attr]
     }
 
 

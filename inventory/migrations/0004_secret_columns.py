@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('inventory', '0002_tenant_members'),
+        ('inventory', '0003_tags'),
     ]
 
     operations = [
@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
             field=models.CharField(blank=True, default='', editable=False, help_text='ed25519, rsa or ecdsa.', max_length=16),
             preserve_default=False,
         ),
-        # Unique only once every row has its own (0005): a default is one value for all rows.
+        # Unique only once every row has its own (the last of these three): a default is one value for all rows.
         migrations.AddField(
             model_name='credential',
             name='secret_ref',

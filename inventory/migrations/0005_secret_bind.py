@@ -46,7 +46,8 @@ def bind(apps, schema_editor):
     if lost:
         print(
             f"\nThese secrets do not decrypt and stay as they are: {', '.join(lost)}.\n"
-            "Enter them anew; or bring back their key and run `manage.py migrate inventory 0003` and `migrate` again.",
+            "Enter them anew; or bring back their key and run "
+            f"`manage.py migrate inventory {Migration.dependencies[0][1]}` and `manage.py migrate`.",
             file=sys.stderr,
         )
 
@@ -71,7 +72,7 @@ def unbind(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('inventory', '0003_secret_columns'),
+        ('inventory', '0004_secret_columns'),
     ]
 
     operations = [

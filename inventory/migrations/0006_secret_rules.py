@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('inventory', '0004_secret_bind'),
+        ('inventory', '0005_secret_bind'),
     ]
 
     operations = [

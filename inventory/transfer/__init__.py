@@ -1,0 +1,1 @@
+"""Devices in and out as files: CSV for people and their spreadsheets, JSON for programs."""
