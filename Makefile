@@ -7,7 +7,7 @@ PYTHON_IN_VENV = .venv/bin/python
 export PYTHONDONTWRITEBYTECODE = 1
 
 .PHONY: help run demo test test-embedded test-production unit integration browser check lint types contracts \
-        migrations schema vendor lock format bench-timeseries bench-inventory clean
+        migrations schema vendor lock format bench-timeseries bench-secrets bench-inventory clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -92,6 +92,10 @@ format: ## lint's repairs
 bench-timeseries: ## the sample store against its targets
 	@sh .ci/environment test
 	NETMON_VAR_DIR=.venv/bench $(PYTHON_IN_VENV) bench/timeseries.py
+
+bench-secrets: ## what stored secrets cost, and 10,000 of them rotated while they are read
+	@sh .ci/environment test
+	NETMON_VAR_DIR=.venv/bench $(PYTHON_IN_VENV) bench/stored_secrets.py
 
 bench-inventory: ## lists, search and import of 10,000 devices against their targets
 	@sh .ci/environment test

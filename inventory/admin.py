@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from inventory import followers, services
+from inventory import followers, keys, services
 from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Prefix, Site, Tenant
 
 
@@ -110,21 +110,37 @@ class IPAddressAdmin(admin.ModelAdmin):
     autocomplete_fields = ["interface", "tenant"]
 
 
+class UnshownTextarea(forms.Textarea):
+    """A text to be sent that no page gives back, not even when the form was refused."""
+
+    def format_value(self, value: Any) -> str:
+        return ""
+
+
 class CredentialForm(forms.ModelForm):
     """Secrets can be set, never read: an empty field keeps what is there."""
 
+    private_key = forms.CharField(
+        required=False,
+        max_length=keys.MAX_BYTES,
+        strip=False,
+        widget=UnshownTextarea(attrs={"rows": 6, "cols": 80, "autocomplete": "off", "spellcheck": "false"}),
+        help_text="Of an SSH key, in place of the secret; its passphrase, if it has one, goes into the last secret.",
+    )
     secret = forms.CharField(required=False, widget=forms.PasswordInput(render_value=False), strip=False)
     priv_secret = forms.CharField(required=False, widget=forms.PasswordInput(render_value=False), strip=False)
 
     class Meta:
         model = Credential
         fields = [
-            "name", "kind", "username", "secret", "auth_protocol", "priv_protocol", "priv_secret", "public_key",
-            "device",
+            "name", "kind", "username", "secret", "private_key", "auth_protocol", "priv_protocol", "priv_secret",
+            "comment", "device",
         ]  # fmt: skip
 
     def clean(self) -> Any:
         data = super().clean() or {}
+        if data.get("kind") == Credential.Kind.SSH_KEY and data.get("private_key"):
+            data["secret"] = data["private_key"]
         for name in ("secret", "priv_secret"):
             if data.get(name):
                 self.instance.secret_changed_at = timezone.now()
@@ -136,10 +152,15 @@ class CredentialForm(forms.ModelForm):
 @admin.register(Credential)
 class CredentialAdmin(admin.ModelAdmin):
     form = CredentialForm
-    list_display = ["name", "kind", "username", "secret_is_set", "secret_changed_at", "device"]
+    list_display = [
+        "name", "kind", "username", "secret_is_set", "key_type", "key_bits", "fingerprint", "secret_changed_at",
+        "device",
+    ]  # fmt: skip
+    # Plain text in the page, to be marked and copied.
+    readonly_fields = ["key_type", "key_bits", "fingerprint", "public_key"]
     list_filter = ["kind"]
     list_select_related = ["device"]
-    search_fields = ["name", "username"]
+    search_fields = ["name", "username", "fingerprint"]
     autocomplete_fields = ["device"]
 
     @admin.display(boolean=True, description="secret set")

@@ -92,6 +92,15 @@ class CredentialFilter(FieldFilterSet):
         model = Credential
 
 
+class SSHKeyFilter(FieldFilterSet):
+    type = django_filters.CharFilter(field_name="key_type")
+    bits = NumberFilter(field_name="key_bits")
+
+    class Meta(FieldFilterSet.Meta):
+        model = Credential
+        shown = ("name", "username", "fingerprint", "comment", "secret_changed_at", "created_at", "updated_at")
+
+
 class EndpointFilter(FieldFilterSet):
     credential = NumberFilter(method="by_credential", help_text="For operators and admins.")
 

@@ -1,5 +1,6 @@
 """The source of truth: what exists, where, under which address, and how to get in."""
 
+import uuid
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
@@ -11,9 +12,10 @@ from django.db.models import F, Q
 from inventory.querysets import DeviceQuerySet
 from netmon.common.addresses import address_key, parse_address, parse_prefix, prefix_range
 from netmon.common.constraints import unique
-from netmon.common.fields import EncryptedTextField, FoldedField, MACAddressField, Undecryptable
+from netmon.common.fields import EncryptedTextField, FoldedField, MACAddressField
 from netmon.common.models import TimeStamped
 from netmon.common.querysets import VisibleQuerySet
+from netmon.common.secrets import Undecryptable, open_secret
 
 NO_NUL = [ProhibitNullCharactersValidator()]
 
@@ -420,8 +422,14 @@ class Credential(TimeStamped):
         related_name="own_credentials",
         help_text="Set when the credential was made with this device and goes with it.",
     )
-    public_key = models.TextField(blank=True)
+    secret_ref = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    public_key = models.TextField(blank=True, help_text="Of an SSH key, made from the private key.")
     fingerprint = models.CharField(max_length=100, blank=True)
+    key_type = models.CharField(max_length=16, blank=True, editable=False, help_text="ed25519, rsa or ecdsa.")
+    key_bits = models.PositiveIntegerField(null=True, blank=True, editable=False)
+    comment = models.CharField(
+        max_length=255, blank=True, validators=NO_NUL, help_text="Of an SSH key, at the end of its public line."
+    )
     secret_changed_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects: ClassVar[models.Manager["Credential"]] = models.Manager.from_queryset(VisibleQuerySet)()
@@ -439,6 +447,13 @@ class Credential(TimeStamped):
                 condition=~Q(kind="ssh_key") | ~Q(public_key=""),
                 violation_error_message="An SSH key needs its public key.",
             ),
+            models.UniqueConstraint(
+                name="credential_fingerprint",
+                fields=["fingerprint"],
+                condition=Q(kind="ssh_key") & ~Q(fingerprint=""),
+                violation_error_code="unique",
+                violation_error_message="This SSH key is in netmon already.",
+            ),
             models.CheckConstraint(
                 name="credential_priv_needs_auth",
                 condition=Q(priv_protocol="") | ~Q(auth_protocol=""),
@@ -450,30 +465,41 @@ class Credential(TimeStamped):
         return self.name
 
     def clean(self) -> None:
-        errors: dict[str, str] = {}
-        for name in ("secret", "priv_secret"):
-            if "\x00" in (getattr(self, name) or ""):
-                errors[name] = "Null characters are not allowed."
+        texts = {name: self._readable(name) for name in ("secret", "priv_secret")}
+        errors = {name: "Null characters are not allowed." for name, text in texts.items() if text and "\x00" in text}
         if self.kind == self.Kind.SNMP_COMMUNITY:
-            if not 1 <= len(self.secret or "") <= 255:
+            if not 1 <= len(texts["secret"] or "") <= 255:
                 errors["secret"] = "A community has 1 to 255 characters."  # noqa: S105
         elif self.kind == self.Kind.SNMP_USM:
-            errors |= self._usm_errors()
+            errors |= self._usm_errors(texts)
         elif not self.secret:
             errors["secret"] = "This kind of credential needs a secret."  # noqa: S105
         # Nobody can say what is wrong with a text that does not decrypt; the row must still be editable.
-        errors = {name: text for name, text in errors.items() if not isinstance(getattr(self, name), Undecryptable)}
+        errors = {name: text for name, text in errors.items() if texts.get(name, "") is not None}
         if errors:
             raise ValidationError(errors)
+        from inventory import ssh_keys
 
-    def _usm_errors(self) -> dict[str, str]:
+        if self.kind == self.Kind.SSH_KEY:
+            ssh_keys.complete(self)
+        elif self.fingerprint:
+            ssh_keys.forget(self)
+
+    def _readable(self, name: str) -> str | None:
+        """The text of a secret; None when it does not decrypt."""
+        try:
+            return open_secret(self, name)
+        except Undecryptable:
+            return None
+
+    def _usm_errors(self, texts: dict[str, str | None]) -> dict[str, str]:
         errors = {}
         if not 1 <= len(self.username) <= 32:
             errors["username"] = "An SNMP v3 user name has 1 to 32 characters (RFC 3414)."
         # RFC 3414 section 11.2: passphrases shorter than 8 characters are refused by agents.
-        if self.auth_protocol and len(self.secret or "") < 8:
+        if self.auth_protocol and len(texts["secret"] or "") < 8:
             errors["secret"] = "An SNMP v3 authentication passphrase has 8 characters or more."  # noqa: S105
-        if self.priv_protocol and len(self.priv_secret or "") < 8:
+        if self.priv_protocol and len(texts["priv_secret"] or "") < 8:
             errors["priv_secret"] = "An SNMP v3 privacy passphrase has 8 characters or more."  # noqa: S105
         if self.priv_protocol and not self.auth_protocol:
             errors["auth_protocol"] = "Privacy needs an authentication protocol."

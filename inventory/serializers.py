@@ -6,7 +6,7 @@ from django.utils.text import slugify
 from rest_framework import serializers
 from rest_framework.fields import empty
 
-from inventory import flat, representation, services
+from inventory import flat, representation, services, ssh_keys
 from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Prefix, Site, Tag, Tenant
 from netmon.common.addresses import check_contactable, parse_address
 from netmon.common.permissions import has_role
@@ -148,9 +148,17 @@ class CredentialSerializer(ValidatedModelSerializer):
         model = Credential
         fields = [
             "id", "name", "kind", "username", "secret", "secret_set", "auth_protocol", "priv_protocol", "priv_secret",
-            "priv_secret_set", "public_key", "fingerprint", "device", "secret_changed_at", "created_at", "updated_at",
+            "priv_secret_set", "public_key", "fingerprint", "comment", "device", "secret_changed_at",
+            "created_at", "updated_at",
         ]  # fmt: skip
         read_only_fields = ["fingerprint", "secret_changed_at", "device"]
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        try:
+            attrs = ssh_keys.completed(attrs, self.instance)
+        except ModelValidationError as error:
+            raise serializers.ValidationError(serializers.as_serializer_error(error)) from None
+        return super().validate(attrs)
 
     def get_secret_set(self, credential: Credential) -> bool:
         return bool(credential.secret)

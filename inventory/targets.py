@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from inventory.models import Credential, ManagementEndpoint
 from netmon.common.addresses import parse_address, refuse_reason
 from netmon.common.errors import NoCredential, NoEndpoint
-from netmon.common.fields import Undecryptable
+from netmon.common.secrets import open_secret
 from netmon.drivers.targets import IcmpTarget, Secret, SnmpTarget, check_options
 
 Target = IcmpTarget | SnmpTarget
@@ -104,7 +104,4 @@ def _snmp_target(endpoint: ManagementEndpoint, address: str) -> SnmpTarget:
 
 
 def _open(credential: Credential, field: str) -> Secret:
-    text = getattr(credential, field)
-    if isinstance(text, Undecryptable):
-        raise NoCredential(f"The {field} of {credential} does not decrypt: enter it anew or bring back the key.")
-    return Secret(text)
+    return Secret(open_secret(credential, field))

@@ -9,6 +9,7 @@ from rest_framework.routers import DefaultRouter
 from rest_framework.views import APIView
 
 import inventory.api
+import inventory.api_keys
 import monitoring.api
 import netmon.accounts.api as accounts
 import netmon.audit.api
@@ -41,6 +42,7 @@ router.register("interfaces", inventory.api.InterfaceViewSet, "interface")
 router.register("ip-addresses", inventory.api.IPAddressViewSet, "ip-address")
 router.register("tags", inventory.api.TagViewSet, "tag")
 router.register("credentials", inventory.api.CredentialViewSet, "credential")
+router.register("ssh-keys", inventory.api_keys.SSHKeyViewSet, "ssh-key")
 router.register("endpoints", inventory.api.EndpointViewSet, "endpoint")
 router.register("devices", DeviceViewSet, "device")
 router.register("routers", RouterViewSet, "router")

@@ -5,6 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
+from netmon.common import secrets
+
 
 @register(Tags.security)
 def encryption_key(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
@@ -63,3 +65,13 @@ def endless_redirect(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         return []
     hint = "Set NETMON_BEHIND_PROXY=1: netmon speaks HTTP and redirects all that no proxy declares to be HTTPS."
     return [Warning("HTTPS without a proxy: every page redirects to itself.", hint=hint, id="netmon.W002")]
+
+
+@register(Tags.models)
+def bound_secrets(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    hint = "Add secret_ref = UUIDField(default=uuid.uuid4, unique=True, editable=False): secrets are bound to it."
+    return [
+        Error(f"{model._meta.label} has an encrypted column but no unique secret_ref.", hint=hint, id="netmon.E005")
+        for model in secrets.models_with_secrets()
+        if not secrets.has_bound_ref(model)
+    ]

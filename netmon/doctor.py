@@ -10,20 +10,18 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from cryptography.fernet import Fernet, InvalidToken
+from django.apps import apps
 from django.conf import settings
 from django.core import checks
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models import F, TextField
-from django.db.models.functions import Cast
 from django.utils import timezone
 
-from inventory.models import Credential
 from monitoring.services import health
+from netmon import rotation
 from netmon.accounts.models import ApiKey, Totp, User
 from netmon.accounts.services.keys import pepper_id
-from netmon.common.fields import Undecryptable, fernet
+from netmon.accounts.services.totp import TotpUnreadable, clear_secret
 from netmon.drivers.icmp import RECEIVE_BUFFER
 
 OK, WARN, FAIL = "ok", "warn", "fail"
@@ -130,33 +128,28 @@ def background() -> Findings:
 
 
 def encryption() -> Findings:
-    broken: list[str] = []
-    older = total = 0
-    first = Fernet(settings.FERNET_KEYS[0])
-    rows = Credential.objects.annotate(
-        stored=Cast(F("secret"), TextField()), stored_priv=Cast(F("priv_secret"), TextField())
-    ).values_list("name", "stored", "stored_priv")
-    for name, *stored in rows.iterator():
-        for text in filter(None, stored):
-            total += 1
-            try:
-                fernet().decrypt(text.encode())
-            except InvalidToken:
-                broken.append(name)
-                continue
-            try:
-                first.decrypt(text.encode())
-            except InvalidToken:
-                older += 1
-    if broken:
-        names = ", ".join(dict.fromkeys(broken[:5]))
+    report = rotation.survey()
+    older = sum(one.waiting for one in report.models)
+    lost = sum(len(names) for one in report.models for names in one.undecryptable.values())
+    total = older + lost + sum(one.current for one in report.models)
+    if lost:
+        names = ", ".join(_named(report)[:5])
         remedy = "put the key back that they were written with (NETMON_FERNET_KEYS), or enter the secrets anew"
-        yield Finding(FAIL, "secrets", f"{len(broken)} of {total} secrets do not decrypt: {names}", remedy)
-    elif older:
-        remedy = "keep that key in NETMON_FERNET_KEYS until they have been saved again"
+        yield Finding(FAIL, "secrets", f"{lost} of {total} secrets do not decrypt: {names}", remedy)
+    if older:
+        remedy = "manage.py rotate_secrets, and keep the older key in NETMON_FERNET_KEYS until it says otherwise"
         yield Finding(WARN, "secrets", f"{older} of {total} secrets are encrypted with an older key", remedy)
-    else:
+    if not lost and not older:
         yield Finding(OK, "secrets", f"{total} secrets decrypt")
+
+
+def _named(report: rotation.Report) -> list[str]:
+    """The rows with secrets that do not decrypt, by what people call them."""
+    names = []
+    for one in report.models:
+        rows = apps.get_model(one.model)._base_manager.in_bulk(list(one.undecryptable)[:5])
+        names += [f"{row._meta.verbose_name} {row}" for row in rows.values()]
+    return names
 
 
 def icmp() -> Findings:
@@ -241,12 +234,19 @@ def api_keys() -> Findings:
 
 
 def second_factors() -> Findings:
-    lost = [row.user.username for row in Totp.objects.select_related("user") if isinstance(row.secret, Undecryptable)]
+    lost = [row.user.username for row in Totp.objects.select_related("user") if not _opens(row)]
     if lost:
         remedy = "put the key back (NETMON_FERNET_KEYS), or take them away: users/{id}/reset-totp/"
         yield Finding(FAIL, "factors", f"{len(lost)} second factors do not decrypt: {', '.join(lost[:5])}", remedy)
     else:
         yield Finding(OK, "factors", f"{Totp.objects.filter(confirmed_at__isnull=False).count()} second factors in use")
+
+
+def _opens(row: Totp) -> bool:
+    try:
+        return bool(clear_secret(row))
+    except TotpUnreadable:
+        return False
 
 
 def configuration() -> Findings:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from inventory import ssh_keys
 from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Site, Tenant
 from inventory.services import create_device
 from monitoring.models import Check, DeviceState, Outage, Series
@@ -51,6 +52,10 @@ def make_address(interface: Interface | None = None, **over: Any) -> IPAddress:
 def make_credential(**over: Any) -> Credential:
     values = {"name": f"credential {next(_numbers)}", "kind": "snmp_community", "secret": "public", **over}
     return Credential.objects.create(**values)
+
+
+def make_ssh_key(**over: Any) -> Credential:
+    return ssh_keys.generate_key(**{"name": f"key {next(_numbers)}", "type": "ed25519", **over})
 
 
 def make_endpoint(device: Device, **over: Any) -> ManagementEndpoint:

@@ -2,15 +2,15 @@
 
 import re
 import unicodedata
-from functools import lru_cache
 from typing import Any
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 
-EXPORTED = "netmon-encrypted:"  # marks a secret in an export of dumpdata, for loaddata
+from netmon.common.secrets import EncryptedTextField
+
+__all__ = ["Counter64Field", "EncryptedTextField", "FoldedField", "MACAddressField", "fold", "normalise_mac"]
+
 MAC = re.compile(r"[0-9a-f]{12}")
 MAC_SEPARATORS = re.compile(r"[:\-.\s]")
 
@@ -98,72 +98,3 @@ class Counter64Field(models.BigIntegerField):
     @property
     def validators(self) -> list[Any]:  # the column's signed range is not the field's
         return []
-
-
-@lru_cache(maxsize=4)
-def _fernet(keys: tuple[str, ...]) -> MultiFernet:
-    return MultiFernet([Fernet(key) for key in keys])
-
-
-def fernet() -> MultiFernet:
-    """The keys in force: the first encrypts, every one decrypts."""
-    return _fernet(tuple(settings.FERNET_KEYS))
-
-
-class Undecryptable(str):
-    """A stored secret whose key is missing: an empty text that is true, for something is set, and keeps its ciphertext.
-
-    One such row must not break a list of many; it is refused where the secret is needed.
-    """
-
-    ciphertext: str
-
-    def __new__(cls, ciphertext: str) -> "Undecryptable":
-        text = super().__new__(cls, "")
-        text.ciphertext = ciphertext
-        return text
-
-    def __bool__(self) -> bool:
-        return True
-
-
-class EncryptedTextField(models.TextField):
-    """Text that is encrypted in the database (Fernet: AES-128-CBC and HMAC-SHA256), clear on the instance.
-
-    An empty value stays empty, so that "is a secret set" can be asked without a key. What does not decrypt is an
-    `Undecryptable` on the instance and is saved as it was.
-    """
-
-    def from_db_value(self, value: str | None, expression: Any, connection: Any) -> str | None:
-        if not value:
-            return value
-        try:
-            return fernet().decrypt(value.encode()).decode()
-        except InvalidToken:
-            return Undecryptable(value)
-
-    def get_prep_value(self, value: Any) -> Any:
-        value = super().get_prep_value(value)
-        if isinstance(value, Undecryptable):
-            return value.ciphertext
-        return fernet().encrypt(value.encode()).decode() if value else value
-
-    def value_to_string(self, obj: models.Model) -> str:
-        """For dumpdata: an export must not hold the clear text either."""
-        value = self.value_from_object(obj)
-        return EXPORTED + self.get_prep_value(value) if value else ""
-
-    def clean(self, value: Any, model_instance: models.Model | None) -> Any:
-        if isinstance(value, str) and value.startswith(EXPORTED):  # else it would be stored as it is, in clear
-            raise ValidationError(f"A secret cannot begin with {EXPORTED}", code="invalid_secret")
-        return super().clean(value, model_instance)
-
-    def to_python(self, value: Any) -> Any:
-        value = super().to_python(value)
-        if isinstance(value, str) and value.startswith(EXPORTED):
-            return self.from_db_value(value.removeprefix(EXPORTED), None, None)
-        return value
-
-    def get_lookup(self, lookup_name: str) -> Any:
-        # Equal secrets have different ciphertexts: any comparison would silently find nothing.
-        return super().get_lookup(lookup_name) if lookup_name in ("isnull", "exact_empty") else None

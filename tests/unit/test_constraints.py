@@ -9,9 +9,11 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
+from inventory import keys
 from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Prefix, Site, Tenant
 from monitoring.models import Check, DeviceFact, DeviceState, Outage, Series
 from netmon.accounts.models import ApiKey, Invite, LoginThrottle, RecoveryCode, RevokedFamily, Totp, User
+from netmon.common.secrets import open_secret
 from netmon.jobs.models import Job
 from tests import factories as make
 from tests.people import make_person
@@ -41,6 +43,11 @@ def api_key(**values: Any) -> ApiKey:
 
 def invite(**values: Any) -> Invite:
     return Invite(**{"token_hash": "0" * 64, "expires_at": timezone.now() + timedelta(days=1), **values})
+
+
+def ssh_key(name: str, pair: keys.KeyPair) -> Credential:
+    columns = {"secret": pair.private, "public_key": pair.public_key, "fingerprint": pair.fingerprint}
+    return Credential(name=name, kind="ssh_key", **columns)
 
 
 def outage(**values: Any) -> Outage:
@@ -111,6 +118,9 @@ TWINS: dict[str, Rows] = {
     "invite token": lambda: (invite(), invite()),
     "totp user": lambda: (lambda u: (Totp(user=u, secret="s"), Totp(user=u, secret="t")))(make_person("u", "viewer")),
     "user username": lambda: (User(username="a", password="x"), User(username="a", password="x")),
+    "credential_fingerprint": lambda: (lambda pair: (ssh_key("one", pair), ssh_key("two", pair)))(
+        keys.generate(type="ed25519")
+    ),
     "credential name": lambda: (
         Credential(name="c", kind="snmp_community", secret="s"),
         Credential(name="c", kind="snmp_community", secret="t"),
@@ -245,8 +255,8 @@ def test_a_secret_is_ciphertext_in_the_database_and_found_by_no_lookup() -> None
     with connection.cursor() as cursor:
         cursor.execute("SELECT secret FROM inventory_credential")
         stored = str(cursor.fetchone()[0])
-    assert "plain-text-secret" not in stored and stored.startswith("gAAAA")
-    assert Credential.objects.get(name="c").secret == "plain-text-secret"
+    assert "plain-text-secret" not in stored and stored.startswith("v1:")
+    assert open_secret(Credential.objects.get(name="c"), "secret") == "plain-text-secret"
     with pytest.raises(FieldError):
         Credential.objects.filter(secret="plain-text-secret").exists()
 

@@ -66,6 +66,7 @@ class World:
             "ip-addresses": device.primary_ip,
             "endpoints": endpoint,
             "credentials": endpoint.credential,
+            "ssh-keys": factories.make_ssh_key(name=f"{word} key"),
             "checks": endpoint.checks.first(),
             "series": factories.make_series(device),
             "jobs": job,

@@ -22,9 +22,16 @@ OPEN = {
     "api/v1/auth/token/verify/",
 }
 # Rank that reading and writing need, where it is not viewer and operator: 1 viewer, 2 operator, 3 admin.
-READ = {"api/v1/credentials/": 2, "api/v1/audit-events/": 3, "api/v1/users/": 3, "api/v1/invites/": 3}
+READ = {
+    "api/v1/credentials/": 2,
+    "api/v1/ssh-keys/": 2,
+    "api/v1/audit-events/": 3,
+    "api/v1/users/": 3,
+    "api/v1/invites/": 3,
+}
 WRITE = {
     "api/v1/credentials/": 3,
+    "api/v1/ssh-keys/": 3,
     "api/v1/audit-events/": 3,
     "api/v1/auth/": 1,
     "api/v1/api-keys/": 1,
@@ -78,6 +85,7 @@ def ids(cast: people.Cast, _clean_cache: None) -> dict[str, int]:
         "computers": computer.pk,
         "endpoints": endpoint.pk,
         "credentials": endpoint.credential_id,
+        "ssh-keys": factories.make_ssh_key().pk,
         "interfaces": interface.pk,
         "ip-addresses": router.primary_ip_id,
         "tenants": factories.make_tenant().pk,

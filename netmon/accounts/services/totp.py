@@ -18,7 +18,7 @@ from netmon.accounts.models import RecoveryCode, Totp, User
 from netmon.accounts.services import people
 from netmon.audit import services as audit
 from netmon.common.errors import Conflict
-from netmon.common.fields import Undecryptable
+from netmon.common.secrets import Undecryptable, open_secret
 
 log = logging.getLogger(__name__)
 
@@ -44,10 +44,12 @@ class TotpUnreadable(Conflict):
 
 def clear_secret(row: Totp) -> str:
     """The base32 secret. The one place that reads the clear text. Raises TotpUnreadable."""
-    # What does not decrypt is an empty text, and the codes of an empty secret are anybody's to compute.
-    if isinstance(row.secret, Undecryptable) or not row.secret:
-        raise TotpUnreadable("This second factor cannot be read any more: an admin can take it away.")
-    return row.secret
+    try:
+        if text := open_secret(row, "secret"):  # the codes of an empty secret are anybody's to compute
+            return text
+    except Undecryptable:
+        pass
+    raise TotpUnreadable("This second factor cannot be read any more: an admin can take it away.")
 
 
 def is_required(user: Any) -> bool:

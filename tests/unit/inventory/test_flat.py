@@ -5,6 +5,7 @@ from rest_framework.test import APIClient
 
 from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint
 from monitoring.models import Check, DeviceState
+from netmon.common.secrets import open_secret
 
 pytestmark = pytest.mark.django_db
 
@@ -26,7 +27,7 @@ def test_one_post_makes_device_interface_address_credential_endpoints_and_checks
     assert device.primary_ip.interface.name == "mgmt"
     endpoints = {row.protocol: row for row in device.endpoints.all()}
     assert set(endpoints) == {"icmp", "snmp"}
-    assert endpoints["snmp"].credential.secret == "s3cret"
+    assert open_secret(endpoints["snmp"].credential, "secret") == "s3cret"
     modules = set(Check.objects.filter(endpoint__device=device).values_list("module", flat=True))
     assert modules == {"icmp", "snmp.system", "snmp.interfaces"}
     assert DeviceState.objects.get(device=device).state == "unknown"
@@ -46,7 +47,8 @@ def test_version_3_makes_a_user_with_both_passphrases(api: APIClient) -> None:
     assert answer.json()["snmp_priv_protocol"] == "AES"
     credential = Credential.objects.get()
     assert (credential.kind, credential.username) == ("snmp_usm", "netmon")
-    assert (credential.secret, credential.priv_secret) == ("auth pass 123", "priv pass 123")
+    assert open_secret(credential, "secret") == "auth pass 123"
+    assert open_secret(credential, "priv_secret") == "priv pass 123"
     assert credential.device_id == answer.json()["id"]
 
 
@@ -67,7 +69,7 @@ def test_patch_changes_community_and_address_and_keeps_the_rest(api: APIClient) 
     answer = api.patch(f"/api/v1/routers/{pk}/", {"snmp_community": "two", "ip": "10.20.0.2", "snmp_port": 1161})
     assert answer.status_code == 200, answer.json()
     assert (answer.json()["ip"], answer.json()["snmp_port"]) == ("10.20.0.2", 1161)
-    assert Credential.objects.get().secret == "two"
+    assert open_secret(Credential.objects.get(), "secret") == "two"
     assert IPAddress.objects.count() == 1 and Check.objects.count() == 3
 
 

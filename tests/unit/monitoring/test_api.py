@@ -159,7 +159,7 @@ def test_health_tells_what_is_missing(api: APIClient) -> None:
 
 LISTS = (
     "devices", "routers", "interfaces", "ip-addresses", "endpoints", "credentials", "checks", "series", "sites",
-    "tenants", "prefixes", "jobs", "monitoring/overview",
+    "ssh-keys", "tenants", "prefixes", "jobs", "monitoring/overview",
 )  # fmt: skip
 
 
@@ -172,6 +172,7 @@ def test_no_list_asks_more_queries_for_more_rows(api: APIClient, request: pytest
         while Device.objects.count() < size:
             device = make.make_flat()
             make.make_series(device)
+            make.make_endpoint(device, protocol="ssh", credential=make.make_ssh_key())
             make.make_site(tenant=make.make_tenant())
         for name in LISTS:
             with CaptureQueriesContext(connection) as captured:

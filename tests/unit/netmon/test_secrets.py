@@ -9,6 +9,7 @@ from django.db import connections
 
 from inventory.models import Credential
 from monitoring.models import Check
+from netmon.common.secrets import open_secret
 from netmon.jobs.models import Job
 from tests import factories, people
 
@@ -30,6 +31,10 @@ def world(cast: people.Cast, _clean_cache: None) -> dict[str, Any]:
         snmp_priv_password=PRIV,
     )
     return {"v2": v2, "v3": v3, "cast": cast}
+
+
+def opened() -> dict[int, tuple[str, str]]:
+    return {row.pk: (open_secret(row, "secret"), open_secret(row, "priv_secret")) for row in Credential.objects.all()}
 
 
 def secrets_in(text: str) -> list[str]:
@@ -61,7 +66,7 @@ def test_no_page_of_the_admin_shows_one_and_an_empty_field_keeps_it(world: dict[
     answer = client.post(f"/admin/inventory/credential/{credential.pk}/change/", data)
     assert answer.status_code == 302, answer.content
     credential.refresh_from_db()
-    assert (credential.name, credential.secret) == ("renamed", COMMUNITY)
+    assert (credential.name, open_secret(credential, "secret")) == ("renamed", COMMUNITY)
     assert not secrets_in(client.get(f"/admin/inventory/credential/{credential.pk}/history/").content.decode())
 
 
@@ -102,9 +107,9 @@ def test_an_export_holds_none_and_can_be_loaded(world: dict[str, Any], tmp_path:
     path = tmp_path / "dump.json"
     call_command("dumpdata", "inventory.credential", output=str(path))
     assert not secrets_in(path.read_text())
-    before = {row.pk: (row.secret, row.priv_secret) for row in Credential.objects.all()}
+    before = opened()
     call_command("loaddata", str(path), verbosity=0)
-    assert {row.pk: (row.secret, row.priv_secret) for row in Credential.objects.all()} == before
+    assert opened() == before
 
 
 def test_viewers_do_not_even_see_the_list(world: dict[str, Any]) -> None:
@@ -120,9 +125,9 @@ def test_a_shared_credential_is_not_changed_through_one_device(world: dict[str, 
     client = people.client_for(world["cast"].omar)
     assert client.patch(f"/api/v1/routers/{world['v2'].pk}/", {"snmp_community": "mine"}).status_code == 200
     shared.refresh_from_db()
-    assert shared.secret == "shared-secret"
+    assert open_secret(shared, "secret") == "shared-secret"
     endpoint.refresh_from_db()
-    assert endpoint.credential_id != shared.pk and endpoint.credential.secret == "mine"
+    assert endpoint.credential_id != shared.pk and open_secret(endpoint.credential, "secret") == "mine"
 
 
 def test_check_command_passes(world: dict[str, Any]) -> None:
