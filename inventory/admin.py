@@ -1,37 +1,78 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.contrib import admin, messages
+from django.db import transaction
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, StreamingHttpResponse
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
-from inventory import followers, keys, services
-from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Prefix, Site, Tenant
+from inventory import device_actions, followers, keys, services
+from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Prefix, Site, Tag, Tenant
+from inventory.transfer import exporting
+from netmon.audit import services as audit
+from netmon.audit.admin_mixin import AuditedAdmin
+from netmon.common.badges import badge, yes
+
+STATUS_SHAPES = {
+    Device.Status.ACTIVE: "up", Device.Status.PLANNED: "pending", Device.Status.OFFLINE: "maintenance",
+    Device.Status.RETIRED: "unknown",
+}  # fmt: skip
+LINK_SHAPES = {1: ("up", "Up"), 2: ("down", "Down")}
 
 
 @admin.register(Tenant)
-class TenantAdmin(admin.ModelAdmin):
-    list_display = ["name", "slug", "created_at"]
+class TenantAdmin(AuditedAdmin):
+    list_display = ["name", "slug", "devices", "created_at"]
     search_fields = ["name_key", "slug"]
+    date_hierarchy = "created_at"
     exclude = ["members"]  # people are bound where people are managed: an admin must not be
+    prepopulated_fields = {"slug": ["name"]}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
+        return super().get_queryset(request).annotate(device_count=Count("devices"))
+
+    @admin.display(ordering="device_count")
+    def devices(self, tenant: Any) -> int:
+        return int(tenant.device_count)
+
+
+@admin.register(Tag)
+class TagAdmin(AuditedAdmin):
+    list_display = ["name", "slug", "tenant", "description"]
+    list_filter = ["tenant"]
+    list_select_related = ["tenant"]
+    search_fields = ["name_key", "slug", "description"]
+    autocomplete_fields = ["tenant"]
     prepopulated_fields = {"slug": ["name"]}
 
 
 @admin.register(Site)
-class SiteAdmin(admin.ModelAdmin):
-    list_display = ["name", "tenant"]
+class SiteAdmin(AuditedAdmin):
+    list_display = ["name", "tenant", "devices", "created_at"]
     list_filter = ["tenant"]
     list_select_related = ["tenant"]
     search_fields = ["name_key"]
+    autocomplete_fields = ["tenant", "tags"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Site]:
+        return super().get_queryset(request).annotate(device_count=Count("devices"))
+
+    @admin.display(ordering="device_count")
+    def devices(self, site: Any) -> int:
+        return int(site.device_count)
 
 
 @admin.register(Prefix)
-class PrefixAdmin(admin.ModelAdmin):
+class PrefixAdmin(AuditedAdmin):
     list_display = ["cidr", "site", "description"]
     list_filter = ["site"]
     list_select_related = ["site"]
     search_fields = ["cidr", "description"]
+    autocomplete_fields = ["site", "tags"]
 
 
 class InterfaceInline(admin.TabularInline):
@@ -50,14 +91,50 @@ class EndpointInline(admin.TabularInline):
 
 
 @admin.register(Device)
-class DeviceAdmin(admin.ModelAdmin):
-    list_display = ["name", "kind", "status", "primary_ip", "site", "tenant", "vendor", "model"]
-    list_filter = ["kind", "status", "site", "tenant"]
+class DeviceAdmin(AuditedAdmin):
+    list_display = ["name", "kind", "condition", "primary_ip", "site", "tenant", "vendor", "model", "page"]
+    list_filter = ["kind", "status", "site", "tenant", "tags"]
     list_select_related = ["primary_ip", "site", "tenant"]
     list_per_page = 100
     search_fields = ["name_key", "serial", "location", "interfaces__ip_addresses__address", "interfaces__mac_address"]
-    autocomplete_fields = ["tenant", "site", "hypervisor", "primary_ip"]
+    autocomplete_fields = ["tenant", "site", "hypervisor", "primary_ip", "tags"]
     inlines = [EndpointInline, InterfaceInline]
+    actions = ["retire", "export_csv"]
+
+    @admin.display(ordering="status", description="status")
+    def condition(self, device: Device) -> SafeString:
+        return badge(STATUS_SHAPES.get(device.status, "unknown"), device.get_status_display())  # type: ignore[call-overload]
+
+    @admin.display(description="")
+    def page(self, device: Device) -> SafeString:
+        return format_html(
+            '<a class="row-act" href="{}" aria-label="Open {}">Open</a>', self.view_on_site(device), device.name
+        )
+
+    def view_on_site(self, device: Device) -> str:
+        return reverse("device", args=[device.pk])
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        others = {row.name: (row.function, row.name, row.label) for row in device_actions.ACTIONS.values()}
+        return {**others, **super().get_actions(request)}
+
+    @admin.action(description="Retire", permissions=["change"])
+    @transaction.atomic
+    def retire(self, request: HttpRequest, queryset: QuerySet[Device]) -> None:
+        rows = list(queryset.exclude(status=Device.Status.RETIRED))
+        for row in rows:
+            before = audit.snapshot(row)
+            after = services.update_device(row, fields={"status": Device.Status.RETIRED})
+            audit.record("update", after, before=before, after=audit.snapshot(after))
+        messages.success(request, f"{len(rows)} device{'s' * (len(rows) != 1)} retired: they are polled no more.")
+
+    @admin.action(description="Export as CSV", permissions=["view"])
+    def export_csv(self, request: HttpRequest, queryset: QuerySet[Device]) -> StreamingHttpResponse:
+        ids = list(queryset.order_by("name_key", "pk").values_list("pk", flat=True))
+        audit.record("export", object_type="inventory.device", detail=f"{len(ids)} devices as csv")
+        lines, content_type = exporting.FORMATS["csv"]
+        headers = {"Content-Disposition": 'attachment; filename="devices.csv"'}
+        return StreamingHttpResponse(lines(ids, names_logins=True), content_type=content_type, headers=headers)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         if formset.model is Interface:
@@ -69,32 +146,35 @@ class DeviceAdmin(admin.ModelAdmin):
             for endpoint in [*formset.new_objects, *(row for row, _ in formset.changed_objects)]:
                 followers.announce_endpoint(endpoint)
 
-    def delete_model(self, request: HttpRequest, obj: Device) -> None:
-        services.delete_devices([obj.pk])
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Device]) -> None:
-        services.delete_devices(queryset.values_list("pk", flat=True))
+    def delete_rows(self, rows: QuerySet[Device]) -> None:
+        services.delete_devices(rows.values_list("pk", flat=True))
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         # Naming every series and outage of a month would take longer than deleting them.
         names = [str(device) for device in objs]
-        return names, {"devices, with all their history": len(names)}, set(), []
+        guests = Device.objects.filter(hypervisor__in=objs).exclude(pk__in=[device.pk for device in objs])
+        protected = [f"Virtual machine {guest}" for guest in guests[:20]]
+        return names, {"devices, with all their history": len(names)}, set(), protected
 
 
 @admin.register(Interface)
-class InterfaceAdmin(admin.ModelAdmin):
-    list_display = ["name", "device", "if_index", "if_alias", "mac_address", "if_oper_status", "gone_since"]
-    list_filter = ["if_oper_status", "device__kind"]
+class InterfaceAdmin(AuditedAdmin):
+    list_display = ["name", "device", "if_index", "if_alias", "mac_address", "link", "gone_since"]
+    list_filter = ["if_oper_status", "device__kind", ("gone_since", admin.EmptyFieldListFilter)]
     list_select_related = ["device"]
     search_fields = ["name", "if_alias", "mac_address", "device__name_key"]
     autocomplete_fields = ["device"]
     readonly_fields = ["if_admin_status", "if_oper_status", "gone_since"]
 
-    def delete_model(self, request: HttpRequest, obj: Interface) -> None:
-        services.delete_interfaces([obj.pk])
+    @admin.display(ordering="if_oper_status", description="link")
+    def link(self, interface: Interface) -> SafeString:
+        return badge(*LINK_SHAPES.get(interface.if_oper_status or 0, ("unknown", "Not known")))
 
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Interface]) -> None:
-        services.delete_interfaces(queryset.values_list("pk", flat=True))
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Interface]:
+        return super().get_queryset(request).select_related("device")  # for autocompletion, which names the device
+
+    def delete_rows(self, rows: QuerySet[Interface]) -> None:
+        services.delete_interfaces(rows.values_list("pk", flat=True))
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         names = [str(interface) for interface in objs]
@@ -102,7 +182,7 @@ class InterfaceAdmin(admin.ModelAdmin):
 
 
 @admin.register(IPAddress)
-class IPAddressAdmin(admin.ModelAdmin):
+class IPAddressAdmin(AuditedAdmin):
     list_display = ["address", "prefix_length", "dns_name", "interface", "tenant"]
     list_filter = ["tenant"]
     list_select_related = ["interface__device", "tenant"]
@@ -150,7 +230,7 @@ class CredentialForm(forms.ModelForm):
 
 
 @admin.register(Credential)
-class CredentialAdmin(admin.ModelAdmin):
+class CredentialAdmin(AuditedAdmin):
     form = CredentialForm
     list_display = [
         "name", "kind", "username", "secret_is_set", "key_type", "key_bits", "fingerprint", "secret_changed_at",
@@ -163,25 +243,29 @@ class CredentialAdmin(admin.ModelAdmin):
     search_fields = ["name", "username", "fingerprint"]
     autocomplete_fields = ["device"]
 
-    @admin.display(boolean=True, description="secret set")
-    def secret_is_set(self, credential: Credential) -> bool:
-        return bool(credential.secret)
+    @admin.display(description="secret")
+    def secret_is_set(self, credential: Credential) -> SafeString:
+        return yes(credential.secret, "Set", "Missing")
 
 
 @admin.register(ManagementEndpoint)
-class EndpointAdmin(admin.ModelAdmin):
-    list_display = ["device", "protocol", "port", "credential", "is_enabled"]
+class EndpointAdmin(AuditedAdmin):
+    list_display = ["device", "protocol", "port", "credential", "enabled"]
     list_filter = ["protocol", "is_enabled"]
     list_select_related = ["device", "credential"]
     search_fields = ["device__name_key"]
     autocomplete_fields = ["device", "credential"]
 
+    @admin.display(ordering="is_enabled")
+    def enabled(self, endpoint: ManagementEndpoint) -> SafeString:
+        return yes(endpoint.is_enabled, "Enabled", "Off")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ManagementEndpoint]:
+        return super().get_queryset(request).select_related("device", "credential")  # autocompletion names the device
+
     def save_model(self, request: HttpRequest, obj: ManagementEndpoint, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         followers.announce_endpoint(obj)
 
-    def delete_model(self, request: HttpRequest, obj: ManagementEndpoint) -> None:
-        services.delete_endpoints([obj.pk])
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ManagementEndpoint]) -> None:
-        services.delete_endpoints(queryset.values_list("pk", flat=True))
+    def delete_rows(self, rows: QuerySet[ManagementEndpoint]) -> None:
+        services.delete_endpoints(rows.values_list("pk", flat=True))

@@ -4,22 +4,15 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 
+from monitoring import admin_actions
 from monitoring.models import Check, DeviceFact, DeviceState, Heartbeat, Outage, Series
 from monitoring.services import scheduling
+from netmon.audit.admin_mixin import AuditedAdmin, ReadOnlyAdmin
+from netmon.common.badges import badge
 
-
-class ReadOnlyAdmin(admin.ModelAdmin):
-    """History is not edited."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+PAUSED = {Check.Status.PAUSED: "maintenance", Check.Status.UNKNOWN: "pending"}
 
 
 class CheckListForm(forms.ModelForm):
@@ -29,9 +22,9 @@ class CheckListForm(forms.ModelForm):
 
 
 @admin.register(Check)
-class CheckAdmin(admin.ModelAdmin):
+class CheckAdmin(AuditedAdmin):
     list_display = [
-        "module", "device", "status", "interval_seconds", "last_run_at", "last_error_code", "last_response_ms",
+        "module", "device", "condition", "interval_seconds", "last_run_at", "last_error_code", "last_response_ms",
         "next_run_at", "skipped",
     ]  # fmt: skip
     list_editable = ["interval_seconds"]
@@ -51,6 +44,10 @@ class CheckAdmin(admin.ModelAdmin):
         "skipped",
     ]  # fmt: skip
 
+    @admin.display(ordering="status", description="status")
+    def condition(self, check: Check) -> SafeString:
+        return badge(PAUSED.get(check.status, check.status), check.get_status_display())  # type: ignore[call-overload]
+
     @admin.display(ordering="endpoint__device__name_key")
     def device(self, check: Check) -> str:
         return check.endpoint.device.name
@@ -59,41 +56,45 @@ class CheckAdmin(admin.ModelAdmin):
         super().save_model(request, obj, form, change)
         scheduling.reschedule(obj)
 
-    def delete_model(self, request: HttpRequest, obj: Check) -> None:
-        scheduling.delete_checks([obj])
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Check]) -> None:
-        scheduling.delete_checks(queryset.select_related("endpoint"))
+    def delete_rows(self, rows: QuerySet[Check]) -> None:
+        scheduling.delete_checks(rows.select_related("endpoint"))
 
     def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> type[forms.ModelForm]:
         return super().get_changelist_form(request, **{**kwargs, "form": CheckListForm})
 
     @admin.action(description="Pause", permissions=["change"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Check]) -> None:
-        for check in queryset.select_related("endpoint"):
-            scheduling.pause(check)
+        admin_actions.recorded(scheduling.pause, "pause", queryset.select_related("endpoint__device"))
 
     @admin.action(description="Resume", permissions=["change"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Check]) -> None:
-        for check in queryset.select_related("endpoint"):
-            scheduling.resume(check)
+        admin_actions.recorded(scheduling.resume, "resume", queryset.select_related("endpoint__device"))
 
 
 @admin.register(DeviceState)
 class DeviceStateAdmin(ReadOnlyAdmin):
-    list_display = ["device", "state", "since", "cause", "last_poll_at", "response_time_ms", "uptime_seconds"]
-    list_filter = ["state"]
+    list_display = ["device", "condition", "since", "cause", "last_poll_at", "response_time_ms", "uptime_seconds"]
+    list_filter = ["state", "device__kind", "device__site"]
     list_select_related = ["device"]
-    search_fields = ["device__name_key"]
+    search_fields = ["device__name_key", "cause"]
+    date_hierarchy = "since"
+
+    @admin.display(ordering="state", description="state")
+    def condition(self, row: DeviceState) -> SafeString:
+        return badge(row.state, row.get_state_display())
 
 
 @admin.register(Outage)
 class OutageAdmin(ReadOnlyAdmin):
-    list_display = ["device", "kind", "started_at", "ended_at", "cause"]
-    list_filter = ["kind"]
+    list_display = ["device", "condition", "kind", "started_at", "ended_at", "cause"]
+    list_filter = ["kind", ("ended_at", admin.EmptyFieldListFilter)]
     list_select_related = ["device"]
     search_fields = ["device__name_key"]
     date_hierarchy = "started_at"
+
+    @admin.display(ordering="ended_at", description="state")
+    def condition(self, row: Outage) -> SafeString:
+        return badge("up", "Over") if row.ended_at else badge("down", "Under way")
 
 
 @admin.register(Series)
@@ -111,8 +112,11 @@ class DeviceFactAdmin(ReadOnlyAdmin):
     list_filter = ["kind"]
     list_select_related = ["device"]
     search_fields = ["device__name_key"]
+    date_hierarchy = "collected_at"
 
 
 @admin.register(Heartbeat)
 class HeartbeatAdmin(ReadOnlyAdmin):
     list_display = ["process", "host", "pid", "started_at", "at"]
+    list_filter = ["process", "host"]
+    search_fields = ["process", "host"]

@@ -1,7 +1,7 @@
 """What monitoring hangs into the registers at start."""
 
 from inventory import followers
-from monitoring import modules
+from monitoring import admin_actions, modules
 from monitoring.modules import icmp, snmp_interfaces, snmp_system
 from monitoring.services import leaving, memories, scheduling
 from netmon.common import schedules
@@ -26,6 +26,7 @@ def register_all() -> None:
         interfaces_leaving=leaving.interfaces_leaving,
         devices_leaving=leaving.devices_leaving,
     )
+    admin_actions.register_all()
     for name, task, every, description in (
         ("Dispatch polls", "dispatch_polls", 5, "Hands the checks that are due to the workers, in shards."),
         ("Seal samples", "seal_samples", 300, "Packs closed hours of samples into chunks and roll-ups."),

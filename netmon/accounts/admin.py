@@ -5,13 +5,15 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
 
 from netmon.accounts.models import ApiKey, Invite, User
 from netmon.accounts.services import invites, keys, people, totp
 from netmon.audit import services as audit
+from netmon.audit.admin_mixin import AuditedAdmin, ReadOnlyAdmin
+from netmon.common.badges import badge, yes
 
 
 class UserForm(UserChangeForm):
@@ -35,10 +37,10 @@ class NewUserForm(AdminUserCreationForm):
 
 
 @admin.register(User)
-class NetmonUserAdmin(UserAdmin):
+class NetmonUserAdmin(AuditedAdmin, UserAdmin):
     form = UserForm
     add_form = NewUserForm
-    list_display = ["username", "email", "role", "is_active", "second_factor", "tenant_names", "last_login"]
+    list_display = ["username", "email", "role", "condition", "second_factor", "tenant_names", "last_login"]
     list_filter = ["role", "is_active"]
     list_select_related = ["totp"]
     fieldsets = (
@@ -55,9 +57,13 @@ class NetmonUserAdmin(UserAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return super().get_queryset(request).prefetch_related("tenants")
 
-    @admin.display(boolean=True, description="second factor")
-    def second_factor(self, user: User) -> bool:
-        return user.totp_enabled
+    @admin.display(description="second factor")
+    def second_factor(self, user: User) -> SafeString:
+        return yes(user.totp_enabled, "On", "Off")
+
+    @admin.display(ordering="is_active", description="state")
+    def condition(self, user: User) -> SafeString:
+        return yes(user.is_active, "Active", "Off")
 
     @admin.display(description="tenants")
     def tenant_names(self, user: User) -> str:
@@ -86,16 +92,12 @@ class NetmonUserAdmin(UserAdmin):
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         people.delete(user=obj)
 
-    @transaction.atomic
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        before = None
         if change:
             row = User.objects.get(pk=obj.pk)
-            before = audit.snapshot(row)
             if row.is_active and not obj.is_active:
                 obj.token_version = row.token_version + 1
         super().save_model(request, obj, form, change)
-        audit.record("update" if change else "create", obj, before=before, after=audit.snapshot(obj))
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         response = super().user_change_password(request, id, form_url)
@@ -111,33 +113,30 @@ KEY_FIELDS = (
     "user", "name", "prefix", "role", "scopes", "allowed_networks", "state", "created_at", "expires_at",
     "last_used_at", "last_used_ip", "revoked_at",
 )  # fmt: skip
+STATE_SHAPES = {"active": "up", "open": "pending", "used": "up"}
 INVITE_FIELDS = (
     "email", "role", "tenants", "state", "created_by", "created_at", "expires_at", "used_by", "used_at",
 )  # fmt: skip
 
 
-class KeptAdmin(admin.ModelAdmin):
+class KeptAdmin(ReadOnlyAdmin):
     """Rows that are made and changed elsewhere."""
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    @admin.display(description="state")
+    def condition(self, row: ApiKey | Invite) -> SafeString:
+        return badge(STATE_SHAPES.get(row.state, "unknown"), str(row.state).capitalize())
 
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(KeptAdmin):
     fields = KEY_FIELDS
     readonly_fields = KEY_FIELDS
-    list_display = ["name", "user", "prefix", "role", "state", "expires_at", "last_used_at"]
+    list_display = ["name", "user", "prefix", "role", "condition", "expires_at", "last_used_at"]
     list_filter = ["role", "user"]
     list_select_related = ["user"]
     search_fields = ["name", "prefix", "user__username"]
+    date_hierarchy = "created_at"
     actions = ["revoke"]
-
-    def has_delete_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
-        return False
 
     @admin.action(description="Revoke", permissions=["view"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
@@ -150,8 +149,14 @@ class ApiKeyAdmin(KeptAdmin):
 class InviteAdmin(KeptAdmin):
     fields = INVITE_FIELDS
     readonly_fields = INVITE_FIELDS
-    list_display = ["__str__", "role", "state", "created_by", "expires_at", "used_by"]
+    list_display = ["__str__", "role", "condition", "created_by", "expires_at", "used_by"]
+    list_filter = ["role"]
     list_select_related = ["created_by", "used_by"]
+    search_fields = ["email", "created_by__username"]
+    date_hierarchy = "created_at"
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return admin.ModelAdmin.has_delete_permission(self, request, obj)
 
     def delete_model(self, request: HttpRequest, obj: Invite) -> None:
         invites.withdraw(invite=obj)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib.admin import AdminSite
+from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -13,7 +14,22 @@ from django.views.decorators.cache import never_cache
 from netmon.common.permissions import has_role
 
 
+class Autocomplete(AutocompleteJsonView):
+    """A part of something says of what: every device has an eth0."""
+
+    def serialize_result(self, obj: Any, to_field_name: str) -> dict[str, str]:
+        parent = getattr(obj, "audit_parent", lambda: None)()
+        found = super().serialize_result(obj, to_field_name)
+        return {**found, "text": f"{parent} · {obj}"} if parent is not None else found
+
+
 class NetmonAdminSite(AdminSite):
+    site_header = site_title = "netmon admin"
+    index_title = "Everything that netmon keeps"
+
+    def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
+        return Autocomplete.as_view(admin_site=self)(request)
+
     def has_permission(self, request: HttpRequest) -> bool:
         return has_role(request.user, "admin")
 

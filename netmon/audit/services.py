@@ -1,7 +1,7 @@
 """Writing the record."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 from django.conf import settings
@@ -30,7 +30,8 @@ def snapshot(obj: models.Model) -> dict[str, Any]:
         if isinstance(field, EncryptedTextField) or field.name in HIDDEN:
             values[f"{field.name}_set"] = bool(getattr(obj, field.attname))
         elif field.editable or field.name.endswith("_at"):
-            values[field.name] = field.value_from_object(obj)
+            value = field.value_from_object(obj)
+            values[field.name] = str(value) if isinstance(value, tzinfo) else value
     if extra := getattr(obj, "audit_extra", None):
         values |= extra()
     return values

@@ -87,6 +87,16 @@ class Job(models.Model):
     def __str__(self) -> str:
         return f"{self.kind} {self.key} ({self.status})"
 
+    # A status in the words and shapes that states of devices have.
+    SHAPES: ClassVar[dict[str, str]] = {
+        "queued": "pending", "running": "maintenance", "succeeded": "up", "failed": "down", "cancelled": "unknown",
+        "lost": "degraded",
+    }  # fmt: skip
+
+    @property
+    def shape(self) -> str:
+        return self.SHAPES.get(self.status, "unknown")
+
     @property
     def is_active(self) -> bool:
         return self.status in self.ACTIVE

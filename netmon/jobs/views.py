@@ -16,18 +16,13 @@ from netmon.jobs import services
 from netmon.jobs.models import Job
 
 PER_PAGE = 50
-# A job's status in the words and shapes that states of devices have.
-STATES = {
-    "queued": "unknown", "running": "maintenance", "succeeded": "up", "failed": "down", "cancelled": "unknown",
-    "lost": "degraded",
-}  # fmt: skip
 
 
 def _context(job: Job) -> dict[str, Any]:
     # A template named after the kind shows its result; the app whose kind it is owns that template.
     template = select_template([f"jobs/results/{job.kind}.html", "jobs/results/default.html"])
     percent = round(100 * job.progress_done / job.progress_total) if job.progress_total else None
-    return {"job": job, "state": STATES[job.status], "percent": percent, "result_template": template, "section": "jobs"}
+    return {"job": job, "state": job.shape, "percent": percent, "result_template": template, "section": "jobs"}
 
 
 @require_GET
@@ -35,7 +30,7 @@ def _context(job: Job) -> dict[str, Any]:
 def job_list(request: HttpRequest) -> HttpResponse:
     rows = Job.objects.visible_to(request.user).select_related("requested_by").defer("payload", "result")
     page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page", "")[:6])
-    jobs = [(job, STATES[job.status]) for job in page]
+    jobs = [(job, job.shape) for job in page]
     return render(request, "jobs/list.html", {"jobs": jobs, "paging": page, "section": "jobs"})
 
 
