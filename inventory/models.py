@@ -8,8 +8,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator, Prohibi
 from django.db import models
 from django.db.models import F, Q
 
-from inventory.querysets import DeviceQuerySet
-from netmon.common.addresses import address_key, parse_address, parse_prefix, prefix_range
+from inventory.querysets import CredentialQuerySet, DeviceQuerySet
+from netmon.common.addresses import address_key, canonical_prefixes, parse_address, parse_prefix, prefix_range
 from netmon.common.constraints import unique
 from netmon.common.fields import EncryptedTextField, FoldedField, MACAddressField, Undecryptable
 from netmon.common.models import TimeStamped
@@ -28,6 +28,10 @@ class SiteQuerySet(VisibleQuerySet):
 
 class DeviceChildQuerySet(VisibleQuerySet):
     tenant_path = "device__tenant"
+
+
+class EndpointChildQuerySet(VisibleQuerySet):
+    tenant_path = "endpoint__device__tenant"
 
 
 class Tenant(TimeStamped):
@@ -76,27 +80,15 @@ class Site(TimeStamped):
         return self.name
 
 
-class PrefixQuerySet(VisibleQuerySet):
-    tenant_path = "site__tenant"
-
-
-class Prefix(TimeStamped):
-    """A range of addresses: what may be scanned, what DHCP pools lie in."""
+class CidrModel(TimeStamped):
+    """A range of addresses in its canonical text, with keys that sort."""
 
     cidr = models.CharField(max_length=43, help_text="Such as 192.0.2.0/24 or 2001:db8::/32.")
     first_key = models.CharField(max_length=32, editable=False)
     last_key = models.CharField(max_length=32, editable=False)
-    site = models.ForeignKey(Site, null=True, blank=True, on_delete=models.PROTECT, related_name="prefixes")
-    description = models.CharField(max_length=200, blank=True, validators=NO_NUL)
-
-    objects: ClassVar[models.Manager["Prefix"]] = models.Manager.from_queryset(PrefixQuerySet)()
 
     class Meta:
-        ordering = ["first_key", "-last_key"]
-        verbose_name_plural = "prefixes"
-        constraints = unique(
-            "prefix_cidr", ["site", "cidr"], nullable="site", error_field="cidr", message="This site has this prefix."
-        )
+        abstract = True
 
     def __str__(self) -> str:
         return self.cidr
@@ -116,6 +108,67 @@ class Prefix(TimeStamped):
     def save(self, *args: Any, **kwargs: Any) -> None:
         self._canonicalise()
         super().save(*args, **kwargs)
+
+
+class PrefixQuerySet(VisibleQuerySet):
+    tenant_path = "site__tenant"
+
+
+class Prefix(CidrModel):
+    """A range of addresses: what may be scanned, what DHCP pools lie in."""
+
+    site = models.ForeignKey(Site, null=True, blank=True, on_delete=models.PROTECT, related_name="prefixes")
+    description = models.CharField(max_length=200, blank=True, validators=NO_NUL)
+
+    objects: ClassVar[models.Manager["Prefix"]] = models.Manager.from_queryset(PrefixQuerySet)()
+
+    class Meta:
+        ordering = ["first_key", "-last_key"]
+        verbose_name_plural = "prefixes"
+        constraints = unique(
+            "prefix_cidr", ["site", "cidr"], nullable="site", error_field="cidr", message="This site has this prefix."
+        )
+
+
+class TargetRule(CidrModel):
+    """Which addresses netmon may contact, for the whole site or for one tenant's devices."""
+
+    class Action(models.TextChoices):
+        ALLOW = "allow", "Allow"
+        REFUSE = "refuse", "Refuse"
+
+    tenant = models.ForeignKey(
+        Tenant,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="target_rules",
+        help_text="Empty: the whole site.",
+    )
+    action = models.CharField(max_length=8, choices=Action.choices)
+    note = models.CharField(max_length=200, blank=True, validators=NO_NUL)
+
+    objects: ClassVar[models.Manager["TargetRule"]] = models.Manager.from_queryset(SiteQuerySet)()
+
+    class Meta:
+        ordering = ["first_key", "-last_key"]
+        constraints = [
+            *unique(
+                "target_rule_cidr",
+                ["tenant", "cidr"],
+                nullable="tenant",
+                error_field="cidr",
+                message="There is a rule for this range: change that one.",
+            ),
+            models.CheckConstraint(
+                name="target_rule_action_known",
+                condition=Q(action__in=["allow", "refuse"]),
+                violation_error_message="A rule allows or refuses.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.cidr}"
 
 
 class DeviceManager(models.Manager.from_queryset(DeviceQuerySet)):  # type: ignore[misc]
@@ -344,11 +397,22 @@ class Credential(TimeStamped):
         related_name="own_credentials",
         help_text="Set when the credential was made with this device and goes with it.",
     )
+    tenant = models.ForeignKey(
+        Tenant,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="credentials",
+        help_text="Used for devices of this tenant only, and seen by its people.",
+    )
+    allowed_prefixes = models.JSONField(
+        default=list, blank=True, help_text='Sent to addresses within these only, such as ["192.0.2.0/24"].'
+    )
     public_key = models.TextField(blank=True)
     fingerprint = models.CharField(max_length=100, blank=True)
     secret_changed_at = models.DateTimeField(null=True, blank=True, editable=False)
 
-    objects: ClassVar[models.Manager["Credential"]] = models.Manager.from_queryset(VisibleQuerySet)()
+    objects: ClassVar[models.Manager["Credential"]] = models.Manager.from_queryset(CredentialQuerySet)()
 
     class Meta:
         ordering = ["name"]
@@ -373,8 +437,21 @@ class Credential(TimeStamped):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def holds_secret(self) -> bool:
+        return bool(self.secret or self.priv_secret)
+
+    def clean_fields(self, exclude: Any = None) -> None:
+        super().clean_fields(exclude=exclude)
+        try:
+            self.allowed_prefixes = canonical_prefixes(self.allowed_prefixes)
+        except ValidationError as error:
+            raise ValidationError({"allowed_prefixes": error}) from None
+
     def clean(self) -> None:
         errors: dict[str, str] = {}
+        if self.device and self.tenant_id and self.device.tenant_id != self.tenant_id:
+            errors["tenant"] = "The device that it belongs to is not of this tenant."
         for name in ("secret", "priv_secret"):
             if "\x00" in (getattr(self, name) or ""):
                 errors[name] = "Null characters are not allowed."
@@ -473,3 +550,26 @@ class ManagementEndpoint(TimeStamped):
         from inventory.targets import check_endpoint
 
         check_endpoint(self)
+
+
+class CredentialUse(models.Model):
+    """When a credential was last sent to an endpoint, and what came of it."""
+
+    credential = models.ForeignKey(Credential, on_delete=models.CASCADE, related_name="uses")
+    endpoint = models.ForeignKey(ManagementEndpoint, on_delete=models.CASCADE, related_name="uses")
+    day = models.DateField(null=True, help_text="The last day (UTC) whose first use is in the audit log.")
+    first_used_at = models.DateTimeField()
+    last_used_at = models.DateTimeField()
+    last_ok_at = models.DateTimeField(null=True)
+    last_error_code = models.CharField(max_length=64, blank=True)
+
+    objects: ClassVar[models.Manager["CredentialUse"]] = models.Manager.from_queryset(EndpointChildQuerySet)()
+
+    class Meta:
+        ordering = ["-last_used_at", "pk"]
+        constraints = unique(
+            "credential_use_once", ["credential", "endpoint"], error_field="endpoint", message="It is noted already."
+        )
+
+    def __str__(self) -> str:
+        return f"{self.credential} at {self.endpoint}"

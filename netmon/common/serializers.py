@@ -6,7 +6,10 @@ from typing import Any
 
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.db import models
+from django.db.models import Q
 from rest_framework import serializers
+
+from netmon.common.querysets import VisibleQuerySet
 
 
 class StrictMixin:
@@ -40,12 +43,27 @@ class StrictSerializer(StrictMixin, serializers.Serializer[Any]):
     pass
 
 
+class VisibleRelatedField(serializers.PrimaryKeyRelatedField):
+    """A row by its number, among those that the person who asks may see; what is there already may be sent back."""
+
+    def get_queryset(self) -> Any:
+        rows = super().get_queryset()
+        request = self.context.get("request")
+        if request is None or not isinstance(rows, VisibleQuerySet):
+            return rows
+        visible = rows.visible_to(request.user)
+        present = getattr(getattr(self.parent, "instance", None), f"{self.source}_id", None)
+        return visible if present is None else rows.filter(Q(pk__in=visible.values("pk")) | Q(pk=present))
+
+
 class ValidatedModelSerializer(StrictMixin, serializers.ModelSerializer[Any]):
     """A model serializer that runs the model's own rules.
 
     DRF's runs neither check constraints nor conditional unique rules: the save then ends in an IntegrityError. Here
     `full_clean()` runs on a copy of the instance, which stays clean when the input is refused.
     """
+
+    serializer_related_field = VisibleRelatedField
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         attrs = super().validate(attrs)

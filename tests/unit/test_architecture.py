@@ -137,7 +137,9 @@ def test_every_app_uses_the_same_file_names() -> None:
         "admin", "apps",
     }  # fmt: skip
     own = {
-        "inventory": {"targets", "panels", "flat", "followers", "keys"},
+        "inventory": {
+            "targets", "panels", "flat", "followers", "keys", "policy", "policy_api", "scopes", "uses",
+        },
         "monitoring": {
             "metrics", "runner", "rates", "reports", "retention", "registrations", "parameters", "availability",
             "pages", "device_pages", "charts", "navigation", "presentation", "graphics", "forms",
