@@ -289,6 +289,11 @@ class Interface(TimeStamped):
     def __str__(self) -> str:
         return self.name
 
+    def clean(self) -> None:
+        if self.pk and Device.objects.filter(primary_ip__interface=self).exclude(pk=self.device_id).exists():
+            reason = "It holds the address by which its device is reached: give that device another address first."
+            raise ValidationError({"device": reason})
+
 
 class IPAddressQuerySet(VisibleQuerySet):
     tenant_path = "tenant"
@@ -444,7 +449,7 @@ class Credential(TimeStamped):
     def clean_fields(self, exclude: Any = None) -> None:
         super().clean_fields(exclude=exclude)
         try:
-            self.allowed_prefixes = canonical_prefixes(self.allowed_prefixes)
+            self.allowed_prefixes = canonical_prefixes(self.allowed_prefixes or [])
         except ValidationError as error:
             raise ValidationError({"allowed_prefixes": error}) from None
 

@@ -336,6 +336,30 @@ def resolve_once(
     return addresses[0]
 
 
+def explain(
+    host: str, *, tenant_id: int | None, port: int | None = None, policy: Policy | None = None
+) -> dict[str, Any]:
+    """What the policy says of an address, or of every address of a name, as one JSON-able answer.
+
+    Raises ValidationError for what is neither, NameUnknown or NameUnanswered.
+    """
+    policy = policy or Policy.load()
+    decisions = [policy.decide(address, tenant_id=tenant_id, port=port) for address in resolve_all(host)]
+    return {
+        "address": host,
+        "allowed": all(decision.is_allowed for decision in decisions),
+        "verdicts": [
+            {
+                "address": str(decision.address),
+                "allowed": decision.is_allowed,
+                "reason": decision.reason,
+                "rule": decision.label,
+            }
+            for decision in decisions
+        ],
+    }
+
+
 # --- What netmon itself listens on ------------------------------------------------------------------------------------
 _own_lock = threading.Lock()
 _own_known: dict[str, list[Address]] = {}

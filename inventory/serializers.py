@@ -64,14 +64,6 @@ class InterfaceSerializer(ValidatedModelSerializer):
         ]  # fmt: skip
         read_only_fields = ["if_admin_status", "if_oper_status", "gone_since"]
 
-    def validate_device(self, device: Device) -> Device:
-        row: Interface | None = self.instance
-        if row and row.device_id != device.pk and Device.objects.filter(primary_ip__interface=row).exists():
-            raise serializers.ValidationError(
-                "It holds the address by which its device is reached: give that device another address first."
-            )
-        return device
-
 
 class IPAddressSerializer(ValidatedModelSerializer):
     class Meta:

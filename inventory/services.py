@@ -1,5 +1,6 @@
 """The verbs of the inventory. Each is one transaction."""
 
+import copy
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
@@ -132,6 +133,21 @@ def check_tenant(device: Device) -> None:
             check_contactable(address, tenant_id=device.tenant_id)
         except ValidationError as error:
             raise ValidationError({"tenant": f"{address}: {' '.join(error.messages)}"}) from None
+
+
+def check_place(device: Device, *, tenant: Tenant | None, address: IPAddress | None, field: str) -> None:
+    """What a device of this tenant at this address must pass, for forms. Raises ValidationError under `field`."""
+    there = copy.copy(device)
+    there.tenant, there.primary_ip = tenant, address
+    if device.pk:
+        addresses_moved(there, tenant)
+        # The rows of a manager point to the device they were asked of: the one as it would be.
+        check_scopes(there, address.address if address else None, field=field)
+    if address:
+        try:
+            check_contactable(address.address, tenant_id=there.tenant_id)
+        except ValidationError as error:
+            raise ValidationError({field: f"{address}: {' '.join(error.messages)}"}) from None
 
 
 def check_primary_address(row: IPAddress, device: Device, address: str, *, may_redirect: bool) -> None:

@@ -1,5 +1,6 @@
 """Writing the record."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import models
@@ -77,8 +78,14 @@ def record(
     )
 
 
-def record_many(action: str, rows: list[models.Model], **common: Any) -> None:
-    """One event per row, in as few statements as may be: for bulk writes. `common` is that of `record`."""
+def record_many(
+    action: str, rows: Sequence[models.Model], *, details: Sequence[str] | None = None, **common: Any
+) -> None:
+    """One event per row, in as few statements as may be: for bulk writes.
+
+    `common` is that of `record`; `details` are one per row.
+    """
+    texts = details if details is not None else [common.pop("detail", "")] * len(rows)
     actor = context.current()
     person = common.pop("user", None) or actor.user
     AuditEvent.objects.bulk_create(
@@ -93,9 +100,10 @@ def record_many(action: str, rows: list[models.Model], **common: Any) -> None:
                 object_type=row._meta.label_lower,
                 object_id=str(row.pk),
                 object_name=str(row)[:255],
+                detail=text[:255],
                 **common,
             )
-            for row in rows
+            for row, text in zip(rows, texts, strict=True)
         ],
         batch_size=500,
     )

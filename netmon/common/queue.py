@@ -12,6 +12,7 @@ log = logging.getLogger(__name__)
 # Every name that is sent; a test proves each is a registered task.
 POLL_SHARD = "monitoring.tasks.poll_shard"
 RUN_POLL_JOB = "monitoring.tasks.run_poll_job"
+RUN_TEST_JOB = "monitoring.tasks.run_test_job"
 PURGE_DELETED_SAMPLES = "monitoring.tasks.purge_deleted_samples"
 
 

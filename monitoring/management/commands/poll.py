@@ -12,6 +12,7 @@ from inventory.models import Device
 from inventory.policy import NameUnanswered, NameUnknown, Policy, TargetRefused, resolve_once
 from monitoring.management import polled
 from monitoring.services import polling, probing
+from netmon.audit.context import acting
 from netmon.common.fields import fold
 from netmon.drivers.targets import AUTH_PROTOCOLS, PRIV_PROTOCOLS, SNMP_VERSIONS, Secret, SnmpTarget
 
@@ -89,7 +90,8 @@ class Command(BaseCommand):
         found: list[dict[str, Any]] = []
         while batch := list(islice(pending, AT_ONCE)):
             self._progress(f"{len(found)} of {len(devices)} polled")
-            outcomes = polling.poll_devices(batch)
+            with acting(None, "command"):
+                outcomes = polling.poll_devices(batch)
             found += [polled.report(device, outcomes[device.pk]) for device in batch]
         self._progress("")
         if options["json"]:
