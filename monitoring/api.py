@@ -168,7 +168,7 @@ class EndpointTestMixin(GenericViewSet[Any]):
         parameters=[TEST_WAIT],
         responses={200: serializers.AccessTestSerializer, 202: JobStartedSerializer},
     )
-    @action(detail=True, methods=["post"], throttle_classes=[ScopedRateThrottle])
+    @action(detail=True, methods=["post"], throttle_classes=[ScopedRateThrottle], filter_backends=[])
     def test(self, request: Request, pk: str) -> Response:
         """Connect now: 200 with what was found or the error's code, or 202 with the job that goes on."""
         refuse_unknown(request, {"wait", "format"})
@@ -185,7 +185,7 @@ class CredentialTestMixin(GenericViewSet[Any]):
         parameters=[TEST_WAIT],
         responses={200: serializers.AccessTestSerializer, 202: JobStartedSerializer},
     )
-    @action(detail=True, methods=["post"], throttle_classes=[ScopedRateThrottle])
+    @action(detail=True, methods=["post"], throttle_classes=[ScopedRateThrottle], filter_backends=[])
     def test(self, request: Request, pk: str) -> Response:
         """Try the credential at a device, within its scope; operators only where it may go by its scope or goes now."""
         refuse_unknown(request, {"wait", "format"})

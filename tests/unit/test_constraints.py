@@ -139,7 +139,9 @@ def test_full_clean_refuses_a_twin_with_a_message(name: str) -> None:
 
 
 # The canonical text of addresses and prefixes is made by save(); nothing creates them in bulk.
-@pytest.mark.parametrize("name", [name for name in TWINS if not name.startswith(("prefix", "ip_address", "target_rule"))])
+@pytest.mark.parametrize(
+    "name", [name for name in TWINS if not name.startswith(("prefix", "ip_address", "target_rule"))]
+)
 def test_bulk_create_does_not_walk_past_it(name: str) -> None:
     first, second = TWINS[name]()
     with pytest.raises(IntegrityError), transaction.atomic():
