@@ -9,10 +9,9 @@ from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
+from rest_framework.viewsets import GenericViewSet, ModelViewSet
 
 from inventory import policy as policies
-from inventory.api import VisibleViewSet
 from inventory.filters import NumberFilter
 from inventory.models import CredentialUse, TargetRule, Tenant
 from netmon.common.filters import COMMON_PARAMETERS, refuse_unknown
@@ -54,10 +53,11 @@ class CheckedTargetSerializer(serializers.Serializer[Any]):
     verdicts = VerdictSerializer(many=True)
 
 
-class TargetRuleViewSet(VisibleViewSet):
+class TargetRuleViewSet(ModelViewSet[TargetRule]):
     """Which addresses netmon may contact: admins write, operators read and ask."""
 
-    model, queryset = TargetRule, TargetRule.objects.none()
+    queryset = TargetRule.objects.none()
+    lookup_value_regex = r"\d{1,18}"
     serializer_class = TargetRuleSerializer
     filterset_class = TargetRuleFilter
     ordering_fields = ["id", "cidr", "action"]

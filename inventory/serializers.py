@@ -274,11 +274,21 @@ class DeviceSerializer(ValidatedModelSerializer):
         for name, value in attrs.items():
             if isinstance(value, str) and "\x00" in value:
                 raise serializers.ValidationError({name: "Null characters are not allowed."})
+        self._keep_in_tenant(attrs)
         if (host := attrs.get("ssh_host")) and host != self._stored_host():
             tenant = attrs.get("tenant", self.instance.tenant if self.instance else None)
             port = attrs.get("ssh_port") or ManagementEndpoint.DEFAULT_PORTS["ssh"]
             check_host(host, tenant_id=tenant.pk if tenant else None, port=port, field="ssh_host")
         return super().validate(attrs)
+
+    def _keep_in_tenant(self, attrs: dict[str, Any]) -> None:
+        """Whoever is bound to tenants makes no device outside them: other target rules hold there."""
+        mine: frozenset[int] = getattr(getattr(self.context.get("request"), "user", None), "tenant_ids", frozenset())
+        if not mine or attrs.get("tenant", self.instance.tenant if self.instance else None) is not None:
+            return
+        if self.instance is not None or "tenant" in attrs or len(mine) > 1:
+            raise serializers.ValidationError({"tenant": "Name one of your tenants."}, code="required")
+        attrs["tenant"] = Tenant.objects.get(pk__in=mine)
 
     def _stored_host(self) -> Any:
         ssh = flat.endpoint_of(self.instance.endpoints.all(), "ssh") if self.instance else None

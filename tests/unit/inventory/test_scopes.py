@@ -385,6 +385,21 @@ def test_a_tenants_people_name_no_row_of_others(cast: people.Cast, _clean_cache:
     assert pointer(client.post("/api/v1/ip-addresses/", body)) == "/interface"
 
 
+def test_a_tenants_people_make_no_device_beyond_its_target_rules(cast: people.Cast, _clean_cache: None) -> None:
+    tenant, second = confined("10.20.0.0/16"), make.make_tenant()
+    tenant.members.add(cast.omar)
+    client = people.client_for(cast.omar)
+    answer = client.post("/api/v1/routers/", {"name": "a", "ip": "10.20.0.1"})
+    assert answer.status_code == 201 and answer.json()["tenant"] == tenant.pk
+    assert pointer(client.post("/api/v1/routers/", {"name": "b", "ip": EVIL})) == "/ip"
+    body = {"name": "b", "ip": EVIL, "tenant": None}
+    assert pointer(client.post("/api/v1/routers/", body, format="json")) == "/tenant"
+    url = f"/api/v1/routers/{answer.json()['id']}/"
+    assert pointer(client.patch(url, {"tenant": None}, format="json")) == "/tenant"
+    second.members.add(cast.omar)
+    assert pointer(people.client_for(cast.omar).post("/api/v1/routers/", {"name": "c"})) == "/tenant"
+
+
 def test_what_an_admin_attached_may_be_sent_back_unseen(cast: people.Cast, _clean_cache: None) -> None:
     mine = make.make_tenant()
     mine.members.add(cast.omar)
