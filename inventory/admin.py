@@ -11,10 +11,22 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from inventory import device_actions, followers, keys, services
-from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Prefix, Site, Tag, Tenant
+from inventory.models import (
+    Credential,
+    CredentialUse,
+    Device,
+    Interface,
+    IPAddress,
+    ManagementEndpoint,
+    Prefix,
+    Site,
+    Tag,
+    TargetRule,
+    Tenant,
+)
 from inventory.transfer import exporting
 from netmon.audit import services as audit
-from netmon.audit.admin_mixin import AuditedAdmin
+from netmon.audit.admin_mixin import AuditedAdmin, ReadOnlyAdmin
 from netmon.common.badges import badge, yes
 
 STATUS_SHAPES = {
@@ -75,6 +87,38 @@ class PrefixAdmin(AuditedAdmin):
     autocomplete_fields = ["site", "tags"]
 
 
+@admin.register(TargetRule)
+class TargetRuleAdmin(AuditedAdmin):
+    list_display = ["cidr", "verdict", "tenant", "note"]
+    list_filter = ["action", "tenant"]
+    list_select_related = ["tenant"]
+    search_fields = ["cidr", "note"]
+    autocomplete_fields = ["tenant"]
+
+    @admin.display(ordering="action", description="action")
+    def verdict(self, rule: TargetRule) -> SafeString:
+        return badge("up" if rule.action == TargetRule.Action.ALLOW else "down", rule.get_action_display())  # type: ignore[call-overload]
+
+
+@admin.register(CredentialUse)
+class CredentialUseAdmin(ReadOnlyAdmin):
+    """What netmon noted; nobody writes it."""
+
+    list_display = ["credential", "device", "endpoint", "condition", "last_used_at", "last_ok_at", "last_error_code"]
+    list_filter = ["credential__kind", "endpoint__protocol", "last_error_code"]
+    list_select_related = ["credential", "endpoint__device"]
+    search_fields = ["credential__name", "endpoint__device__name_key"]
+    date_hierarchy = "last_used_at"
+
+    @admin.display(ordering="endpoint__device__name_key")
+    def device(self, use: CredentialUse) -> str:
+        return use.endpoint.device.name
+
+    @admin.display(description="last use")
+    def condition(self, use: CredentialUse) -> SafeString:
+        return badge("down", "Failed") if use.last_error_code else badge("up", "Good")
+
+
 class InterfaceInline(admin.TabularInline):
     model = Interface
     extra = 0
@@ -90,8 +134,27 @@ class EndpointInline(admin.TabularInline):
     autocomplete_fields = ["credential"]
 
 
+class DeviceForm(forms.ModelForm):
+    class Meta:
+        model = Device
+        fields = [
+            "name", "kind", "status", "tenant", "site", "location", "vendor", "model", "platform", "serial",
+            "hypervisor", "primary_ip", "tags",
+        ]  # fmt: skip
+
+    def clean(self) -> Any:
+        data = super().clean() or {}
+        if {"primary_ip", "tenant"} & set(self.changed_data):
+            changed = "tenant" if "tenant" in self.changed_data else "primary_ip"
+            services.check_place(
+                self.instance, tenant=data.get("tenant"), address=data.get("primary_ip"), field=changed
+            )
+        return data
+
+
 @admin.register(Device)
 class DeviceAdmin(AuditedAdmin):
+    form = DeviceForm
     list_display = ["name", "kind", "condition", "primary_ip", "site", "tenant", "vendor", "model", "page"]
     list_filter = ["kind", "status", "site", "tenant", "tags"]
     list_select_related = ["primary_ip", "site", "tenant"]
@@ -136,10 +199,21 @@ class DeviceAdmin(AuditedAdmin):
         headers = {"Content-Disposition": 'attachment; filename="devices.csv"'}
         return StreamingHttpResponse(lines(ids, names_logins=True), content_type=content_type, headers=headers)
 
+    def save_model(self, request: HttpRequest, obj: Device, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change and "tenant" in form.changed_data:
+            services.move_addresses(obj)
+
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        deleted = [row.instance.pk for row in formset.deleted_forms if row.instance.pk]
+        replaced: list[int] = []
         if formset.model is Interface:
-            services.delete_interfaces(row.instance.pk for row in formset.deleted_forms if row.instance.pk)
+            services.delete_interfaces(deleted)
+        elif formset.model is ManagementEndpoint:
+            replaced = [pk for row in formset.initial_forms if (pk := row.initial.get("credential"))]
+            services.delete_endpoints(deleted)
         super().save_formset(request, form, formset, change)
+        services.drop_idle(replaced)
         if formset.model is ManagementEndpoint and formset.deleted_objects:
             followers.announce_endpoint_left(form.instance.pk)
         if formset.model is ManagementEndpoint:
@@ -181,8 +255,28 @@ class InterfaceAdmin(AuditedAdmin):
         return names, {"interfaces, with all their history": len(names)}, set(), []
 
 
+class IPAddressForm(forms.ModelForm):
+    class Meta:
+        model = IPAddress
+        fields = ["address", "prefix_length", "dns_name", "interface", "tenant"]
+
+    def clean(self) -> Any:
+        data = super().clean() or {}
+        device = Device.objects.filter(primary_ip=self.instance).first() if self.instance.pk else None
+        if device is None:
+            return data
+        if "interface" in self.changed_data:
+            self.add_error("interface", f"{device} is reached by this address: give that device another first.")
+        if "tenant" in self.changed_data:
+            self.add_error("tenant", f"{device} is reached by this address: change the tenant of the device.")
+        if address := data.get("address"):
+            services.check_primary_address(self.instance, device, address, may_redirect=True)
+        return data
+
+
 @admin.register(IPAddress)
 class IPAddressAdmin(AuditedAdmin):
+    form = IPAddressForm
     list_display = ["address", "prefix_length", "dns_name", "interface", "tenant"]
     list_filter = ["tenant"]
     list_select_related = ["interface__device", "tenant"]
@@ -214,7 +308,8 @@ class CredentialForm(forms.ModelForm):
         model = Credential
         fields = [
             "name", "kind", "username", "secret", "private_key", "auth_protocol", "priv_protocol", "priv_secret",
-            "comment", "device",
+            "comment", "device", "tenant",
+            "allowed_prefixes",
         ]  # fmt: skip
 
     def clean(self) -> Any:
@@ -234,14 +329,14 @@ class CredentialAdmin(AuditedAdmin):
     form = CredentialForm
     list_display = [
         "name", "kind", "username", "secret_is_set", "key_type", "key_bits", "fingerprint", "secret_changed_at",
-        "device",
+        "device", "tenant",
     ]  # fmt: skip
     # Plain text in the page, to be marked and copied.
     readonly_fields = ["key_type", "key_bits", "fingerprint", "public_key"]
-    list_filter = ["kind"]
-    list_select_related = ["device"]
+    list_filter = ["kind", "tenant"]
+    list_select_related = ["device", "tenant"]
     search_fields = ["name", "username", "fingerprint"]
-    autocomplete_fields = ["device"]
+    autocomplete_fields = ["device", "tenant"]
 
     @admin.display(description="secret")
     def secret_is_set(self, credential: Credential) -> SafeString:
@@ -263,9 +358,8 @@ class EndpointAdmin(AuditedAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[ManagementEndpoint]:
         return super().get_queryset(request).select_related("device", "credential")  # autocompletion names the device
 
-    def save_model(self, request: HttpRequest, obj: ManagementEndpoint, form: Any, change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        followers.announce_endpoint(obj)
+    def write(self, obj: ManagementEndpoint) -> None:
+        services.save_endpoint(obj)
 
     def delete_rows(self, rows: QuerySet[ManagementEndpoint]) -> None:
         services.delete_endpoints(rows.values_list("pk", flat=True))

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask, PeriodicTasks
 
 from inventory import device_actions
-from inventory.models import Device, Interface, ManagementEndpoint, Prefix, Tag
+from inventory.models import CredentialUse, Device, Interface, ManagementEndpoint, Prefix, Tag, TargetRule
 from monitoring.models import Check, DeviceFact, DeviceState, Heartbeat, Outage
 from netmon.accounts.models import User
 from netmon.accounts.services import invites, keys
@@ -43,6 +43,12 @@ def _full_device() -> Any:
     return factories.make_flat(
         tenant=factories.make_tenant(), site=factories.make_site(), snmp_community=SECRET, vendor="ACME"
     )
+
+
+def _use() -> Any:
+    row, now = factories.make_endpoint(factories.make_device()), timezone.now()
+    credential = factories.make_credential()
+    return CredentialUse.objects.create(credential=credential, endpoint=row, first_used_at=now, last_used_at=now)
 
 
 def _series() -> Any:
@@ -75,6 +81,10 @@ MAKERS: dict[str, Callable[[], Any]] = {
     "inventory.ManagementEndpoint": lambda: factories.make_endpoint(
         factories.make_device(), protocol="snmp", credential=factories.make_credential(secret=SECRET)
     ),
+    "inventory.TargetRule": lambda: TargetRule.objects.create(
+        cidr=f"10.{next(_numbers) % 250}.0.0/16", action="allow", tenant=factories.make_tenant()
+    ),
+    "inventory.CredentialUse": _use,
     "monitoring.Check": _check,
     "monitoring.DeviceState": lambda: factories.watch(factories.make_device()),
     "monitoring.Outage": lambda: factories.make_outage(factories.make_device(), timezone.now(), None),
@@ -186,6 +196,7 @@ FORMS: dict[str, tuple[dict[str, Any], str, str]] = {
     "inventory.Tag": ({"name": "Core", "slug": "core", "description": ""}, "name", "Core"),
     "inventory.Site": ({"name": "Paris"}, "name", "Paris"),
     "inventory.Prefix": ({"cidr": "192.0.2.0/24", "description": ""}, "cidr", "192.0.2.0/24"),
+    "inventory.TargetRule": ({"cidr": "198.51.100.0/24", "action": "refuse", "note": "why"}, "note", "why"),
     "inventory.IPAddress": ({"address": "192.0.2.9", "dns_name": "", "prefix_length": ""}, "address", "192.0.2.9"),
     "django_celery_beat.IntervalSchedule": ({"every": "77", "period": "minutes"}, "every", "77"),
     "django_celery_beat.CrontabSchedule": (
