@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from inventory import device_actions, followers, keys, services
+from inventory.forms import UnshownTextarea
 from inventory.models import (
     Credential,
     CredentialUse,
@@ -282,13 +283,6 @@ class IPAddressAdmin(AuditedAdmin):
     list_select_related = ["interface__device", "tenant"]
     search_fields = ["address", "dns_name", "interface__device__name_key"]
     autocomplete_fields = ["interface", "tenant"]
-
-
-class UnshownTextarea(forms.Textarea):
-    """A text to be sent that no page gives back, not even when the form was refused."""
-
-    def format_value(self, value: Any) -> str:
-        return ""
 
 
 class CredentialForm(forms.ModelForm):

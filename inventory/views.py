@@ -6,14 +6,13 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from inventory.models import Device
 from inventory.transfer import importing, reading
-from netmon.audit.models import AuditEvent
+from netmon.audit import reading as audit
 from netmon.common.errors import NetmonError
 from netmon.common.permissions import has_role
 from netmon.jobs.models import Job
@@ -81,14 +80,5 @@ def device_history(request: HttpRequest, pk: int) -> HttpResponse:
     """The History tab of a device: what was done to it and to what belongs to it."""
     user = _operator(request)
     device = get_object_or_404(Device.objects.visible_to(user), pk=pk)
-    label, number = Device._meta.label_lower, str(device.pk)
-    events = AuditEvent.objects.filter(Q(object_type=label, object_id=number) | Q(parent_type=label, parent_id=number))[
-        :HISTORY
-    ]
-    return render(request, "inventory/_history.html", {"device": device, "events": [_line(event) for event in events]})
-
-
-def _line(event: AuditEvent) -> dict[str, Any]:
-    before, after = event.before or {}, event.after or {}
-    changes = [(name, before.get(name), after.get(name)) for name in sorted(before.keys() | after.keys())]
-    return {"event": event, "changes": changes}
+    events = [audit.line(event) for event in audit.history(device)[:HISTORY]]
+    return render(request, "inventory/_history.html", {"device": device, "events": events})

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.http import parse_etags
 from django.views.decorators.http import require_GET
 
-from inventory.models import Credential, Device, Site
+from inventory.models import Credential, Device, Site, Tag, Tenant
 from inventory.panels import PANELS
 from monitoring import charts, device_pages, pages
 from monitoring.navigation import BY_KIND, GROUPS
@@ -92,6 +92,27 @@ def device_add(request: HttpRequest) -> HttpResponse:
         "section": "devices",
     }
     return render(request, "monitoring/device_add.html", context)
+
+
+@require_GET
+@login_required
+def device_edit(request: HttpRequest, pk: int) -> HttpResponse:
+    """The flat form of a device. Its values come from the API with their ETag, and go back with it."""
+    if not has_role(request.user, "operator"):
+        raise PermissionDenied
+    context = {
+        "device": _device(request, pk),
+        "kinds": Device.Kind.choices,
+        "statuses": Device.Status.choices,
+        "tenants": Tenant.objects.visible_to(request.user)[:500],
+        "sites": Site.objects.visible_to(request.user)[:500],
+        "tags": Tag.objects.visible_to(request.user)[:100],
+        "ssh_keys": Credential.objects.visible_to(request.user).filter(kind=Credential.Kind.SSH_KEY)[:200],
+        "auth_protocols": _protocols(Credential.AuthProtocol),
+        "priv_protocols": _protocols(Credential.PrivProtocol),
+        "section": "devices",
+    }
+    return render(request, "monitoring/device_edit.html", context)
 
 
 def _protocols(choices: type[TextChoices]) -> list[tuple[str, str]]:

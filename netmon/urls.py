@@ -10,6 +10,7 @@ from netmon.common import exception_handler
 
 urlpatterns = [
     path("", include("netmon.accounts.urls")),
+    path("", include("netmon.audit.urls")),
     path("", include("netmon.jobs.urls")),
     path("", include("inventory.urls")),
     path("", include("monitoring.urls")),

@@ -25,9 +25,9 @@ const netmon = {
     return svg;
   },
 
-  /** A request to the API. Resolves to {status, ok, body}; body is null when the answer is not JSON. */
-  async send(method, url, data) {
-    const headers = { Accept: "application/json" };
+  /** A request to the API. Resolves to {status, ok, body, etag}; body is null when the answer is not JSON. */
+  async send(method, url, data, more = {}) {
+    const headers = { Accept: "application/json", ...more };
     const token = document.querySelector("[name=csrfmiddlewaretoken]");
     if (token && method !== "GET") headers["X-CSRFToken"] = token.value;
     if (data !== undefined) headers["Content-Type"] = "application/json";
@@ -35,7 +35,7 @@ const netmon = {
     const answer = await fetch(url, { method, headers, body, credentials: "same-origin" });
     let parsed = null;
     try { parsed = await answer.json(); } catch { /* an empty or foreign answer */ }
-    return { status: answer.status, ok: answer.ok, body: parsed };
+    return { status: answer.status, ok: answer.ok, body: parsed, etag: answer.headers.get("ETag") };
   },
 
   announce(text) {

@@ -1,0 +1,169 @@
+"use strict";
+// The forms that add and change a device: they speak to the API and show its answer beside the fields.
+(() => {
+  const form = document.querySelector("[data-device-form]");
+  if (!form) return;
+  const { el } = netmon;
+  const { api } = form.dataset; // of a device that is there already
+  let shown = {};
+  let etag = null;
+  const summary = form.querySelector("[data-summary]");
+  const version = form.elements.snmp_version;
+  const button = form.querySelector("[type=submit]");
+
+  const adapt = () => {
+    for (const part of form.querySelectorAll("[data-versions]")) {
+      part.hidden = !part.dataset.versions.split(" ").includes(version.value);
+    }
+  };
+  version.addEventListener("change", adapt);
+  adapt();
+
+  function fields() {
+    return [...form.elements].filter((field) => field.name && field.name !== "csrfmiddlewaretoken"
+      && field.type !== "checkbox" && !field.closest("[hidden]"));
+  }
+
+  function valueOf(field) {
+    const value = field.type === "password" ? field.value : field.value.trim();
+    return "number" in field.dataset && /^\d+$/.test(value) ? Number(value) : value;
+  }
+
+  function values() {
+    const data = {};
+    for (const field of fields()) {
+      const value = valueOf(field);
+      if (field.name !== "kind" && value !== "") data[field.name] = value;
+    }
+    return data;
+  }
+
+  // What differs from what was read: a field that nobody touched is not sent, nor is an empty secret.
+  function changes() {
+    const data = {};
+    for (const field of fields()) {
+      const value = valueOf(field);
+      const before = shown[field.name] ?? "";
+      if (field.type === "password" ? value !== "" : value !== before) {
+        data[field.name] = value === "" && "number" in field.dataset ? null : value;
+      }
+    }
+    const boxes = [...form.querySelectorAll("[name=tags]")];
+    const kept = (shown.tags ?? []).filter((slug) => !boxes.some((box) => box.value === slug));
+    const tags = [...kept, ...boxes.filter((box) => box.checked).map((box) => box.value)];
+    if (tags.toSorted().join() !== [...(shown.tags ?? [])].sort().join()) data.tags = tags;
+    return data;
+  }
+
+  function fill(device, tag) {
+    shown = device;
+    etag = tag;
+    for (const field of form.elements) {
+      if (!field.name || field.name === "csrfmiddlewaretoken") continue;
+      if (field.type === "checkbox") field.checked = (device.tags ?? []).includes(field.value);
+      else if (field.type === "password") {
+        field.value = "";
+        field.placeholder = device[`${field.name}_set`] ? "stored; empty keeps it" : "none stored";
+      } else field.value = device[field.name] ?? "";
+    }
+    adapt();
+    form.dataset.ready = "yes";
+  }
+
+  async function load() {
+    button.disabled = true;
+    try {
+      const answer = await netmon.send("GET", api);
+      if (answer.ok) fill(answer.body, answer.etag);
+      else complain(answer.body);
+      button.disabled = !answer.ok;
+    } catch {
+      complain({ detail: "The server did not answer. Try again." });
+    }
+  }
+
+  function clear() {
+    summary.hidden = true;
+    for (const note of form.querySelectorAll(".error[data-for]")) note.remove();
+    for (const field of form.querySelectorAll("[aria-invalid]")) {
+      field.removeAttribute("aria-invalid");
+      field.removeAttribute("aria-describedby");
+    }
+  }
+
+  function complain(problem) {
+    const rest = [];
+    let first = null;
+    for (const { pointer = "", detail = "" } of problem?.errors ?? []) {
+      const field = form.elements[pointer.split("/")[1] ?? ""];
+      if (!field || field.closest("[hidden]")) { rest.push(detail); continue; }
+      const id = `error-${field.id}`;
+      field.setAttribute("aria-invalid", "true");
+      field.setAttribute("aria-describedby", id);
+      field.closest("div").append(el("p", { className: "error", id, "data-for": field.name }, detail));
+      first ??= field;
+    }
+    if (!first && !rest.length) rest.push(problem?.detail ?? "The server did not take this. Try again.");
+    summary.textContent = rest.join(" ");
+    summary.hidden = !rest.length;
+    first?.focus();
+  }
+
+  const newer = form.querySelector("[data-newer]");
+  newer?.querySelector("button").addEventListener("click", async () => {
+    clear();
+    newer.hidden = true;
+    await load();
+    form.elements.name.focus();
+  });
+
+  async function change() {
+    const data = changes();
+    const answer = Object.keys(data).length
+      ? await netmon.send("PATCH", api, data, etag ? { "If-Match": etag } : {})
+      : { ok: true, body: { id: shown.id } };
+    if (answer.status === 412) {
+      newer.hidden = false;
+      newer.querySelector("button").focus();
+    }
+    return answer;
+  }
+
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    clear();
+    button.disabled = true;
+    try {
+      const answer = api ? await change() : await netmon.send("POST", form.elements.kind.value, values());
+      if (answer.ok && Number.isInteger(answer.body?.id)) {
+        location.href = `${form.dataset.deviceUrl}${answer.body.id}/`;
+        return;
+      }
+      if (answer.status !== 412) complain(answer.body);
+    } catch {
+      complain({ detail: "The server did not answer. Try again." });
+    }
+    button.disabled = false;
+  });
+
+  const dialog = document.getElementById("delete-device");
+  document.getElementById("delete")?.addEventListener("click", () => dialog.showModal());
+  dialog?.querySelector("[data-delete]").addEventListener("click", async (event) => {
+    const refusal = dialog.querySelector("[role=alert]");
+    event.target.disabled = true;
+    try {
+      const answer = await netmon.send("DELETE", api);
+      if (answer.ok) {
+        location.href = form.dataset.deviceUrl;
+        return;
+      }
+      refusal.textContent = answer.body?.detail ?? "The server did not take this. Try again.";
+    } catch {
+      refusal.textContent = "The server did not answer. Try again.";
+    }
+    refusal.hidden = false;
+    event.target.disabled = false;
+  });
+
+  if (api) load();
+})();
