@@ -31,7 +31,7 @@ def _need(request: HttpRequest, role: str) -> Any:
     return request.user
 
 
-def _used_by(user: Any) -> Prefetch[Any]:
+def _used_by(user: Any) -> Any:
     """The endpoints that log in with a credential, of devices the person may see."""
     rows = ManagementEndpoint.objects.filter(device__in=Device.objects.visible_to(user)).select_related("device")
     return Prefetch("endpoints", queryset=rows.order_by("device__name_key", "protocol"), to_attr="users")

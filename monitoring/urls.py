@@ -9,6 +9,7 @@ urlpatterns = [
     path("devices/", views.device_list, name="devices"),
     path("devices/add/", views.device_add, name="device-add"),
     path("devices/<int:pk>/", views.device, name="device"),
+    path("devices/<int:pk>/edit/", views.device_edit, name="device-edit"),
     re_path(r"^devices/(?P<pk>\d{1,18})/(?P<tab>interfaces|checks|facts)/\Z", views.device, name="device-tab"),
     path("devices/<int:pk>/live/", views.device_live, name="device-live"),
     re_path(
