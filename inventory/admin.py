@@ -106,7 +106,7 @@ class CredentialUseAdmin(ReadOnlyAdmin):
     """What netmon noted; nobody writes it."""
 
     list_display = ["credential", "device", "endpoint", "condition", "last_used_at", "last_ok_at", "last_error_code"]
-    list_filter = ["credential__kind", "endpoint__protocol", "last_error_code"]
+    list_filter = ["credential__kind", "endpoint__protocol", ("last_error_code", admin.EmptyFieldListFilter)]
     list_select_related = ["credential", "endpoint__device"]
     search_fields = ["credential__name", "endpoint__device__name_key"]
     date_hierarchy = "last_used_at"
@@ -169,7 +169,7 @@ class DeviceAdmin(AuditedAdmin):
     def condition(self, device: Device) -> SafeString:
         return badge(STATUS_SHAPES.get(device.status, "unknown"), device.get_status_display())  # type: ignore[call-overload]
 
-    @admin.display(description="")
+    @admin.display(description="page")
     def page(self, device: Device) -> SafeString:
         return format_html(
             '<a class="row-act" href="{}" aria-label="Open {}">Open</a>', self.view_on_site(device), device.name

@@ -20,6 +20,11 @@ class CheckListForm(forms.ModelForm):
 
     module = forms.CharField(disabled=True, required=False)
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        device = self.instance.endpoint.device if self.instance.pk else ""
+        self.fields["interval_seconds"].widget.attrs["aria-label"] = f"Interval of {self.instance.module}, {device}"
+
 
 @admin.register(Check)
 class CheckAdmin(AuditedAdmin):
@@ -28,7 +33,7 @@ class CheckAdmin(AuditedAdmin):
         "next_run_at", "skipped",
     ]  # fmt: skip
     list_editable = ["interval_seconds"]
-    list_filter = ["status", "module", "last_error_code"]
+    list_filter = ["status", "module", ("last_error_code", admin.EmptyFieldListFilter)]
     list_select_related = ["endpoint__device"]
     search_fields = ["module", "endpoint__device__name_key"]
     autocomplete_fields = ["endpoint"]

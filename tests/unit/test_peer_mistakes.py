@@ -355,7 +355,7 @@ def test_ghsa_32w2_6gm2_7766_a_search_finds_only_what_the_person_may_see(cast: p
         for prefix, viewset, _ in root.router.registry:
             answer = client.get(f"/api/v1/{prefix}/")
             if answer.status_code == 403:
-                assert person is cast.vera, prefix
+                assert person is cast.vera or prefix in ("audit-events", "users", "invites"), prefix
                 continue
             text = answer.content.decode()
             assert "foreign-word" not in text and "10.20.0.66" not in text and "10.66.0.0" not in text, prefix
