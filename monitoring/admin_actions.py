@@ -21,7 +21,10 @@ LINKS = 20
 
 def poll(page: Any, request: HttpRequest, devices: QuerySet[Device]) -> None:
     """Each device gets a job, or joins the one under way."""
-    jobs = [(reverse("job", args=[polling.poll_now(row, user=request.user).pk]), row.name) for row in devices]
+    jobs = []
+    for row in devices:
+        audit.record("poll", row)
+        jobs.append((reverse("job", args=[polling.poll_now(row, user=request.user).pk]), row.name))
     links = format_html_join(", ", '<a href="{}">{}</a>', jobs[:LINKS])
     more = f" and {len(jobs) - LINKS} more" if len(jobs) > LINKS else ""
     messages.success(request, format_html("Polling {}{}.", links, more))
