@@ -9,8 +9,14 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from inventory.models import Device, Site
+from inventory import ssh_keys
+from inventory.models import Device, Prefix, Site, Tag, Tenant
 from inventory.services import create_device, update_device
+from inventory.transfer import importing
+from netmon.accounts.models import User
+from netmon.accounts.services import invites
+from netmon.audit import services as audit
+from netmon.audit.context import acting
 from netmon.common.fields import fold
 from netmon.lab.devices import DEMO_DEVICES
 
@@ -85,10 +91,67 @@ def fields(count: int) -> Iterator[dict[str, Any]]:
         }
 
 
+# Whose sites they are, and what lies there; the laboratory is nobody's.
+TENANTS = {"Lycée Jean Moulin": "lycee-jean-moulin", "Data centre Lyon-2": "lyon-hosting"}
+PREFIXES = {
+    "Lycée Jean Moulin": (("127.20.0.0/28", "the school's equipment"), ("10.20.0.0/16", "classrooms")),
+    "Data centre Lyon-2": (("203.0.113.0/24", "public services"),),
+}
+TAGS = {"core": ("core", "edge"), "wireless": ("ap-",), "access": ("acc-", "dist-", "tor-")}
+GUEST = "guest@example.net"
+FILE = """name,kind,ip,site,tenant,snmp_community
+ap-music-room,other,127.20.0.61,Lycée Jean Moulin,lycee-jean-moulin,netmon-demo
+ap-workshop,other,127.20.0.62,Lycée Jean Moulin,lycee-jean-moulin,netmon-demo
+ap-kitchen,toaster,127.20.0.63,Lycée Jean Moulin,lycee-jean-moulin,netmon-demo
+"""
+
+
+def _tenant(site: str) -> Tenant | None:
+    if site not in TENANTS:
+        return None
+    name = site if site == "Lycée Jean Moulin" else "Lyon Hosting"
+    return Tenant.objects.get_or_create(slug=TENANTS[site], defaults={"name": name})[0]
+
+
+def populate() -> str:
+    """What people would have added by now: tags, ranges, a key, a checked file, some history.
+
+    At the first time returns the token of an invite into the school's tenant, later nothing.
+    """
+    admin = User.objects.filter(is_active=True, role=User.Role.ADMIN).order_by("pk").first()
+    if admin is None or Tag.objects.filter(slug="core", tenant=None).exists():
+        return ""
+    with transaction.atomic(), acting(admin, "command"):
+        for slug, stems in TAGS.items():
+            tag = Tag.objects.create(name=slug.capitalize(), slug=slug)
+            tag.devices.set(device for device in Device.objects.all() if device.name.startswith(stems))
+        for name, ranges in PREFIXES.items():
+            site = Site.objects.filter(name=name).first()
+            for cidr, description in ranges:
+                Prefix.objects.get_or_create(cidr=cidr, site=site, defaults={"description": description})
+        ssh_keys.generate_key(name="demonstration fleet", type="ed25519", username="netmon", comment="netmon demo")
+        for device in Device.objects.order_by("pk")[:2]:
+            before = audit.snapshot(device)
+            device = update_device(device, fields={"serial": f"DEMO-{device.pk:04}"})
+            audit.record("update", device, before=before, after=audit.snapshot(device))
+        importing.start(
+            FILE,
+            user=admin,
+            file_format="csv",
+            existing="skip",
+            atomic=True,
+            dry_run=True,
+            name="new access points.csv",
+        )
+        school = Tenant.objects.filter(slug="lycee-jean-moulin").first()
+        return invites.make(by=admin, role="operator", email=GUEST, tenants=[school.pk])[1] if school else ""
+
+
 @transaction.atomic
 def furnish(count: int, port: int) -> int:
     """Bring `count` simulated devices into the inventory; those there by name are kept. Returns how many are new."""
-    present = {device.name_key: device for device in Device.objects.filter(tenant__isnull=True)}
+    present = {device.name_key: device for device in Device.objects.all()}
+    is_old = any(device.tenant_id is None for device in present.values())  # made before the demonstration had tenants
     sites: dict[str, Site] = {}
     added = 0
     for values in fields(count):
@@ -96,9 +159,9 @@ def furnish(count: int, port: int) -> int:
         if device is None:
             name = values["site"]
             if name not in sites:
-                sites[name], _ = Site.objects.get_or_create(name=name, tenant=None)
+                sites[name], _ = Site.objects.get_or_create(name=name, tenant=None if is_old else _tenant(name))
             access = {"snmp_version": "2c", "snmp_community": COMMUNITY, "snmp_port": port}
-            create_device(fields={**values, "site": sites[name], **access})
+            create_device(fields={**values, "site": sites[name], "tenant": sites[name].tenant, **access})
             added += 1
         elif device.endpoints.filter(protocol="snmp").exclude(port=port).exists():
             update_device(device, fields={"snmp_port": port})

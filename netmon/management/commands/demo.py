@@ -50,8 +50,14 @@ class Command(run.Command):
     def prepare(self, options: dict[str, Any]) -> list[Process]:
         port = demo.agents_port(settings.VAR_DIR)
         demo.furnish(options["devices"], port)
+        token = demo.populate()
         self.stdout.write(
             f"\n  {options['devices']} simulated devices answer on loopback; data in {settings.VAR_DIR}\n"
             "  (delete that directory to begin anew)\n"
         )
+        if token:
+            self.stdout.write(
+                "\n  To see it as somebody who is bound to the school, make an account there (in another browser):\n"
+                f"  http://{options['bind']}/invite/{token}/\n"
+            )
         return [processes.fleet(port, demo.COMMUNITY)]

@@ -15,11 +15,16 @@ from django.core.management import call_command
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from inventory.models import Credential
+from inventory.models import Credential, Device, Prefix, Tenant
+from inventory.transfer import importing
 from monitoring.models import Check
 from monitoring.services import health
 from netmon import demo, doctor, rotation
+from netmon.accounts.services import invites
+from netmon.audit.models import AuditEvent
 from netmon.common.secrets import open_secret
+from netmon.jobs.models import Job
+from tests import people
 from tests.factories import make_credential, make_flat
 from tests.people import make_person
 
@@ -165,6 +170,22 @@ def test_the_demo_inventory_is_made_once_and_follows_its_port() -> None:
     ports = set(Check.objects.values_list("endpoint__port", flat=True))
     assert ports == {20162}
     assert not Check.objects.filter(module="icmp").exists(), "nothing pings loopback"
+
+
+def test_the_demo_is_peopled_once(cast: people.Cast) -> None:
+    demo.furnish(20, 20161)
+    assert invites.find(demo.populate()) is not None
+    assert demo.populate() == ""
+    assert set(Tenant.objects.values_list("slug", flat=True)) == {"lycee-jean-moulin", "lyon-hosting"}
+    assert not Device.objects.filter(tenant=None).exists() and Prefix.objects.count() == 3
+    assert Device.objects.filter(tags__slug="wireless").count() == 4
+    assert Credential.objects.filter(kind="ssh_key").count() == 1
+    job = Job.objects.get(kind="device.import")
+    importing.run_job(job.pk)
+    job.refresh_from_db()
+    assert (job.status, job.result["error_count"]) == ("succeeded", 1)
+    assert {"create", "update", "invite"} <= set(AuditEvent.objects.values_list("action", flat=True))
+    assert demo.furnish(20, 20161) == 0
 
 
 def test_the_demo_touches_nothing_of_an_installation_beside_it(settings: Any, tmp_path: Path) -> None:
