@@ -5,6 +5,7 @@ The routes come from the URL configuration: one that is neither tried here nor e
 
 from typing import Any
 
+import pyotp
 import pytest
 from django.db import connection, transaction
 
@@ -12,12 +13,13 @@ from inventory import keys as ssh
 from inventory.models import Device, ManagementEndpoint, Prefix, TargetRule
 from monitoring.models import Check
 from netmon.accounts.models import User
-from netmon.accounts.services import invites, keys
+from netmon.accounts.services import invites, keys, totp
 from netmon.accounts.tokens import pair
 from netmon.audit.models import AppendOnly, AuditEvent
 from netmon.audit.services import record
 from netmon.jobs import services as jobs
 from tests import factories, people
+from tests.unit.test_matrix import OPEN, ROUTES
 
 pytestmark = pytest.mark.django_db
 
