@@ -120,8 +120,18 @@ class CredentialUseAdmin(ReadOnlyAdmin):
         return badge("down", "Failed") if use.last_error_code else badge("up", "Good")
 
 
+class NamedForm(forms.ModelForm):
+    """A line of a table: the heading of its column names a field for eyes only."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.widget.attrs.setdefault("aria-label", str(field.label or ""))
+
+
 class InterfaceInline(admin.TabularInline):
     model = Interface
+    form = NamedForm
     extra = 0
     fields = ["name", "if_index", "if_alias", "mac_address", "if_oper_status"]
     readonly_fields = ["if_oper_status"]
@@ -130,6 +140,7 @@ class InterfaceInline(admin.TabularInline):
 
 class EndpointInline(admin.TabularInline):
     model = ManagementEndpoint
+    form = NamedForm
     extra = 0
     fields = ["protocol", "port", "credential", "options", "is_enabled"]
     autocomplete_fields = ["credential"]

@@ -148,8 +148,17 @@ def test_every_api_route_answers_each_role_as_the_table_says(
 
 PAGES = (
     "/", "/monitoring/dashboard", "/devices/", "/health/", "/api/docs/", "/api/redoc/", "/api/schema/",
-    "/account/", "/account/keys/", "/account/totp/",
+    "/account/", "/account/keys/", "/account/totp/", "/jobs/",
 )  # fmt: skip
+# Pages that not everybody may open, and who may.
+CLOSED = {"/import/": 2, "/credentials/": 2, "/keys/ssh/": 2, "/devices/add/": 2, "/audit/": 3, "/people/": 3}
+
+
+@pytest.mark.parametrize("role", RANKS, ids=lambda role: role or "nobody")
+@pytest.mark.parametrize("path", CLOSED)
+def test_pages_open_by_role(path: str, role: str | None, cast: people.Cast) -> None:
+    answer = people.client_for(cast.by_role(role) if role else None).get(path)
+    assert answer.status_code == (302 if role is None else 200 if RANKS[role] >= CLOSED[path] else 403)
 
 
 @pytest.mark.parametrize("role", RANKS, ids=lambda role: role or "nobody")
