@@ -98,7 +98,7 @@ class TargetRuleAdmin(AuditedAdmin):
 
     @admin.display(ordering="action", description="action")
     def verdict(self, rule: TargetRule) -> SafeString:
-        return badge("up" if rule.action == TargetRule.Action.ALLOW else "down", rule.get_action_display())  # type: ignore[call-overload]
+        return badge("up" if rule.action == TargetRule.Action.ALLOW else "down", rule.get_action_display())
 
 
 @admin.register(CredentialUse)

@@ -3,7 +3,8 @@
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.auth import admin as auth
+from django.contrib.auth import admin as _registers_groups  # noqa: F401
+from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -25,7 +26,7 @@ from netmon.common.badges import yes
 
 # Nothing in netmon runs by the sun or once; rights are roles, not groups; a token in a list is a token given away.
 UNUSED: tuple[Any, ...] = (
-    SolarSchedule, ClockedSchedule, auth.Group, blacklist.OutstandingToken, blacklist.BlacklistedToken,
+    SolarSchedule, ClockedSchedule, Group, blacklist.OutstandingToken, blacklist.BlacklistedToken,
 )  # fmt: skip
 for model in (*UNUSED, PeriodicTask, IntervalSchedule, CrontabSchedule):
     if admin.site.is_registered(model):

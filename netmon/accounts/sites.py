@@ -27,7 +27,7 @@ class NetmonAdminSite(AdminSite):
     site_header = site_title = "netmon admin"
     index_title = "Everything that netmon keeps"
 
-    def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
+    def autocomplete_view(self, request: HttpRequest) -> Any:
         return Autocomplete.as_view(admin_site=self)(request)
 
     def has_permission(self, request: HttpRequest) -> bool:

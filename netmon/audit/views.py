@@ -63,7 +63,9 @@ def audit_page(request: HttpRequest) -> HttpResponse:
         "is_filtered": bool(kept),
         "periods": [(key, label) for key, (label, _) in PERIODS.items()],
         "actions": ACTIONS,
-        "types": sorted(model._meta.label_lower for model in apps.get_models() if hasattr(model.objects, "visible_to")),
+        "types": sorted(
+            model._meta.label_lower for model in apps.get_models() if hasattr(model._default_manager, "visible_to")
+        ),
         "section": "audit",
     }
     return render(request, "audit/list.html", context)

@@ -116,7 +116,7 @@ def test_a_device_is_changed_by_two_people_at_once(visit, cast):
     page.click("#edit-device [type=submit]")
     expect(page.locator("[data-newer]")).to_contain_text("Somebody changed this device")
     assert visitor.accessibility_faults() == []
-    page.click("text=Read it again")
+    page.click("[data-newer] button")
     expect(page.locator("#vendor")).to_have_value("ACME")
     page.fill("#location", "rack 3")
     page.check("#edit-device input[value=core]")

@@ -31,8 +31,9 @@ class Command(BaseCommand):
         with ExitStack() as stack:
             stack.callback(bar.close)
             out = self._open(options["output"], stack)
+            part: Any
             for done, part in enumerate(parts(ids, names_logins=True)):
-                text = part if isinstance(part, str) else part.decode()
+                text = part.decode() if isinstance(part, bytes) else part
                 if out is not None:
                     out.write(text)
                 else:
