@@ -345,7 +345,7 @@ class CredentialAdmin(AuditedAdmin):
 
     @admin.display(description="secret")
     def secret_is_set(self, credential: Credential) -> SafeString:
-        return yes(credential.secret, "Set", "Missing")
+        return yes(bool(credential.secret), "Set", "Missing")
 
 
 @admin.register(ManagementEndpoint)

@@ -89,7 +89,12 @@ def test_credentials_are_listed_with_where_and_when(cast: people.Cast) -> None:
     )
     omar = people.client_for(cast.omar)
     shown = text(omar.get("/credentials/"))
-    assert "core-1" in shown and '<span class="st up">3 h' in shown and "Never used" in shown and "hidden" not in shown
+    assert (
+        "core-1" in shown
+        and '<span class="st up">3 h' in shown
+        and "Never used" in shown
+        and "hidden words" not in shown
+    )
     found = text(omar.get("/credentials/?kind=password&q=ops"))
     assert "idle" in found and "shared" not in found
     tenant = factories.make_tenant()
