@@ -1,8 +1,11 @@
 """The inventory over HTTP."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from django.db import transaction
 from django.http import StreamingHttpResponse
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
@@ -17,6 +20,8 @@ from inventory.models import Credential, Device, Interface, IPAddress, Managemen
 from inventory.transfer import exporting, importing, writing
 from inventory.transfer.uploads import FILE_PARSERS, UploadedText, uploaded_text
 from netmon.audit import services as audit
+from netmon.common import locks
+from netmon.common.fields import fold
 from netmon.common.filters import refuse_unknown
 from netmon.common.permissions import has_role
 from netmon.common.renderers import FastJSONRenderer
@@ -174,6 +179,28 @@ class DeviceViewSet(VisibleViewSet):
         services.delete_devices([instance.pk])
 
     @extend_schema(
+        request=serializers.DeviceSerializer,
+        parameters=[OpenApiParameter("tenant", OpenApiTypes.STR, description="Slug of the tenant.")],
+        responses={200: serializers.DeviceReadSerializer, 201: serializers.DeviceReadSerializer},
+        filters=False,
+    )
+    @action(detail=False, methods=["put"], url_path=r"by-key/(?P<key>[^/]{1,100})")
+    def by_key(self, request: Request, key: str) -> Response:
+        """The device of this name, made (201) or changed (200) to what the body says: sent twice it does no harm."""
+        refuse_unknown(request, {"tenant", "format"})
+        body = {"name": key, **request.data} if isinstance(request.data, Mapping) else request.data
+        slug = request.query_params.get("tenant", "")
+        tenant = get_object_or_404(Tenant.objects.visible_to(request.user), slug=slug) if slug else None
+        with transaction.atomic():
+            row = self.get_queryset().filter(name_key=fold(key), tenant=tenant).first()
+            if row is not None:
+                locks.hold(Device, row.pk)
+                return Response(self.update_one(row, body, partial=True))
+            if tenant is not None and isinstance(body, Mapping):
+                body = {"tenant": tenant.pk, **body}
+            return Response(self.create_one(body), status=201)
+
+    @extend_schema(
         parameters=[OpenApiParameter("format", OpenApiTypes.STR, enum=["csv", "json"], description="csv or json.")],
         responses={(200, "application/json"): OpenApiTypes.OBJECT, (200, "text/csv"): OpenApiTypes.STR},
     )
@@ -245,6 +272,10 @@ class SwitchViewSet(DeviceViewSet):
 
 class ComputerViewSet(DeviceViewSet):
     kind: ClassVar[str | None] = Device.Kind.COMPUTER
+
+
+class CameraViewSet(DeviceViewSet):
+    kind: ClassVar[str | None] = Device.Kind.CAMERA
 
 
 class SearchView(APIView):

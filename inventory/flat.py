@@ -1,9 +1,11 @@
 """The flat form: one set of fields that makes a device with its interface, address, credentials and endpoints."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ValidationError
 from django.utils import timezone
@@ -17,8 +19,9 @@ SNMP_FIELDS = (
     "snmp_priv_protocol", "snmp_priv_password",
 )  # fmt: skip
 SSH_FIELDS = ("ssh_username", "ssh_password", "ssh_key", "ssh_port", "ssh_host")
+RTSP_FIELDS = ("rtsp_url", "rtsp_username", "rtsp_password")
 ADDRESS_FIELDS = ("ip", "mac", "hostname")
-FLAT_FIELDS = (*ADDRESS_FIELDS, *SNMP_FIELDS, *SSH_FIELDS)
+FLAT_FIELDS = (*ADDRESS_FIELDS, *SNMP_FIELDS, *SSH_FIELDS, *RTSP_FIELDS)
 SECRETS = ("secret", "priv_secret")
 USM_COLUMNS = {
     "username": "snmp_username",
@@ -28,6 +31,7 @@ USM_COLUMNS = {
     "priv_secret": "snmp_priv_password",
 }
 PASSWORD_COLUMNS = {"username": "ssh_username", "secret": "ssh_password"}
+RTSP_COLUMNS = {"username": "rtsp_username", "secret": "rtsp_password"}
 # By kind of credential, the fields of `secret` and `priv_secret`.
 SECRET_FIELDS: dict[str, tuple[str, ...]] = {
     Credential.Kind.SNMP_COMMUNITY: ("snmp_community",),
@@ -82,6 +86,11 @@ def endpoint_of(endpoints: Iterable[ManagementEndpoint], protocol: str) -> Manag
     return min((row for row in endpoints if row.protocol == protocol), key=lambda row: row.pk, default=None)
 
 
+RTSP_NAMES = Names(
+    {"secret": "rtsp_password", "username": "rtsp_username", "port": "rtsp_url", "options": "rtsp_url"}, "rtsp_url"
+)
+
+
 class Store:
     """Where `write_access` reads and puts its rows: the database here, memory in an import of many new devices."""
 
@@ -123,6 +132,8 @@ def write_access(device: Device, fields: dict[str, Any], store: Store = DATABASE
         _write_snmp(device, fields, store)
     if any(fields.get(name) is not None for name in SSH_FIELDS):
         _write_ssh(device, fields, store)
+    if any(fields.get(name) is not None for name in RTSP_FIELDS):
+        _write_rtsp(device, fields, store)
     # A ping of loopback is answered by netmon's own kernel and says nothing of the agent behind a port.
     is_pingable = device.primary_ip is not None and not parse_address(device.primary_ip.address).is_loopback
     if is_pingable and store.endpoint(device, "icmp") is None:
@@ -133,9 +144,9 @@ def unentered_secrets(endpoint: ManagementEndpoint, fields: dict[str, Any]) -> l
     """The fields of an endpoint's secrets that `fields` does not enter; None when one of them has no field here."""
     credential, device = endpoint.credential, endpoint.device
     assert credential is not None
-    names = SECRET_FIELDS.get(credential.kind)
+    names = ("rtsp_password",) if endpoint.protocol == "rtsp" else SECRET_FIELDS.get(credential.kind)
     shown = endpoint_of(device.endpoints.filter(protocol=endpoint.protocol), endpoint.protocol)
-    if names is None or credential.device_id != device.pk or endpoint.protocol not in ("snmp", "ssh"):
+    if names is None or credential.device_id != device.pk or endpoint.protocol not in ("snmp", "ssh", "rtsp"):
         return None
     if shown is None or shown.pk != endpoint.pk:
         return None
@@ -198,6 +209,61 @@ def _write_ssh(device: Device, fields: dict[str, Any], store: Store) -> None:
         endpoint.options = {**endpoint.options, "host": fields["ssh_host"]}
     _save_endpoint(endpoint, SSH_NAMES, store)
     store.drop(replaced, device)
+
+
+def _write_rtsp(device: Device, fields: dict[str, Any], store: Store) -> None:
+    endpoint = _endpoint_to_write(device, "rtsp", store)
+    replaced = endpoint.credential
+    if fields.get("rtsp_url") is not None:
+        url = parse_rtsp(fields["rtsp_url"])
+        address = device.primary_ip
+        if address is None or url.host not in (address.address, address.dns_name.lower()):
+            raise ValidationError({"rtsp_url": "Its host is another than the device's address: they must be the same."})
+        endpoint.options = {**endpoint.options, "path": url.path}
+        endpoint.port = url.port if url.port != ManagementEndpoint.DEFAULT_PORTS["rtsp"] else None
+    elif endpoint.pk is None:
+        raise ValidationError({"rtsp_url": "A camera needs its address, such as rtsp://192.0.2.1/stream1."})
+    if _changes(endpoint, fields, RTSP_COLUMNS):
+        credential = _own(endpoint, Credential.Kind.PASSWORD, store)
+        _enter(credential, fields, RTSP_COLUMNS)
+        _save_credential(credential, f"{device.name} RTSP", RTSP_NAMES, store)
+        endpoint.credential = credential
+    _save_endpoint(endpoint, RTSP_NAMES, store)
+    store.drop(replaced, device)
+
+
+@dataclass(frozen=True, slots=True)
+class RtspUrl:
+    """The parts of a stream's address."""
+
+    host: str
+    port: int
+    path: str
+    username: str
+    password: str
+
+
+def parse_rtsp(text: str) -> RtspUrl:
+    """The parts of an address such as rtsp://user:word@192.0.2.1/stream1 (RFC 2326, 3.2). Raises ValidationError."""
+    try:
+        parts = urlsplit(text.strip())
+        port = parts.port or ManagementEndpoint.DEFAULT_PORTS["rtsp"]
+        host = str(parse_address(parts.hostname or "")) if ":" in (parts.hostname or "") else parts.hostname
+    except ValueError:
+        parts, port, host = urlsplit(""), 0, ""
+    if parts.scheme != "rtsp" or not host or re.search(r"[\s\x00-\x1f]", text.strip()):
+        raise ValidationError({"rtsp_url": "Not an RTSP address: write one such as rtsp://192.0.2.1/stream1."})
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return RtspUrl(host, port, path, unquote(parts.username or ""), unquote(parts.password or ""))
+
+
+def completed(fields: dict[str, Any], *, is_new: bool) -> dict[str, Any]:
+    """The fields with what the address of a stream says beside: user, password and, for a new device, its address."""
+    if not fields.get("rtsp_url"):
+        return fields
+    url = parse_rtsp(fields["rtsp_url"])
+    said = {"rtsp_username": url.username, "rtsp_password": url.password, "ip": url.host if is_new else ""}
+    return {**fields, **{name: value for name, value in said.items() if value and not fields.get(name)}}
 
 
 def _changes(endpoint: ManagementEndpoint, fields: dict[str, Any], columns: dict[str, str]) -> bool:

@@ -44,6 +44,9 @@ NO_ACCESS: dict[str, Any] = {
     "ssh_key": None,
     "ssh_port": None,
     "ssh_host": None,
+    "rtsp_url": None,
+    "rtsp_username": None,
+    "rtsp_password_set": False,
 }
 BATCH = 500  # SQLite takes a bounded number of parameters
 
@@ -64,6 +67,9 @@ def device_rows(device_ids: Sequence[int], *, names_logins: bool) -> list[dict[s
             row["mac"] = row["mac"] or None
             row["tags"] = tags.get(row["id"], [])
             row |= access.get(row["id"], NO_ACCESS)
+            if row["rtsp_url"]:
+                host = f"[{row['ip']}]" if ":" in (row["ip"] or "") else row["ip"]
+                row["rtsp_url"] = f"rtsp://{host}{row['rtsp_url']}" if host else None
             row["created_at"], row["updated_at"] = values[-2:]
             rows[row["id"]] = row
     return [rows[pk] for pk in device_ids if pk in rows]
@@ -79,7 +85,7 @@ def _tags(device_ids: list[int]) -> dict[int, list[str]]:
 
 def _access(device_ids: list[int], names_logins: bool) -> dict[int, dict[str, Any]]:
     endpoints = (
-        ManagementEndpoint.objects.filter(device_id__in=device_ids, protocol__in=("snmp", "ssh"))
+        ManagementEndpoint.objects.filter(device_id__in=device_ids, protocol__in=("snmp", "ssh", "rtsp"))
         .annotate(
             kind=F("credential__kind"),
             username=F("credential__username"),
@@ -100,9 +106,9 @@ def _access(device_ids: list[int], names_logins: bool) -> dict[int, dict[str, An
         if (device_id, protocol) not in seen:  # the flat form shows the first one made
             seen.add((device_id, protocol))
             row = found.setdefault(device_id, dict(NO_ACCESS))
-            row |= _snmp(*values[2:]) if protocol == "snmp" else _ssh(*values[2:])
+            row |= SHOWN[protocol](*values[2:])
             if not names_logins:
-                row |= {"snmp_username": None, "ssh_username": None, "ssh_key": None}
+                row |= dict.fromkeys(("snmp_username", "ssh_username", "ssh_key", "rtsp_username"))
     return found
 
 
@@ -135,6 +141,21 @@ def _ssh(
         "ssh_port": port or ManagementEndpoint.DEFAULT_PORTS["ssh"],
         "ssh_host": options.get("host"),
     }
+
+
+def _rtsp(
+    port: int | None, options: Any, credential: int | None, kind: str | None, username: str | None,
+    auth_protocol: str | None, priv_protocol: str | None, secret: int | None, priv_secret: int | None,
+) -> dict[str, Any]:  # fmt: skip
+    return {
+        # What follows the host: without user and password, which an address in a list would show to everybody.
+        "rtsp_url": f"{f':{port}' if port else ''}{options.get('path') or '/'}",
+        "rtsp_username": username or None,
+        "rtsp_password_set": bool(secret),
+    }
+
+
+SHOWN = {"snmp": _snmp, "ssh": _ssh, "rtsp": _rtsp}
 
 
 def recorded(device: Device) -> dict[str, Any]:

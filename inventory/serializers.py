@@ -240,6 +240,9 @@ class AccessSerializer(serializers.Serializer[Any]):
     ssh_key = serializers.IntegerField(allow_null=True)
     ssh_port = serializers.IntegerField(allow_null=True)
     ssh_host = serializers.CharField(allow_null=True)
+    rtsp_url = serializers.CharField(allow_null=True)
+    rtsp_username = serializers.CharField(allow_null=True)
+    rtsp_password_set = serializers.BooleanField()
 
 
 def _secret(**kwargs: Any) -> serializers.CharField:
@@ -297,18 +300,30 @@ class DeviceSerializer(ValidatedModelSerializer):
     )
     ssh_port = serializers.IntegerField(min_value=1, max_value=65535, required=False, allow_null=True)
     ssh_host = serializers.CharField(max_length=255, required=False, allow_null=True, allow_blank=True)
+    rtsp_url = serializers.CharField(
+        max_length=300,
+        required=False,
+        allow_null=True,
+        help_text="Of a camera, such as rtsp://192.0.2.1/stream1; a user and password in it are taken out of it.",
+    )
+    rtsp_username = serializers.CharField(max_length=100, required=False, allow_null=True)
+    rtsp_password = _secret()
     tags = tags_field()
 
     fixed_kind: str | None = None
     shown_only = frozenset(
-        {"site_name", "snmp_community_set", "snmp_auth_password_set", "snmp_priv_password_set", "ssh_password_set"}
-    )
+        {
+            "site_name", "snmp_community_set", "snmp_auth_password_set", "snmp_priv_password_set", "ssh_password_set",
+            "rtsp_password_set",
+        }
+    )  # fmt: skip
 
     class Meta:
         model = Device
         fields = [
             "id", "name", "kind", "status", "hostname", "ip", "mac", "tenant", "site", "location", "vendor", "model",
-            "platform", "serial", "hypervisor", "tags", *flat.SNMP_FIELDS, *flat.SSH_FIELDS, "created_at", "updated_at",
+            "platform", "serial", "hypervisor", "tags", *flat.SNMP_FIELDS, *flat.SSH_FIELDS, *flat.RTSP_FIELDS,
+            "created_at", "updated_at",
         ]  # fmt: skip
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

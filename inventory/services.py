@@ -49,6 +49,7 @@ def create_device(*, fields: dict[str, Any], may_redirect: bool = True) -> Devic
     Raises ValidationError with the flat form's field names; nothing is written then. Without `may_redirect` no stored
     secret is attached that its scope does not keep from hosts of somebody's choice.
     """
+    fields = flat.completed(fields, is_new=True)
     own = {name: value for name, value in fields.items() if name not in (*flat.FLAT_FIELDS, "tags")}
     device = Device(**own)
     device.full_clean()
@@ -70,6 +71,7 @@ def update_device(device: Device, *, fields: dict[str, Any], may_redirect: bool 
     scope admits it: else whoever may change an address could have stored secrets sent to a host of his own.
     """
     device = Device.objects.select_for_update().get(pk=device.pk)
+    fields = flat.completed(fields, is_new=False)
     tenant_id, before = device.tenant_id, scopes.Ways.of(device)
     for name, value in fields.items():
         if name not in (*flat.FLAT_FIELDS, "tags"):
@@ -118,7 +120,8 @@ def _refuse_redirects(device: Device, before: scopes.Ways, fields: dict[str, Any
 
 def _flat_name(what: str, protocol: str) -> str:
     names = {"address": "ip", "credential": "ssh_key" if protocol == "ssh" else "ip", "host": "ssh_host"}
-    return names.get(what) or (f"{protocol}_port" if protocol in ("snmp", "ssh") else "ip")
+    ports = {"snmp": "snmp_port", "ssh": "ssh_port", "rtsp": "rtsp_url"}
+    return names.get(what) or ports.get(protocol, "ip")
 
 
 def check_scopes(device: Device, address: str | None, *, field: str) -> None:

@@ -34,6 +34,10 @@ class ComputerViewSet(inventory.api.ComputerViewSet, monitoring.api.DeviceReport
     """Devices of kind computer."""
 
 
+class CameraViewSet(inventory.api.CameraViewSet, monitoring.api.DeviceReportsMixin):
+    """Devices of kind camera."""
+
+
 class CredentialViewSet(
     inventory.api.CredentialViewSet, inventory.policy_api.CredentialUsesMixin, monitoring.api.CredentialTestMixin
 ):
@@ -60,6 +64,7 @@ router.register("devices", DeviceViewSet, "device")
 router.register("routers", RouterViewSet, "router")
 router.register("switches", SwitchViewSet, "switch")
 router.register("computers", ComputerViewSet, "computer")
+router.register("cameras", CameraViewSet, "camera")
 router.register("checks", monitoring.api.CheckViewSet, "check")
 router.register("series", monitoring.api.SeriesViewSet, "series")
 router.register("audit-events", netmon.audit.api.AuditEventViewSet, "audit-event")

@@ -13,8 +13,9 @@ from inventory.transfer.reading import escape
 COLUMNS = (
     "name", "kind", "status", "tenant", "site", "location", "vendor", "model", "platform", "serial", "hypervisor",
     "tags", "ip", "hostname", "mac", "snmp_version", "snmp_port", "snmp_username", "snmp_auth_protocol",
-    "snmp_priv_protocol", "ssh_username", "ssh_port", "ssh_host", "snmp_community_set", "snmp_auth_password_set",
-    "snmp_priv_password_set", "ssh_password_set", "created_at", "updated_at",
+    "snmp_priv_protocol", "ssh_username", "ssh_port", "ssh_host", "rtsp_url", "rtsp_username", "snmp_community_set",
+    "snmp_auth_password_set", "snmp_priv_password_set", "ssh_password_set", "rtsp_password_set", "created_at",
+    "updated_at",
 )  # fmt: skip
 BATCH = 500
 

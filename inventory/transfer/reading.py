@@ -24,7 +24,7 @@ COLUMNS = (*OWN, "tags", *flat.FLAT_FIELDS)
 IGNORED = frozenset(
     {
         "id", "site_name", "created_at", "updated_at", "snmp_community_set", "snmp_auth_password_set",
-        "snmp_priv_password_set", "ssh_password_set",
+        "snmp_priv_password_set", "ssh_password_set", "rtsp_password_set",
     }
 )  # fmt: skip
 

@@ -152,7 +152,7 @@ class Planner:
         references = {name: values.pop(name) for name in REFERENCES if name in values}
         tags = values.pop("tags", None)
         fields: dict[str, Any] = self.serializer.to_internal_value(values)
-        fields |= self._references(references)
+        fields = flat.completed(fields | self._references(references), is_new=True)
         if tags is not None:
             fields["tags"] = self._tags(tags)
         fields.setdefault("name", fields.get("hostname") or fields.get("ip") or "")

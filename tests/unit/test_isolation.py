@@ -47,7 +47,7 @@ class World:
                 name=f"{word} {name}", kind=kind, tenant=tenant, site=site, location=word, hostname=f"{word}.example"
             )
             for name, kind in (("devices", "other"), ("routers", "router"), ("switches", "switch"),
-                               ("computers", "computer"))
+                               ("computers", "computer"), ("cameras", "camera"))
         }  # fmt: skip
         device = kinds["devices"]
         endpoint = device.endpoints.get(protocol="snmp")

@@ -47,8 +47,8 @@ TWO = {("post", "api/v1/users/{pk}/reset-totp/"): 2, ("put", "api/v1/users/{pk}/
 def rows(cast: people.Cast, _clean_cache: None) -> dict[str, Any]:
     device = factories.make_flat()
     spare = factories.make_device()
-    kinds = {name: factories.make_device(kind=kind) for name, kind in
-             (("routers", "router"), ("switches", "switch"), ("computers", "computer"))}  # fmt: skip
+    labels = {"routers": "router", "switches": "switch", "computers": "computer", "cameras": "camera"}
+    kinds = {name: factories.make_device(kind=kind) for name, kind in labels.items()}
     endpoint = ManagementEndpoint.objects.create(device=spare, protocol="icmp")
     job, _ = jobs.start(kind="test", key="1", task="netmon.jobs.tasks.reconcile_jobs", user=None, deadline_seconds=60)
     key = ssh.generate(type="ed25519")
@@ -101,6 +101,7 @@ def bodies(rows: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "routers": device,
         "switches": device,
         "computers": device,
+        "cameras": device,
         "checks": {
             "whole": {"endpoint": rows["endpoints"].pk, "module": "icmp", "interval_seconds": 30},
             "put": {"endpoint": rows["checks"].endpoint_id, "module": rows["checks"].module, "retries": 2},
