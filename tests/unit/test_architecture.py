@@ -156,8 +156,8 @@ def test_every_app_uses_the_same_file_names() -> None:
             "policy_api", "scopes", "uses", "device_actions", "forms", "views_keys",
         },
         "monitoring": {
-            "metrics", "runner", "rates", "admin_actions", "reports", "retention", "registrations", "parameters", "availability",
-            "pages", "device_pages", "charts", "navigation", "presentation", "graphics", "forms",
+            "metrics", "runner", "rates", "reports", "retention", "registrations", "parameters", "availability",
+            "pages", "device_pages", "charts", "navigation", "presentation", "graphics", "forms", "admin_actions",
         },
     }  # fmt: skip
     for app in APPS:
