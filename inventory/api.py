@@ -190,7 +190,6 @@ class DeviceViewSet(VisibleViewSet):
         )
 
     @extend_schema(
-        operation_id="devices_import",
         request={"text/csv": OpenApiTypes.STR, "application/json": OpenApiTypes.OBJECT},
         parameters=IMPORT_PARAMETERS,
         responses={200: serializers.ImportSerializer, 202: JobStartedSerializer},

@@ -21,24 +21,57 @@ class StrictFilterBackend(DjangoFilterBackend):
         if filterset_class is not None:
             known |= set(filterset_class.base_filters)
         refuse_unknown(request, known)
+        if filterset_class is not None and not _is_page(request):
+            refuse_vague(request, filterset_class.base_filters)
         return super().filter_queryset(request, queryset, view)
 
     def get_filterset_kwargs(self, request: Request, queryset: Any, view: Any) -> Any:
         kwargs = super().get_filterset_kwargs(request, queryset, view)
         # The browsable API draws all of them; a list needs those that were asked.
-        renderer = getattr(request, "accepted_renderer", None)
-        if getattr(renderer, "format", "") != "api" and issubclass(
-            self.get_filterset_class(view, queryset) or object, FieldFilterSet
-        ):
+        if not _is_page(request) and issubclass(self.get_filterset_class(view, queryset) or object, FieldFilterSet):
             kwargs["only"] = set(request.query_params)
         return kwargs
 
 
+def _is_page(request: Request) -> bool:
+    """Whether a person asked by the browsable API, whose form sends what was left empty."""
+    return getattr(getattr(request, "accepted_renderer", None), "format", "") == "api"
+
+
+def refuse_vague(request: Request, filters: Any) -> None:
+    """Raises ValidationError for a filter that would be passed over: an empty one, a switch that is neither."""
+    for name, values in request.query_params.lists():
+        if name not in filters:
+            continue
+        if not all(value.strip() for value in values):
+            raise ValidationError({name: "Write a value, or leave the parameter out."}, code="invalid_parameter")
+        if isinstance(filters[name], django_filters.BooleanFilter) and any(
+            value.lower() not in ("true", "false", "1", "0") for value in values
+        ):
+            raise ValidationError({name: "Write true or false."}, code="invalid_parameter")
+        if isinstance(filters[name], django_filters.BaseCSVFilter) and any(
+            not part.strip() for value in values for part in value.split(",")
+        ):
+            raise ValidationError({name: "Write values, a comma between."}, code="invalid_parameter")
+
+
 class StrictOrdering(OrderingFilter):
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        """`ordering` as the view knows it."""
+        names = "|".join(getattr(view, "ordering_fields", None) or [])
+        if not names:
+            return []
+        schema = {"type": "string", "pattern": f"^-?(?:{names})(?:,-?(?:{names}))*$"}
+        text = "Order by these fields, comma between; `-` turns one round."
+        return [{"name": "ordering", "required": False, "in": "query", "description": text, "schema": schema}]
+
     def get_ordering(self, request: Request, queryset: Any, view: Any) -> Any:
-        asked = [term.strip().lstrip("-") for term in request.query_params.get(self.ordering_param, "").split(",")]
+        text = request.query_params.get(self.ordering_param)
+        asked = [term.strip().removeprefix("-") for term in text.split(",")] if text is not None else []
+        if text == "" and _is_page(request):
+            asked = []
         valid = {name for name, _ in self.get_valid_fields(queryset, view, {"request": request})}
-        if unknown := [name for name in asked if name and name not in valid]:
+        if unknown := [name for name in asked if name not in valid]:
             raise ValidationError(
                 {"ordering": f"Cannot order by {unknown[0][:60]!r}: use one of {', '.join(sorted(valid))}."},
                 code="invalid_parameter",
