@@ -6,7 +6,7 @@ from django.urls import include, path, re_path
 from django.views import defaults
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
 
-from netmon.common import exception_handler
+from netmon.common import documents, exception_handler
 
 urlpatterns = [
     path("", include("netmon.accounts.urls")),
@@ -18,6 +18,7 @@ urlpatterns = [
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
     path("api/redoc/", SpectacularRedocView.as_view(url_name="schema"), name="api-redoc"),
     path("api-auth/", include("netmon.accounts.urls_browsable")),
+    path("docs/errors", documents.errors, name="docs-errors"),
     path("admin/", admin.site.urls),
     re_path(r"^api/", exception_handler.api_not_found),
 ]

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 
 from netmon.common.fields import EncryptedTextField, FoldedField, MACAddressField
 
+MAX_TEXT = 255
 COMMON_PARAMETERS = {"limit", "offset", "ordering", "format", "cursor"}
 
 
@@ -43,14 +44,14 @@ def refuse_vague(request: Request, filters: Any) -> None:
     for name, values in request.query_params.lists():
         if name not in filters:
             continue
-        if not all(value.strip() for value in values):
+        if not all(values):
             raise ValidationError({name: "Write a value, or leave the parameter out."}, code="invalid_parameter")
         if isinstance(filters[name], django_filters.BooleanFilter) and any(
             value.lower() not in ("true", "false", "1", "0") for value in values
         ):
             raise ValidationError({name: "Write true or false."}, code="invalid_parameter")
         if isinstance(filters[name], django_filters.BaseCSVFilter) and any(
-            not part.strip() for value in values for part in value.split(",")
+            not part for value in values for part in value.split(",")
         ):
             raise ValidationError({name: "Write values, a comma between."}, code="invalid_parameter")
 
@@ -103,6 +104,13 @@ class IntegerFilter(django_filters.NumberFilter):
         super().__init__(*args, **{**bounds, **kwargs})
 
 
+class TextFilter(django_filters.CharFilter):
+    """A text as it is written: blanks are no reason to answer with everything."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"max_length": MAX_TEXT, "strip": False, **kwargs})
+
+
 TEXT = ["exact", "in", "contains", "icontains", "startswith"]
 NUMBER = ["exact", "in", "gt", "gte", "lt", "lte"]
 KEY = ["exact", "in"]
@@ -133,7 +141,9 @@ class FieldFilterSet(django_filters.FilterSet):
             models.PositiveSmallIntegerField: {"filter_class": IntegerFilter},
             models.FloatField: {"filter_class": django_filters.NumberFilter},
             models.DateTimeField: {"filter_class": django_filters.IsoDateTimeFilter},
-            models.TextField: {"filter_class": django_filters.CharFilter},
+            models.CharField: {"filter_class": TextFilter},
+            models.SlugField: {"filter_class": TextFilter},
+            models.TextField: {"filter_class": TextFilter},
         }
 
     def __init__(self, *args: Any, only: set[str] | None = None, **kwargs: Any) -> None:

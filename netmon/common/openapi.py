@@ -62,7 +62,8 @@ def _name_changes(operation: dict[str, Any], single: dict[str, Any], schemas: di
         "properties": {"id": identity, **changes.get("properties", {})},
         "required": ["id"],
     }
-    operation["requestBody"]["content"][JSON]["schema"]["items"] = {"$ref": f"#/components/schemas/{named}"}
+    content = operation["requestBody"]["content"][JSON]
+    content["schema"] = {**content["schema"], "items": {"$ref": f"#/components/schemas/{named}"}}
 
 
 def _allow_parts(response: dict[str, Any], schemas: dict[str, Any]) -> None:

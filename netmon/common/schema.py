@@ -12,12 +12,13 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
+from netmon.common.filters import MAX_TEXT
 from netmon.common.serializers import StrictMixin
 
 # What Python strips is not what a JSON Schema's \s is; a text of nothing else is blank, and NUL is refused everywhere.
-BLANKS = r"\u0000-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+BLANKS = r"\u0009-\u000d\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 TEXT = r"^[^\u0000]*$"
-NOT_BLANK = rf"^[^\u0000]*[^{BLANKS}][^\u0000]*$"
+NOT_BLANK = rf"^[^\u0000]*[^\u0000{BLANKS}][^\u0000]*$"
 
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -122,7 +123,7 @@ class ProblemAutoSchema(AutoSchema):
         body: dict[str, Any] = super()._get_request_body(direction) or {}
         self.method = method
         for content in body.get("content", {}).values():
-            content["schema"] |= {"minItems": 1, "maxItems": 1000}
+            content["schema"] = {**content["schema"], "minItems": 1, "maxItems": 1000}
         return {**body, "required": True}
 
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
@@ -185,12 +186,11 @@ class FilterParameters(DjangoFilterExtension):
                 super().resolve_filter_field(auto_schema, model, filterset_class, field_name, filter_field)
             )
         schema = value_schema(filter_field)
-        is_csv, is_many = isinstance(filter_field, kinds.BaseCSVFilter), isinstance(
-            filter_field, kinds.MultipleChoiceFilter
-        )
+        is_csv = isinstance(filter_field, kinds.BaseCSVFilter)
+        is_many = isinstance(filter_field, kinds.MultipleChoiceFilter)
+        if is_csv and "maxLength" in schema:
+            schema["pattern"] = "^[^,]+$"
         if is_csv or is_many:
-            if "pattern" in schema:
-                schema["pattern"] = schema["pattern"].replace(r"[^\u0000]", r"[^\u0000,]").replace("[^" + BLANKS, "[^," + BLANKS)
             schema = {"type": "array", "items": schema, "minItems": 1}
         return [
             build_parameter_type(
@@ -218,5 +218,4 @@ def value_schema(filter_field: Any) -> dict[str, Any]:
     if isinstance(filter_field, kinds.ChoiceFilter | kinds.MultipleChoiceFilter):
         choices = extra.get("choices") or []
         return {"type": "string", "enum": [value for value, _ in forms.ChoiceField(choices=choices).choices]}
-    schema = {"type": "string", "pattern": NOT_BLANK, "minLength": 1}
-    return schema | ({"maxLength": extra["max_length"]} if extra.get("max_length") else {})
+    return {"type": "string", "minLength": 1, "maxLength": extra.get("max_length") or MAX_TEXT}

@@ -184,6 +184,8 @@ STEPS: dict[str, Step] = {"POST": _create, "PATCH": _update, "DELETE": _delete}
 
 
 def _row(view: Any, pk: Any) -> Any:
+    if isinstance(pk, float) and pk.is_integer():  # JSON knows one kind of number
+        pk = int(pk)
     if isinstance(pk, bool) or not isinstance(pk, int) or not 0 < pk < 2**63:
         raise ValidationError({"id": "Write the number of an object."})
     locks.hold(view.model, pk)

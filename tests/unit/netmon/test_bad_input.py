@@ -114,7 +114,7 @@ WRONG = {
     "no JSON": Wrong(R, "{", 400, None, options={"raw": True}),
     "JSON with NaN": Wrong(R, '{"name": NaN}', 400, None, options={"raw": True}),
     "wrong media type": Wrong(R, "name=a", 415, None, options={"content_type": "text/plain"}),
-    "body too large": Wrong(R, '{"name": "' + "x" * 2_000_000 + '"}', 413, None, options={"raw": True}),
+    "body too large": Wrong(R, '{"name": "' + "x" * 5_000_000 + '"}', 413, None, options={"raw": True}),
     "unknown id": Wrong("/api/v1/routers/999999/", None, 404, None, "get"),
     "id of letters": Wrong("/api/v1/routers/core1/", None, 404, None, "get"),
     "id beyond bigint": Wrong("/api/v1/routers/99999999999999999999999/", None, 404, None, "get"),
