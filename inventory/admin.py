@@ -7,7 +7,18 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from inventory import followers, keys, services
-from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Prefix, Site, Tenant
+from inventory.models import (
+    Credential,
+    CredentialUse,
+    Device,
+    Interface,
+    IPAddress,
+    ManagementEndpoint,
+    Prefix,
+    Site,
+    TargetRule,
+    Tenant,
+)
 
 
 @admin.register(Tenant)
@@ -34,6 +45,33 @@ class PrefixAdmin(admin.ModelAdmin):
     search_fields = ["cidr", "description"]
 
 
+@admin.register(TargetRule)
+class TargetRuleAdmin(admin.ModelAdmin):
+    list_display = ["cidr", "action", "tenant", "note"]
+    list_filter = ["action", "tenant"]
+    list_select_related = ["tenant"]
+    search_fields = ["cidr", "note"]
+    autocomplete_fields = ["tenant"]
+
+
+@admin.register(CredentialUse)
+class CredentialUseAdmin(admin.ModelAdmin):
+    """What netmon noted; nobody writes it."""
+
+    list_display = ["credential", "endpoint", "last_used_at", "last_ok_at", "last_error_code"]
+    list_select_related = ["credential", "endpoint"]
+    search_fields = ["credential__name", "endpoint__device__name_key"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: CredentialUse | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: CredentialUse | None = None) -> bool:
+        return False
+
+
 class InterfaceInline(admin.TabularInline):
     model = Interface
     extra = 0
@@ -49,8 +87,27 @@ class EndpointInline(admin.TabularInline):
     autocomplete_fields = ["credential"]
 
 
+class DeviceForm(forms.ModelForm):
+    class Meta:
+        model = Device
+        fields = [
+            "name", "kind", "status", "tenant", "site", "location", "vendor", "model", "platform", "serial",
+            "hypervisor", "primary_ip",
+        ]  # fmt: skip
+
+    def clean(self) -> Any:
+        data = super().clean() or {}
+        if {"primary_ip", "tenant"} & set(self.changed_data):
+            changed = "tenant" if "tenant" in self.changed_data else "primary_ip"
+            services.check_place(
+                self.instance, tenant=data.get("tenant"), address=data.get("primary_ip"), field=changed
+            )
+        return data
+
+
 @admin.register(Device)
 class DeviceAdmin(admin.ModelAdmin):
+    form = DeviceForm
     list_display = ["name", "kind", "status", "primary_ip", "site", "tenant", "vendor", "model"]
     list_filter = ["kind", "status", "site", "tenant"]
     list_select_related = ["primary_ip", "site", "tenant"]
@@ -59,10 +116,21 @@ class DeviceAdmin(admin.ModelAdmin):
     autocomplete_fields = ["tenant", "site", "hypervisor", "primary_ip"]
     inlines = [EndpointInline, InterfaceInline]
 
+    def save_model(self, request: HttpRequest, obj: Device, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change and "tenant" in form.changed_data:
+            services.move_addresses(obj)
+
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        deleted = [row.instance.pk for row in formset.deleted_forms if row.instance.pk]
+        replaced: list[int] = []
         if formset.model is Interface:
-            services.delete_interfaces(row.instance.pk for row in formset.deleted_forms if row.instance.pk)
+            services.delete_interfaces(deleted)
+        elif formset.model is ManagementEndpoint:
+            replaced = [pk for row in formset.initial_forms if (pk := row.initial.get("credential"))]
+            services.delete_endpoints(deleted)
         super().save_formset(request, form, formset, change)
+        services.drop_idle(replaced)
         if formset.model is ManagementEndpoint and formset.deleted_objects:
             followers.announce_endpoint_left(form.instance.pk)
         if formset.model is ManagementEndpoint:
@@ -101,8 +169,28 @@ class InterfaceAdmin(admin.ModelAdmin):
         return names, {"interfaces, with all their history": len(names)}, set(), []
 
 
+class IPAddressForm(forms.ModelForm):
+    class Meta:
+        model = IPAddress
+        fields = ["address", "prefix_length", "dns_name", "interface", "tenant"]
+
+    def clean(self) -> Any:
+        data = super().clean() or {}
+        device = Device.objects.filter(primary_ip=self.instance).first() if self.instance.pk else None
+        if device is None:
+            return data
+        if "interface" in self.changed_data:
+            self.add_error("interface", f"{device} is reached by this address: give that device another first.")
+        if "tenant" in self.changed_data:
+            self.add_error("tenant", f"{device} is reached by this address: change the tenant of the device.")
+        if address := data.get("address"):
+            services.check_primary_address(self.instance, device, address, may_redirect=True)
+        return data
+
+
 @admin.register(IPAddress)
 class IPAddressAdmin(admin.ModelAdmin):
+    form = IPAddressForm
     list_display = ["address", "prefix_length", "dns_name", "interface", "tenant"]
     list_filter = ["tenant"]
     list_select_related = ["interface__device", "tenant"]
@@ -134,7 +222,8 @@ class CredentialForm(forms.ModelForm):
         model = Credential
         fields = [
             "name", "kind", "username", "secret", "private_key", "auth_protocol", "priv_protocol", "priv_secret",
-            "comment", "device",
+            "comment", "device", "tenant",
+            "allowed_prefixes",
         ]  # fmt: skip
 
     def clean(self) -> Any:
@@ -154,14 +243,14 @@ class CredentialAdmin(admin.ModelAdmin):
     form = CredentialForm
     list_display = [
         "name", "kind", "username", "secret_is_set", "key_type", "key_bits", "fingerprint", "secret_changed_at",
-        "device",
+        "device", "tenant",
     ]  # fmt: skip
     # Plain text in the page, to be marked and copied.
     readonly_fields = ["key_type", "key_bits", "fingerprint", "public_key"]
-    list_filter = ["kind"]
-    list_select_related = ["device"]
+    list_filter = ["kind", "tenant"]
+    list_select_related = ["device", "tenant"]
     search_fields = ["name", "username", "fingerprint"]
-    autocomplete_fields = ["device"]
+    autocomplete_fields = ["device", "tenant"]
 
     @admin.display(boolean=True, description="secret set")
     def secret_is_set(self, credential: Credential) -> bool:
@@ -177,8 +266,7 @@ class EndpointAdmin(admin.ModelAdmin):
     autocomplete_fields = ["device", "credential"]
 
     def save_model(self, request: HttpRequest, obj: ManagementEndpoint, form: Any, change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        followers.announce_endpoint(obj)
+        services.save_endpoint(obj)
 
     def delete_model(self, request: HttpRequest, obj: ManagementEndpoint) -> None:
         services.delete_endpoints([obj.pk])

@@ -98,15 +98,19 @@ class CredentialViewSet(VisibleViewSet):
     serializer_class = serializers.CredentialSerializer
     filterset_class = filters.CredentialFilter
     ordering_fields = ["id", "name", "created_at"]
-    required_roles = {"read": "operator", "write": "admin"}
+    required_roles = {"read": "operator", "write": "admin", "test": "operator"}
     brief = {"id": "pk", "name": "name", "kind": "kind"}
+
+    def get_queryset(self) -> Any:
+        return Credential.objects.visible_to(self.request.user).with_usage()
 
     def perform_create(self, serializer: Any) -> None:
         serializer.save(secret_changed_at=timezone.now())
 
     def perform_update(self, serializer: Any) -> None:
         given = {"secret", "priv_secret"} & set(serializer.validated_data)
-        serializer.save(**({"secret_changed_at": timezone.now()} if given else {}))
+        row = serializer.save(**({"secret_changed_at": timezone.now()} if given else {}))
+        serializer.instance = self.get_queryset().get(pk=row.pk)
 
 
 class EndpointViewSet(VisibleViewSet):

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import orjson
 from django.db.models import Count, IntegerField, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpResponse
@@ -23,13 +24,13 @@ from netmon.rest.viewsets import VisibleReadViewSet
 
 
 class PlainTextRenderer(BaseRenderer):
-    """Lets a client ask for text/plain; the view answers with a finished response."""
+    """Lets a client ask for text/plain; the view answers with a finished response. What is left is problems: JSON."""
 
     media_type = "text/plain"
     format = "txt"
 
     def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
-        return str(data).encode()
+        return orjson.dumps(data, default=str)
 
 
 class SSHKeyViewSet(mixins.UpdateModelMixin, mixins.DestroyModelMixin, VisibleReadViewSet):

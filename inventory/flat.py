@@ -66,7 +66,14 @@ SNMP_V3_NAMES = Names(
     "snmp_username",
 )
 SSH_NAMES = Names(
-    {"secret": "ssh_password", "username": "ssh_username", "port": "ssh_port", "options": "ssh_host"}, "ssh_username"
+    {
+        "secret": "ssh_password",
+        "username": "ssh_username",
+        "port": "ssh_port",
+        "options": "ssh_host",
+        "credential": "ssh_key",
+    },
+    "ssh_username",
 )
 
 
@@ -122,21 +129,18 @@ def write_access(device: Device, fields: dict[str, Any], store: Store = DATABASE
         _save_endpoint(ManagementEndpoint(device=device, protocol="icmp"), Names({}, "ip"), store)
 
 
-def unentered_secrets(device: Device, fields: dict[str, Any]) -> list[str] | None:
-    """The fields of the device's secrets that `fields` does not enter; None when one of them has no field here."""
-    endpoints = list(device.endpoints.select_related("credential"))
-    shown = [endpoint_of(endpoints, "snmp"), endpoint_of(endpoints, "ssh")]
-    missing: list[str] = []
-    for endpoint in endpoints:
-        credential = endpoint.credential
-        if credential is None or not (credential.secret or credential.priv_secret):
-            continue
-        names = SECRET_FIELDS.get(credential.kind)
-        if endpoint not in shown or names is None:
-            return None
-        stored = (bool(credential.secret), bool(credential.priv_secret))
-        missing += [name for name, text in zip(names, stored, strict=False) if text and fields.get(name) is None]
-    return missing
+def unentered_secrets(endpoint: ManagementEndpoint, fields: dict[str, Any]) -> list[str] | None:
+    """The fields of an endpoint's secrets that `fields` does not enter; None when one of them has no field here."""
+    credential, device = endpoint.credential, endpoint.device
+    assert credential is not None
+    names = SECRET_FIELDS.get(credential.kind)
+    shown = endpoint_of(device.endpoints.filter(protocol=endpoint.protocol), endpoint.protocol)
+    if names is None or credential.device_id != device.pk or endpoint.protocol not in ("snmp", "ssh"):
+        return None
+    if shown is None or shown.pk != endpoint.pk:
+        return None
+    stored = (bool(credential.secret), bool(credential.priv_secret))
+    return [name for name, text in zip(names, stored, strict=False) if text and fields.get(name) is None]
 
 
 def _endpoint_to_write(device: Device, protocol: str, store: Store) -> ManagementEndpoint:

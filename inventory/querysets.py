@@ -1,8 +1,8 @@
 """Reads of the inventory."""
 
-from typing import Self
+from typing import Any, Self
 
-from django.db.models import Q
+from django.db.models import Count, Max, Q
 
 from netmon.common.addresses import parse_address, parse_prefix, prefix_range
 from netmon.common.fields import fold, normalise_mac
@@ -42,3 +42,22 @@ class DeviceQuerySet(VisibleQuerySet):
             | Q(serial__icontains=text)
             | Q(interfaces__ip_addresses__address__startswith=key)
         ).distinct()
+
+
+class CredentialQuerySet(VisibleQuerySet):
+    def visible_to(self, user: Any) -> Self:
+        """Somebody bound to tenants sees what belongs to these, or to a device of theirs; nothing that is shared."""
+        if not getattr(user, "is_authenticated", False) or not user.is_active:
+            return self.none()
+        if not user.tenant_ids:
+            return self.all()
+        own = Q(tenant__isnull=True, device__tenant__in=user.tenant_ids)
+        return self.filter(own | Q(tenant__in=user.tenant_ids))
+
+    def with_usage(self) -> Self:
+        """`used_by` (endpoints), `last_used_at` and `last_ok_at`, in the same query."""
+        return self.annotate(
+            used_by=Count("endpoints", distinct=True),
+            last_used_at=Max("uses__last_used_at"),
+            last_ok_at=Max("uses__last_ok_at"),
+        )

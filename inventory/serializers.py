@@ -1,16 +1,19 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError as ModelValidationError
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils.text import slugify
 from rest_framework import serializers
 from rest_framework.fields import empty
+from rest_framework.request import Request
+from rest_framework.serializers import as_serializer_error
 
 from inventory import flat, representation, services, ssh_keys
+from inventory import policy as policies
 from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Prefix, Site, Tag, Tenant
-from netmon.common.addresses import check_contactable, parse_address
+from netmon.common.addresses import MAX_PREFIXES, canonical_prefixes
 from netmon.common.permissions import has_role
-from netmon.common.serializers import ValidatedModelSerializer, asker
+from netmon.common.serializers import ValidatedModelSerializer, VisibleRelatedField, asker
 
 
 def asker_has_role(serializer: serializers.BaseSerializer[Any], role: str) -> bool:
@@ -18,12 +21,21 @@ def asker_has_role(serializer: serializers.BaseSerializer[Any], role: str) -> bo
     return has_role(getattr(serializer.context.get("request"), "user", None), role)
 
 
-def refuse_shared(serializer: serializers.BaseSerializer[Any], field: str) -> None:
-    """Raises ValidationError unless an admin asks."""
-    if not asker_has_role(serializer, "admin"):
-        raise serializers.ValidationError(
-            {field: "Several devices may share this credential: only an admin may attach it."}
-        )
+def check_host(host: Any, *, tenant_id: int | None, port: int | None, field: str) -> None:
+    """Raises ValidationError under `field` when a host has an address that must not be contacted.
+
+    A name that does not resolve yet is left to the moment of use. Called before any transaction: a resolver is slow.
+    """
+    if not isinstance(host, str) or not host.strip():
+        return
+    try:
+        policies.resolve_once(host.strip(), policy=policies.Policy.load(), tenant_id=tenant_id, port=port)
+    except ModelValidationError as error:
+        raise serializers.ValidationError({field: error.messages}) from None
+    except policies.TargetRefused as error:
+        raise serializers.ValidationError({field: serializers.ErrorDetail(error.detail, "address_refused")}) from None
+    except (policies.NameUnknown, policies.NameUnanswered):
+        return
 
 
 class TenantSerializer(ValidatedModelSerializer):
@@ -95,14 +107,6 @@ class InterfaceSerializer(ValidatedModelSerializer):
         ]  # fmt: skip
         read_only_fields = ["if_admin_status", "if_oper_status", "gone_since"]
 
-    def validate_device(self, device: Device) -> Device:
-        row: Interface | None = self.instance
-        if row and row.device_id != device.pk and Device.objects.filter(primary_ip__interface=row).exists():
-            raise serializers.ValidationError(
-                "It holds the address by which its device is reached: give that device another address first."
-            )
-        return device
-
 
 class IPAddressSerializer(ValidatedModelSerializer):
     class Meta:
@@ -121,19 +125,11 @@ class IPAddressSerializer(ValidatedModelSerializer):
             raise serializers.ValidationError(
                 {"interface": f"{device} is reached by this address: give that device another address first."}
             )
+        may_redirect = asker_has_role(self, "admin")
         try:
-            is_new = str(parse_address(attrs.get("address", row.address))) != row.address
-            if is_new:
-                check_contactable(attrs["address"])
+            services.check_primary_address(row, device, attrs.get("address", row.address), may_redirect=may_redirect)
         except ModelValidationError as error:
-            raise serializers.ValidationError({"address": error.messages}) from None
-        if is_new and not asker_has_role(self, "admin") and flat.unentered_secrets(device, {}) != []:
-            raise serializers.ValidationError(
-                {
-                    "address": f"Stored secrets of {device} would be sent to the new address: enter `ip` and the "
-                    "secrets anew at the device, or ask an admin."
-                }
-            )
+            raise serializers.ValidationError(as_serializer_error(error)) from None
 
 
 class CredentialSerializer(ValidatedModelSerializer):
@@ -143,13 +139,22 @@ class CredentialSerializer(ValidatedModelSerializer):
     priv_secret = serializers.CharField(write_only=True, required=False, max_length=1024, trim_whitespace=False)
     secret_set = serializers.SerializerMethodField()
     priv_secret_set = serializers.SerializerMethodField()
+    allowed_prefixes = serializers.ListField(
+        child=serializers.CharField(max_length=43),
+        required=False,
+        max_length=MAX_PREFIXES,
+        help_text="The secret is sent to addresses within these only; empty: wherever its device and tenant allow.",
+    )
+    used_by = serializers.IntegerField(read_only=True, default=0, help_text="Endpoints that refer to it.")
+    last_used_at = serializers.DateTimeField(read_only=True, default=None, allow_null=True)
+    last_ok_at = serializers.DateTimeField(read_only=True, default=None, allow_null=True)
 
     class Meta:
         model = Credential
         fields = [
             "id", "name", "kind", "username", "secret", "secret_set", "auth_protocol", "priv_protocol", "priv_secret",
-            "priv_secret_set", "public_key", "fingerprint", "comment", "device", "secret_changed_at",
-            "created_at", "updated_at",
+            "priv_secret_set", "public_key", "fingerprint", "comment", "device", "tenant", "allowed_prefixes",
+            "used_by", "last_used_at", "last_ok_at", "secret_changed_at", "created_at", "updated_at",
         ]  # fmt: skip
         read_only_fields = ["fingerprint", "secret_changed_at", "device"]
 
@@ -159,6 +164,12 @@ class CredentialSerializer(ValidatedModelSerializer):
         except ModelValidationError as error:
             raise serializers.ValidationError(serializers.as_serializer_error(error)) from None
         return super().validate(attrs)
+
+    def validate_allowed_prefixes(self, value: list[str]) -> list[str]:
+        try:
+            return canonical_prefixes(value)
+        except ModelValidationError as error:
+            raise serializers.ValidationError(error.messages, code="invalid_prefix") from None
 
     def get_secret_set(self, credential: Credential) -> bool:
         return bool(credential.secret)
@@ -190,10 +201,11 @@ class EndpointSerializer(ValidatedModelSerializer):
                 raise serializers.ValidationError(
                     {name: "It cannot be changed: delete this endpoint and make another one."}
                 )
-        credential: Credential | None = attrs.get("credential")
-        # Its secret would be sent to whatever address the device has, which operators choose.
-        if credential and credential.device_id is None and credential != (row and row.credential):
-            refuse_shared(self, "credential")
+        options = attrs.get("options")
+        if isinstance(options, dict) and options.get("host") != (row.options.get("host") if row else None):
+            device: Device = row.device if row else attrs["device"]
+            port = attrs.get("port") or (row.port if row else None) or ManagementEndpoint.DEFAULT_PORTS["ssh"]
+            check_host(options.get("host"), tenant_id=device.tenant_id, port=port, field="options")
         return super().validate(attrs)
 
     def to_representation(self, instance: ManagementEndpoint) -> dict[str, Any]:
@@ -203,12 +215,13 @@ class EndpointSerializer(ValidatedModelSerializer):
         return answer
 
     def create(self, validated_data: dict[str, Any]) -> ManagementEndpoint:
-        return services.save_endpoint(ManagementEndpoint(**validated_data))
+        may_redirect = asker_has_role(self, "admin")
+        return services.save_endpoint(ManagementEndpoint(**validated_data), may_redirect=may_redirect)
 
     def update(self, instance: ManagementEndpoint, validated_data: dict[str, Any]) -> ManagementEndpoint:
         for name, value in validated_data.items():
             setattr(instance, name, value)
-        return services.save_endpoint(instance)
+        return services.save_endpoint(instance, may_redirect=asker_has_role(self, "admin"))
 
 
 class AccessSerializer(serializers.Serializer[Any]):
@@ -232,6 +245,19 @@ class AccessSerializer(serializers.Serializer[Any]):
 def _secret(**kwargs: Any) -> serializers.CharField:
     kwargs.setdefault("max_length", 255)
     return serializers.CharField(write_only=True, required=False, allow_null=True, trim_whitespace=False, **kwargs)
+
+
+class KeyField(VisibleRelatedField):
+    """An SSH key; the one that is attached may be sent back by whoever may not see it."""
+
+    def get_queryset(self) -> Any:
+        rows = super().get_queryset()
+        device = getattr(self.parent, "instance", None)
+        if not isinstance(device, Device) or not isinstance(self.context.get("request"), Request):
+            return rows
+        attached = device.endpoints.filter(protocol="ssh").values("credential")
+        kind = Credential.Kind.SSH_KEY
+        return Credential.objects.filter(Q(pk__in=rows.values("pk")) | Q(pk__in=attached), kind=kind)
 
 
 class DeviceSerializer(ValidatedModelSerializer):
@@ -263,7 +289,7 @@ class DeviceSerializer(ValidatedModelSerializer):
     snmp_priv_password = _secret(min_length=8)
     ssh_username = serializers.CharField(max_length=100, required=False, allow_null=True)
     ssh_password = _secret()
-    ssh_key = serializers.PrimaryKeyRelatedField(
+    ssh_key = KeyField(
         queryset=Credential.objects.filter(kind=Credential.Kind.SSH_KEY),
         required=False,
         allow_null=True,
@@ -299,14 +325,28 @@ class DeviceSerializer(ValidatedModelSerializer):
         for name, value in attrs.items():
             if isinstance(value, str) and "\x00" in value:
                 raise serializers.ValidationError({name: "Null characters are not allowed."})
-        if (key := attrs.get("ssh_key")) and key.device_id is None:
-            ssh = flat.endpoint_of(self.instance.endpoints.all(), "ssh") if self.instance else None
-            if ssh is None or ssh.credential_id != key.pk:
-                refuse_shared(self, "ssh_key")
+        self._keep_in_tenant(attrs)
+        if (host := attrs.get("ssh_host")) and host != self._stored_host():
+            tenant = attrs.get("tenant", self.instance.tenant if self.instance else None)
+            port = attrs.get("ssh_port") or ManagementEndpoint.DEFAULT_PORTS["ssh"]
+            check_host(host, tenant_id=tenant.pk if tenant else None, port=port, field="ssh_host")
         return super().validate(attrs)
 
+    def _keep_in_tenant(self, attrs: dict[str, Any]) -> None:
+        """Whoever is bound to tenants makes no device outside them: other target rules hold there."""
+        mine: frozenset[int] = getattr(getattr(self.context.get("request"), "user", None), "tenant_ids", frozenset())
+        if not mine or attrs.get("tenant", self.instance.tenant if self.instance else None) is not None:
+            return
+        if self.instance is not None or "tenant" in attrs or len(mine) > 1:
+            raise serializers.ValidationError({"tenant": "Name one of your tenants."}, code="required")
+        attrs["tenant"] = Tenant.objects.get(pk__in=mine)
+
+    def _stored_host(self) -> Any:
+        ssh = flat.endpoint_of(self.instance.endpoints.all(), "ssh") if self.instance else None
+        return ssh.options.get("host") if ssh else None
+
     def create(self, validated_data: dict[str, Any]) -> Device:
-        return services.create_device(fields=validated_data)
+        return services.create_device(fields=validated_data, may_redirect=asker_has_role(self, "admin"))
 
     def update(self, instance: Device, validated_data: dict[str, Any]) -> Device:
         may_redirect = asker_has_role(self, "admin")

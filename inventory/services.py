@@ -1,5 +1,6 @@
 """The verbs of the inventory. Each is one transaction."""
 
+import copy
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
@@ -7,9 +8,10 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from inventory import flat, followers
-from inventory.models import Device, Interface, IPAddress, ManagementEndpoint
-from netmon.common.addresses import check_contactable
+from inventory import flat, followers, scopes
+from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Tenant
+from inventory.policy import Policy, check_contactable
+from netmon.common.addresses import parse_address
 from netmon.common.fields import normalise_mac
 
 MGMT = "mgmt"
@@ -41,10 +43,11 @@ class SeenInterface(Protocol):
 
 
 @transaction.atomic
-def create_device(*, fields: dict[str, Any]) -> Device:
+def create_device(*, fields: dict[str, Any], may_redirect: bool = True) -> Device:
     """A device from the flat form, with interface, address, credentials, endpoints and whatever followers add.
 
-    Raises ValidationError with the flat form's field names; nothing is written then.
+    Raises ValidationError with the flat form's field names; nothing is written then. Without `may_redirect` no stored
+    secret is attached that its scope does not keep from hosts of somebody's choice.
     """
     own = {name: value for name, value in fields.items() if name not in (*flat.FLAT_FIELDS, "tags")}
     device = Device(**own)
@@ -52,7 +55,10 @@ def create_device(*, fields: dict[str, Any]) -> Device:
     device.save()
     if "tags" in fields:
         device.tags.set(fields["tags"])
+    before = scopes.Ways(None, {})
     _apply_flat(device, fields)
+    if not may_redirect:
+        _refuse_redirects(device, before, fields)
     return device
 
 
@@ -60,12 +66,11 @@ def create_device(*, fields: dict[str, Any]) -> Device:
 def update_device(device: Device, *, fields: dict[str, Any], may_redirect: bool = True) -> Device:
     """Change a device and its access through the flat form. Raises ValidationError.
 
-    Without `may_redirect`, a new address needs the device's secrets entered beside it: else whoever may change an
-    address could have stored secrets sent to a host of his own.
+    Without `may_redirect`, a new address, host or port needs the device's secrets entered beside it, unless their
+    scope admits it: else whoever may change an address could have stored secrets sent to a host of his own.
     """
     device = Device.objects.select_for_update().get(pk=device.pk)
-    tenant_id = device.tenant_id
-    address = device.primary_ip.address if device.primary_ip else None
+    tenant_id, before = device.tenant_id, scopes.Ways.of(device)
     for name, value in fields.items():
         if name not in (*flat.FLAT_FIELDS, "tags"):
             setattr(device, name, value)
@@ -76,36 +81,124 @@ def update_device(device: Device, *, fields: dict[str, Any], may_redirect: bool 
     if device.tenant_id != tenant_id:
         move_addresses(device)
     _apply_flat(device, fields)
-    if not may_redirect and device.primary_ip and device.primary_ip.address != address:
-        _refuse_stored_secrets(device, fields)
+    address = device.primary_ip.address if device.primary_ip else None
+    if address != before.address:
+        check_scopes(device, address, field="ip")
+    if device.tenant_id != tenant_id:
+        check_tenant(device)
+    if not may_redirect:
+        _refuse_redirects(device, before, fields)
     return device
 
 
-def _refuse_stored_secrets(device: Device, fields: dict[str, Any]) -> None:
-    missing = flat.unentered_secrets(device, fields)
-    if missing is None:
-        raise ValidationError({"ip": "Stored secrets would be sent to the new address: only an admin may change it."})
-    if missing:
-        raise ValidationError(
-            {
-                "ip": "Stored secrets would be sent to the new address: "
-                f"enter {', '.join(missing)} in the same request, or ask an admin."
-            }
-        )
+def _refuse_redirects(device: Device, before: scopes.Ways, fields: dict[str, Any]) -> None:
+    policy = Policy.load()
+    missing: dict[str, list[str]] = {}
+    refused: dict[str, str] = {}
+    for endpoint in device.endpoints.select_related("credential").order_by("pk"):
+        what = scopes.redirected(endpoint, before, policy)
+        if what is None:
+            continue
+        field = _flat_name(what, endpoint.protocol)
+        names = None if what == "credential" else flat.unentered_secrets(endpoint, fields)
+        if names is None:
+            refused[field] = scopes.sentence(what, f"only an admin may do that; {scopes.REMEDY}")
+        elif names:
+            missing.setdefault(field, []).extend(names)
+    address = device.primary_ip.address if device.primary_ip else None
+    if address != before.address and scopes.idle_secrets(device):
+        refused["ip"] = "A stored secret that nothing uses belongs to this device: only an admin may move it."
+    for field, names in missing.items():
+        what = {"ip": "address", "ssh_host": "host"}.get(field, "port")
+        entering = f"enter {', '.join(names)} in the same request, or {scopes.REMEDY}"
+        refused.setdefault(field, scopes.sentence(what, entering))
+    if refused:
+        raise ValidationError(refused)
+
+
+def _flat_name(what: str, protocol: str) -> str:
+    names = {"address": "ip", "credential": "ssh_key" if protocol == "ssh" else "ip", "host": "ssh_host"}
+    return names.get(what) or (f"{protocol}_port" if protocol in ("snmp", "ssh") else "ip")
+
+
+def check_scopes(device: Device, address: str | None, *, field: str) -> None:
+    """Raises ValidationError under `field` when a credential of the device is not for this address of it."""
+    rows = device.endpoints.select_related("credential")
+    if reason := scopes.first_refusal(rows, parse_address(address) if address else None):
+        raise ValidationError({field: reason})
+
+
+def check_tenant(device: Device) -> None:
+    """Raises ValidationError under `tenant` when a device may not be reached, or a credential used, under it."""
+    address = device.primary_ip.address if device.primary_ip else None
+    check_scopes(device, address, field="tenant")
+    if address:
+        try:
+            check_contactable(address, tenant_id=device.tenant_id)
+        except ValidationError as error:
+            raise ValidationError({"tenant": f"{address}: {' '.join(error.messages)}"}) from None
+
+
+def check_place(device: Device, *, tenant: Tenant | None, address: IPAddress | None, field: str) -> None:
+    """What a device of this tenant at this address must pass, for forms. Raises ValidationError under `field`."""
+    there = copy.copy(device)
+    there.tenant, there.primary_ip = tenant, address
+    if device.pk:
+        addresses_moved(there, tenant)
+        # The rows of a manager point to the device they were asked of: the one as it would be.
+        check_scopes(there, address.address if address else None, field=field)
+    if address:
+        try:
+            check_contactable(address.address, tenant_id=there.tenant_id)
+        except ValidationError as error:
+            raise ValidationError({field: f"{address}: {' '.join(error.messages)}"}) from None
+
+
+def check_primary_address(row: IPAddress, device: Device, address: str, *, may_redirect: bool) -> None:
+    """What a new text of the address by which `device` is reached must pass. Raises ValidationError on `address`."""
+    if str(parse_address(address)) == row.address:
+        return
+    policy = Policy.load()
+    try:
+        parsed = check_contactable(address, tenant_id=device.tenant_id, policy=policy)
+    except ValidationError as error:
+        raise ValidationError({"address": error}) from None
+    check_scopes(device, str(parsed), field="address")
+    if may_redirect:
+        return
+    before = scopes.Ways.of(device)
+    device.primary_ip = IPAddress(address=str(parsed), interface=row.interface)
+    for endpoint in device.endpoints.select_related("credential"):
+        if scopes.redirected(endpoint, before, policy):
+            raise ValidationError(
+                {
+                    "address": f"Stored secrets of {device} would be sent to the new address: enter `ip` and the "
+                    f"secrets anew at the device, or {scopes.REMEDY}."
+                }
+            )
+    if scopes.idle_secrets(device):
+        raise ValidationError({"address": "A stored secret of this device is unused: only an admin may move it."})
 
 
 @transaction.atomic
 def move_addresses(device: Device) -> None:
     """Bring a device's addresses to its tenant. Raises ValidationError under the name `tenant`."""
-    rows = IPAddress.objects.filter(interface__device=device)
+    rows = addresses_moved(device, device.tenant)
     for row in rows:
-        row.tenant = device.tenant
+        row.save()
+    device.primary_ip = next((row for row in rows if row.pk == device.primary_ip_id), device.primary_ip)
+
+
+def addresses_moved(device: Device, tenant: Tenant | None) -> list[IPAddress]:
+    """The device's addresses as they would be under a tenant, unsaved. Raises ValidationError under `tenant`."""
+    rows = list(IPAddress.objects.filter(interface__device=device))
+    for row in rows:
+        row.tenant = tenant
         try:
             row.full_clean()
         except ValidationError as error:
             raise flat.Names({}, "tenant").translate(error) from None
-        row.save()
-    device.primary_ip = next((row for row in rows if row.pk == device.primary_ip_id), device.primary_ip)
+    return rows
 
 
 def _apply_flat(device: Device, fields: dict[str, Any]) -> None:
@@ -134,7 +227,7 @@ def set_primary_ip(device: Device, address: str, *, dns_name: str | None = None)
     row = device.primary_ip
     if row is None or row.address != address:  # what is stored may be sent back
         try:
-            address = str(check_contactable(address))
+            address = str(check_contactable(address, tenant_id=device.tenant_id))
         except ValidationError as error:
             raise ValidationError({"ip": error}) from None
         held = IPAddress.objects.filter(interface__device=device, address=address).first()
@@ -162,12 +255,30 @@ def _save_address(row: IPAddress) -> None:
 
 
 @transaction.atomic
-def save_endpoint(endpoint: ManagementEndpoint) -> ManagementEndpoint:
-    """Save an endpoint that stands apart from the flat form. Raises ValidationError."""
+def save_endpoint(endpoint: ManagementEndpoint, *, may_redirect: bool = True) -> ManagementEndpoint:
+    """Save an endpoint that stands apart from the flat form. Raises ValidationError.
+
+    Without `may_redirect` no stored secret gets a new destination that its scope does not admit.
+    """
+    device = Device.objects.select_for_update().get(pk=endpoint.device_id)
+    replaced = Credential.objects.filter(endpoints=endpoint.pk).first() if endpoint.pk else None
+    if not may_redirect:
+        what = scopes.redirected(endpoint, scopes.Ways.of(device), Policy.load())
+        if what is not None:
+            field = {"host": "options", "port": "port"}.get(what, "credential")
+            remedy = f"enter the secret anew at the device, or {scopes.REMEDY}"
+            raise ValidationError({field: scopes.sentence(what, remedy)})
     endpoint.full_clean()
     endpoint.save()
     followers.announce_endpoint(endpoint)
+    if replaced is not None and replaced.pk != endpoint.credential_id:
+        drop_idle([replaced.pk])
     return endpoint
+
+
+def drop_idle(credential_ids: Iterable[int]) -> None:
+    """Delete those of these credentials that belong to a device and that no endpoint uses any more."""
+    Credential.objects.filter(pk__in=list(credential_ids), device__isnull=False, endpoints__isnull=True).delete()
 
 
 @transaction.atomic
@@ -194,11 +305,16 @@ def delete_interfaces(interface_ids: Iterable[int]) -> None:
 
 @transaction.atomic
 def delete_endpoints(endpoint_ids: Iterable[int]) -> None:
-    """Delete endpoints with their checks; what is left says how their devices are."""
+    """Delete endpoints with their checks and with the devices' own credentials that only they used.
+
+    What is left says how their devices are.
+    """
     rows = ManagementEndpoint.objects.filter(pk__in=list(endpoint_ids))
     device_ids = sorted(set(rows.values_list("device_id", flat=True)))
+    credential_ids = list(rows.exclude(credential=None).values_list("credential_id", flat=True))
     followers.announce_endpoints_leaving(device_ids)
     rows.delete()
+    drop_idle(pk for pk in credential_ids if pk is not None)
     for device_id in device_ids:
         followers.announce_endpoint_left(device_id)
 

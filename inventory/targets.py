@@ -4,8 +4,11 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
+from inventory import policy as policies
+from inventory import scopes
 from inventory.models import Credential, ManagementEndpoint
-from netmon.common.addresses import parse_address, refuse_reason
+from inventory.policy import Policy
+from netmon.common.addresses import Address
 from netmon.common.errors import NoCredential, NoEndpoint
 from netmon.common.secrets import open_secret
 from netmon.drivers.targets import IcmpTarget, Secret, SnmpTarget, check_options
@@ -25,8 +28,11 @@ CREDENTIAL_KINDS: dict[str, set[str]] = {
 }
 
 
-def check_endpoint(endpoint: ManagementEndpoint) -> None:
-    """Refuse an endpoint whose options or credential do not fit its protocol. Raises ValidationError."""
+def check_endpoint(endpoint: ManagementEndpoint, *, policy: Policy | None = None) -> None:
+    """Refuse an endpoint whose options or credential do not fit its protocol. Raises ValidationError.
+
+    `policy` is that of a caller who has many endpoints to check.
+    """
     errors: dict[str, str] = {}
     try:
         _check_options(endpoint)
@@ -36,16 +42,47 @@ def check_endpoint(endpoint: ManagementEndpoint) -> None:
     allowed = CREDENTIAL_KINDS.get(endpoint.protocol, set())
     if credential and credential.kind not in allowed:
         errors["credential"] = f"A credential of kind {credential.kind} does not fit {endpoint.protocol}."
-    elif credential and credential.device_id and credential.device_id != endpoint.device_id:
-        errors["credential"] = "This credential belongs to another device."
     elif endpoint.protocol == "snmp" and credential and not errors:
         version = endpoint.options.get("version", "2c")
         if (version == "3") != (credential.kind == Credential.Kind.SNMP_USM):
             errors["credential"] = f"SNMP version {version} does not go with a credential of kind {credential.kind}."
     if endpoint.protocol == "icmp" and endpoint.port:
         errors["port"] = "ICMP has no ports."
+    if not errors:
+        errors = _place_errors(endpoint, policy)
     if errors:
         raise ValidationError(errors)
+
+
+def _place_errors(endpoint: ManagementEndpoint, policy: Policy | None) -> dict[str, str]:
+    """What scope and policy say of an endpoint that is new or leads elsewhere; one that stays may be switched off."""
+    stored = ManagementEndpoint.objects.filter(pk=endpoint.pk).first() if endpoint.pk else None
+    deciding = ("credential_id", "port", "options")
+    if stored and all(getattr(stored, name) == getattr(endpoint, name) for name in deciding):
+        return {}
+    if (host := scopes.host_of(endpoint)) is None:
+        reason = scopes.refusal(endpoint.credential, endpoint.device, None) if endpoint.credential else None
+        return {"credential": reason} if reason else {}
+    address = scopes.address_of(endpoint)
+    is_own_host = endpoint.protocol == "ssh" and bool(endpoint.options.get("host"))
+    if address is None and is_own_host:
+        try:
+            policies.parse_host(host)
+        except ValidationError as error:
+            return {"options": f"host: {' '.join(error.messages)}"}
+    if endpoint.credential and (reason := scopes.refusal(endpoint.credential, endpoint.device, address)):
+        return {"credential": reason}
+    if address is None:
+        return {}
+    tenant_id, port = endpoint.device.tenant_id, endpoint.effective_port
+    policy = policy or Policy.load()
+    if is_own_host and not (decision := policy.decide(address, tenant_id=tenant_id)).is_allowed:
+        return {"options": f"host: {decision.reason}"}
+    # Without the port the address was judged when it was written.
+    if policy.decide(address, tenant_id=tenant_id).is_allowed:
+        decision = policy.decide(address, tenant_id=tenant_id, port=port)
+        return {} if decision.is_allowed else {"port": decision.reason}
+    return {}
 
 
 def _check_options(endpoint: ManagementEndpoint) -> None:
@@ -63,21 +100,37 @@ def _check_options(endpoint: ManagementEndpoint) -> None:
             raise ValueError(f"{name}: write a text of at most 255 characters")
 
 
-def target_of(endpoint: ManagementEndpoint) -> Target:
-    """The driver's target of an endpoint.
+def contact_address(endpoint: ManagementEndpoint, policy: Policy) -> Address:
+    """The one address to connect to, now: a name is resolved once, and policy and scope judge what it has become.
 
-    Raises NoEndpoint (no address, an address netmon must not contact, or no driver) or NoCredential.
+    Raises NoEndpoint, TargetRefused, NameUnknown, NameUnanswered or OutOfScope.
     """
-    address = endpoint.device.primary_ip
-    if address is None:
+    host = scopes.host_of(endpoint)
+    if host is None:
         raise NoEndpoint(f"{endpoint.device} has no address: give it one.")
-    if reason := refuse_reason(parse_address(address.address)):
-        raise NoEndpoint(f"{address} is not contacted. {reason}")
+    try:
+        address = policies.resolve_once(
+            host, policy=policy, tenant_id=endpoint.device.tenant_id, port=endpoint.effective_port
+        )
+    except ValidationError as error:
+        raise NoEndpoint(f"{host} is not contacted. {' '.join(error.messages)}") from None
+    if endpoint.credential:
+        scopes.check(endpoint.credential, endpoint.device, address)
+    return address
+
+
+def target_of(endpoint: ManagementEndpoint, policy: Policy | None = None) -> Target:
+    """The driver's target of an endpoint. Of many, pass one Policy.
+
+    Raises NoEndpoint (no address, or no driver), TargetRefused, NameUnknown, NameUnanswered, NoCredential or
+    OutOfScope.
+    """
+    address = str(contact_address(endpoint, policy or Policy.load()))
     try:
         if endpoint.protocol == "icmp":
-            return IcmpTarget(address=address.address, **check_options(IcmpTarget, endpoint.options))
+            return IcmpTarget(address=address, **check_options(IcmpTarget, endpoint.options))
         if endpoint.protocol == "snmp":
-            return _snmp_target(endpoint, address.address)
+            return _snmp_target(endpoint, address)
     except ValueError as error:
         raise NoEndpoint(f"The {endpoint.protocol} endpoint of {endpoint.device} is not usable: {error}") from None
     raise NoEndpoint(f"Nothing here speaks {endpoint.protocol} yet.")

@@ -14,6 +14,7 @@ from rest_framework.decorators import action
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
@@ -21,10 +22,11 @@ from inventory.models import Device
 from monitoring import metrics, parameters, reports, serializers
 from monitoring.filters import CheckFilter, SeriesFilter
 from monitoring.models import Check, DeviceFact, DeviceState, Series
-from monitoring.services import health, polling, scheduling
+from monitoring.services import health, polling, scheduling, testing
 from monitoring.store import read as store
 from netmon.common.filters import COMMON_PARAMETERS, refuse_unknown
 from netmon.common.pagination import bounded_int
+from netmon.common.permissions import has_role
 from netmon.common.renderers import FastJSONRenderer
 from netmon.jobs import services as jobs
 from netmon.jobs.models import Job
@@ -141,6 +143,61 @@ class DeviceReportsMixin(GenericViewSet[Any]):
             rows = rows.filter(kind=self.kind)
         device: Device = get_object_or_404(rows, pk=self.kwargs["pk"])
         return device
+
+
+TEST_WAIT = _query("wait", OpenApiTypes.INT, "Seconds to wait for the result (25, at most 30).")
+
+
+def _tested(request: Request, job: Job) -> Response:
+    wait = bounded_int(request, "wait", minimum=0, maximum=MAX_WAIT_SECONDS, default=WAIT_SECONDS)
+    job = jobs.wait(job, float(wait or 0))
+    if job.status == Job.Status.SUCCEEDED:
+        return Response(job.result)
+    location = job.as_dict()["url"]
+    return Response({"job": job.as_dict()}, status=status.HTTP_202_ACCEPTED, headers={"Location": location})
+
+
+class EndpointTestMixin(GenericViewSet[Any]):
+    """`endpoints/{id}/test/`."""
+
+    throttle_scope = "test"  # read by the throttle of this action only
+
+    @extend_schema(
+        request=None,
+        parameters=[TEST_WAIT],
+        responses={200: serializers.AccessTestSerializer, 202: JobStartedSerializer},
+    )
+    @action(detail=True, methods=["post"], throttle_classes=[ScopedRateThrottle], filter_backends=[])
+    def test(self, request: Request, pk: str) -> Response:
+        """Connect now: 200 with what was found or the error's code, or 202 with the job that goes on."""
+        refuse_unknown(request, {"wait", "format"})
+        return _tested(request, testing.start_endpoint(self.get_object(), user=request.user))
+
+
+class CredentialTestMixin(GenericViewSet[Any]):
+    """`credentials/{id}/test/`."""
+
+    throttle_scope = "test"
+
+    @extend_schema(
+        request=serializers.TestAtSerializer,
+        parameters=[TEST_WAIT],
+        responses={200: serializers.AccessTestSerializer, 202: JobStartedSerializer},
+    )
+    @action(detail=True, methods=["post"], throttle_classes=[ScopedRateThrottle], filter_backends=[])
+    def test(self, request: Request, pk: str) -> Response:
+        """Try the credential at a device, within its scope; operators only where it may go by its scope or goes now."""
+        refuse_unknown(request, {"wait", "format"})
+        credential = self.get_object()
+        asked = serializers.TestAtSerializer(data=request.data, context=self.get_serializer_context())
+        asked.is_valid(raise_exception=True)
+        job = testing.start_credential(
+            credential,
+            asked.validated_data["device"],
+            user=request.user,
+            may_redirect=has_role(request.user, "admin"),
+        )
+        return _tested(request, job)
 
 
 class CheckViewSet(VisibleViewSet):

@@ -2,9 +2,10 @@ from typing import Any
 
 from rest_framework import serializers
 
+from inventory.models import Device
 from monitoring import metrics
 from monitoring.models import Check, Series
-from netmon.common.serializers import ValidatedModelSerializer
+from netmon.common.serializers import StrictSerializer, ValidatedModelSerializer, VisibleRelatedField
 
 
 class CheckSerializer(ValidatedModelSerializer):
@@ -214,3 +215,24 @@ class HealthSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=["ok", "degraded"])
     version = serializers.CharField()
     checks = serializers.DictField()
+
+
+class TestAtSerializer(StrictSerializer):
+    __test__ = False  # pytest takes the name for a test's
+
+    device = VisibleRelatedField(queryset=Device.objects.all(), help_text="The device to try it at.")
+
+
+class AccessTestSerializer(serializers.Serializer[Any]):
+    """What a test of a way in came to."""
+
+    device = serializers.IntegerField()
+    protocol = serializers.CharField()
+    address = serializers.CharField(allow_null=True, help_text="The address that was contacted.")
+    port = serializers.IntegerField(allow_null=True)
+    credential = serializers.IntegerField(allow_null=True)
+    ok = serializers.BooleanField()
+    found = serializers.DictField(help_text="Such as sys_name and sys_descr, or the times of a ping.")
+    error_code = serializers.CharField(allow_blank=True)
+    error_detail = serializers.CharField(allow_blank=True)
+    duration_ms = serializers.FloatField(allow_null=True)

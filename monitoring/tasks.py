@@ -6,7 +6,7 @@ from datetime import datetime
 from celery import shared_task
 
 from monitoring import retention
-from monitoring.services import polling, scheduling
+from monitoring.services import polling, scheduling, testing
 from monitoring.store import seal
 
 
@@ -23,6 +23,11 @@ def poll_shard(protocol: str, check_ids: Sequence[int], token: str, deadline: st
 @shared_task
 def run_poll_job(job_id: int) -> None:
     polling.run_poll_job(job_id)
+
+
+@shared_task
+def run_test_job(job_id: int) -> None:
+    testing.run_job(job_id)
 
 
 @shared_task

@@ -9,10 +9,10 @@ urlpatterns = [
     path("devices/", views.device_list, name="devices"),
     path("devices/add/", views.device_add, name="device-add"),
     path("devices/<int:pk>/", views.device, name="device"),
-    re_path(r"^devices/(?P<pk>\d{1,18})/(?P<tab>interfaces|checks|facts)/$", views.device, name="device-tab"),
+    re_path(r"^devices/(?P<pk>\d{1,18})/(?P<tab>interfaces|checks|facts)/\Z", views.device, name="device-tab"),
     path("devices/<int:pk>/live/", views.device_live, name="device-live"),
     re_path(
-        r"^devices/(?P<pk>\d{1,18})/(?P<tab>interfaces|checks|facts)/live/$", views.device_live, name="device-tab-live"
+        r"^devices/(?P<pk>\d{1,18})/(?P<tab>interfaces|checks|facts)/live/\Z", views.device_live, name="device-tab-live"
     ),
     path("devices/<int:pk>/chart.json", views.device_chart, name="device-chart"),
     path("health/", views.health, name="health-page"),

@@ -10,6 +10,7 @@ from rest_framework.views import APIView
 
 import inventory.api
 import inventory.api_keys
+import inventory.policy_api
 import monitoring.api
 import netmon.accounts.api as accounts
 import netmon.audit.api
@@ -33,6 +34,16 @@ class ComputerViewSet(inventory.api.ComputerViewSet, monitoring.api.DeviceReport
     """Devices of kind computer."""
 
 
+class CredentialViewSet(
+    inventory.api.CredentialViewSet, inventory.policy_api.CredentialUsesMixin, monitoring.api.CredentialTestMixin
+):
+    """Secrets are an admin's business; viewers do not even see the list."""
+
+
+class EndpointViewSet(inventory.api.EndpointViewSet, monitoring.api.EndpointTestMixin):
+    """Ways to get at devices."""
+
+
 router = DefaultRouter(use_regex_path=True)
 router.include_root_view = False
 router.register("tenants", inventory.api.TenantViewSet, "tenant")
@@ -41,9 +52,10 @@ router.register("prefixes", inventory.api.PrefixViewSet, "prefix")
 router.register("interfaces", inventory.api.InterfaceViewSet, "interface")
 router.register("ip-addresses", inventory.api.IPAddressViewSet, "ip-address")
 router.register("tags", inventory.api.TagViewSet, "tag")
-router.register("credentials", inventory.api.CredentialViewSet, "credential")
+router.register("credentials", CredentialViewSet, "credential")
 router.register("ssh-keys", inventory.api_keys.SSHKeyViewSet, "ssh-key")
-router.register("endpoints", inventory.api.EndpointViewSet, "endpoint")
+router.register("endpoints", EndpointViewSet, "endpoint")
+router.register("target-rules", inventory.policy_api.TargetRuleViewSet, "target-rule")
 router.register("devices", DeviceViewSet, "device")
 router.register("routers", RouterViewSet, "router")
 router.register("switches", SwitchViewSet, "switch")

@@ -16,10 +16,11 @@ from rest_framework.exceptions import ValidationError as FieldErrors
 
 from inventory import flat, followers, services
 from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Site, Tag, Tenant
+from inventory.policy import Policy, check_contactable
 from inventory.serializers import DeviceSerializer
+from inventory.targets import check_endpoint
 from inventory.transfer.reading import Fault, Line
 from netmon.audit import services as audit
-from netmon.common.addresses import check_contactable
 from netmon.common.errors import Conflict
 from netmon.common.fields import fold, normalise_mac
 from netmon.common.permissions import has_role
@@ -88,8 +89,8 @@ class Outcome:
 class _Memory(flat.Store):
     """Collects the rows of one new device."""
 
-    def __init__(self, plan: Plan, names: set[str]) -> None:
-        self.plan, self.names = plan, names
+    def __init__(self, plan: Plan, names: set[str], policy: Policy) -> None:
+        self.plan, self.names, self.policy = plan, names, policy
 
     def endpoint(self, device: Device, protocol: str) -> ManagementEndpoint | None:
         return next((row for row in self.plan.endpoints if row.protocol == protocol), None)
@@ -108,7 +109,7 @@ class _Memory(flat.Store):
 
     def save_endpoint(self, endpoint: ManagementEndpoint) -> None:
         endpoint.clean_fields(exclude={"device", "credential"})
-        endpoint.clean()
+        check_endpoint(endpoint, policy=self.policy)
         self.plan.endpoints.append(endpoint)
 
     def drop(self, replaced: Credential | None, device: Device) -> None:
@@ -121,6 +122,7 @@ class Planner:
     def __init__(self, request: Any, *, existing: str, kind: str | None = None) -> None:
         user = self.user = request.user
         self.existing, self.kind = existing, kind
+        self.policy = Policy.load()
         self.serializer = DeviceSerializer(context={"request": request})
         self.tenants = _index(Tenant.objects.visible_to(user), "slug", "name_key")
         self.sites = _index(Site.objects.visible_to(user), "name_key")
@@ -193,13 +195,13 @@ class Planner:
         if plan.address or mac:
             plan.interface = Interface(device=device, name=services.MGMT, mac_address=mac)
         device.primary_ip = plan.address
-        flat.write_access(device, fields, _Memory(plan, self.credential_names))
+        flat.write_access(device, fields, _Memory(plan, self.credential_names, self.policy))
         device.primary_ip = None  # it points to the address once both are there
         return plan
 
     def _address(self, fields: dict[str, Any], device: Device) -> IPAddress:
         try:
-            address = str(check_contactable(fields["ip"]))
+            address = str(check_contactable(fields["ip"], tenant_id=device.tenant_id, policy=self.policy))
         except ValidationError as error:
             raise ValidationError({"ip": error}) from None
         row = IPAddress(address=address, tenant=device.tenant, dns_name=fields.get("hostname") or "")
@@ -362,7 +364,7 @@ def _create(plans: list[Plan]) -> None:
     ]
     Device.tags.through.objects.bulk_create(links, batch_size=200)
     followers.announce_new_endpoints(endpoints)
-    audit.record_many("create", [(plan.device, {"import_line": plan.line.number, **plan.as_dict()}) for plan in plans])
+    audit.record_many("create", devices, afters=[plan.as_dict() for plan in plans])
 
 
 def _update(plans: list[Plan], request: Any, outcome: Outcome, *, atomic: bool) -> None:

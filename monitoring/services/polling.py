@@ -2,19 +2,22 @@
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import DatabaseError, DataError
 from django.utils import timezone
 
+from inventory import uses
 from inventory.models import Device
+from inventory.policy import Policy
 from inventory.targets import target_of
 from monitoring import modules, runner
 from monitoring.models import Check, DeviceState
 from monitoring.runner import Result, Run
 from monitoring.services import recording, scheduling, states
+from netmon.audit.context import acting
 from netmon.common.errors import NetmonError
 from netmon.drivers.errors import DriverError
 from netmon.jobs import services as jobs
@@ -49,8 +52,10 @@ def run_shard(
         .exclude(status=Check.Status.PAUSED)
         .select_related("endpoint__device__primary_ip", "endpoint__device__state", "endpoint__credential")
     }
+    policy = Policy.load()
     results: list[Result] = []
     runs: list[Run] = []
+    sent: dict[int, int] = {}  # by check, the credential that goes out
     resting = [] if insist else [check for check in checks.values() if _is_resting(check)]
     Check.objects.filter(pk__in=[check.pk for check in resting], claim_token=token).update(
         claimed_until=None, claim_token=""
@@ -59,12 +64,16 @@ def run_shard(
         if check in resting:
             continue
         try:
-            runs.append(_prepare(check))
+            runs.append(_prepare(check, policy))
+            if check.endpoint.credential_id is not None:
+                sent[check.pk] = check.endpoint.credential_id
         except (NetmonError, LookupError) as error:
             results.append(Result(key=check.pk, error=_as_netmon(error)))
-    failed = _write([(checks[result.key], result) for result in results])
+    if insist:
+        uses.record_asked((checks[run.key].endpoint, run.target.address) for run in runs)
+    failed = _write([(checks[result.key], result) for result in results], sent, is_asked=insist)
     for batch in runner.run_in_batches(runs, deadline_seconds=seconds, size=BATCH):
-        failed += _write([(checks[result.key], result) for result in batch])
+        failed += _write([(checks[result.key], result) for result in batch], sent, is_asked=insist)
         results.extend(batch)
     cut_off = [result.key for result in results if result.is_cut_off]
     if cut_off:
@@ -85,16 +94,18 @@ def _as_netmon(error: Exception) -> NetmonError:
     return error if isinstance(error, NetmonError) else NetmonError(str(error).strip("'\""))
 
 
-def _prepare(check: Check) -> Run:
+def _prepare(check: Check, policy: Policy) -> Run:
     module = modules.get(check.module)
     context: dict[str, Any] = dict(module.context(check)) if module.context else {}
-    return Run(key=check.pk, collect=module.collect, target=target_of(check.endpoint), context=context)
+    return Run(key=check.pk, collect=module.collect, target=target_of(check.endpoint, policy), context=context)
 
 
-def _write(pairs: list[tuple[Check, Result]]) -> list[Exception]:
+def _write(
+    pairs: list[tuple[Check, Result]], sent: Mapping[int, int] | None = None, *, is_asked: bool = False
+) -> list[Exception]:
     """Write results; what cannot be written costs its own check only, and is returned."""
     try:
-        recording.record(pairs)
+        recording.record(pairs, credentials=sent, is_asked=is_asked)
     except UNWRITABLE:
         log.exception("a batch of %d results could not be written; writing them one by one", len(pairs))
     else:
@@ -102,7 +113,7 @@ def _write(pairs: list[tuple[Check, Result]]) -> list[Exception]:
     failed: list[Exception] = []
     for check, result in pairs:
         try:
-            recording.record([(check, result)])
+            recording.record([(check, result)], credentials=sent, is_asked=is_asked)
         except UNWRITABLE as error:
             log.exception("the result of check %s could not be written", check.pk)
             failed.append(error)
@@ -144,7 +155,8 @@ def run_poll_job(job_id: int) -> None:
         return
     is_ended = False
     try:
-        is_ended = jobs.finish(job, result=poll_device(device))
+        with acting(job.requested_by, "job"):
+            is_ended = jobs.finish(job, result=poll_device(device))
     finally:
         if not is_ended:
             jobs.finish(job, error_code="internal", error_detail="A fault in netmon; see the log.")

@@ -8,7 +8,7 @@ import logging
 import math
 import socket
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from inventory import services as inventory
+from inventory import uses
 from inventory.models import Interface
 from monitoring import metrics, modules, rates
 from monitoring.models import Check, DeviceFact, DeviceState, Series
@@ -47,10 +48,17 @@ class Batch:
     polled: dict[int, datetime] = field(default_factory=dict)
     updates: dict[int, dict[str, Any]] = field(default_factory=lambda: defaultdict(dict))
     stores: list[tuple[modules.Module, Check, Collected]] = field(default_factory=list)
+    sent: dict[int, uses.Use] = field(default_factory=dict)  # by check
+    is_asked: bool = False
 
 
-def record(pairs: Sequence[tuple[Check, Result]]) -> None:
-    """Write the results of these checks. Rows deleted meanwhile are passed over."""
+def record(
+    pairs: Sequence[tuple[Check, Result]], *, credentials: Mapping[int, int] | None = None, is_asked: bool = False
+) -> None:
+    """Write the results of these checks. Rows deleted meanwhile are passed over.
+
+    `credentials`: by check, the credential that its run sent; `is_asked`: a person asked for the runs.
+    """
     pairs = [(check, result) for check, result in pairs if not result.is_cut_off]
     if not pairs:
         return
@@ -62,8 +70,10 @@ def record(pairs: Sequence[tuple[Check, Result]]) -> None:
             if result.collected and result.collected.interfaces is not None
         }
         series = _series_for(pairs, interfaces)
-    batch = Batch()
+    batch = Batch(is_asked=is_asked)
     for check, result in pairs:
+        if (credential_id := (credentials or {}).get(check.pk)) is not None:
+            _add_use(batch, check, result, credential_id)
         if result.collected is not None:
             _add_success(batch, check, result, result.collected, series[check.pk])
         else:
@@ -189,6 +199,17 @@ def _add_success(batch: Batch, check: Check, result: Result, collected: Collecte
     batch.checks.append(check)
 
 
+def _add_use(batch: Batch, check: Check, result: Result, credential_id: int) -> None:
+    error = result.error
+    if error is None:
+        code = ""
+    elif isinstance(error, DriverError) and not isinstance(error, LocalFault):
+        code = error.code
+    else:
+        return  # a fault of ours: nothing is known of the credential
+    batch.sent[check.pk] = uses.Use(credential_id, check.endpoint_id, timezone.now(), code)
+
+
 def _note_device(batch: Batch, check: Check, module: modules.Module, collected: Collected, at: datetime) -> None:
     device_id = check.endpoint.device_id
     update = batch.updates[device_id]
@@ -309,6 +330,7 @@ def _write_rows(batch: Batch) -> None:
     woken = states.evaluate(devices, now, polled={d: at for d, at in batch.polled.items() if d in devices})
     _plan_next(checks, now)
     _wake(woken, {check.pk for check in checks}, now)
+    uses.note([use for pk, use in batch.sent.items() if pk in alive], is_asked=batch.is_asked)
 
 
 def _write_states(batch: Batch, devices: set[int]) -> None:

@@ -70,7 +70,7 @@ def bits(value: float | None) -> str:
 def figure(value: float | None, unit: str) -> SafeString:
     """A big number with a small unit."""
     number, prefixed = presentation.split_si(value, unit)
-    return format_html("{}<small> {}</small>", number, prefixed) if prefixed else SafeString(number)
+    return format_html("{}<small> {}</small>", number, prefixed) if prefixed else format_html("{}", number)
 
 
 @register.filter

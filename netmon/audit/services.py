@@ -81,8 +81,12 @@ def record(
     )
 
 
-def record_many(action: str, rows: Sequence[tuple[models.Model, dict[str, Any]]]) -> None:
-    """One event for each (row, what it is now), in as few statements as may be: for bulk writes."""
+def record_many(
+    action: str, rows: Sequence[models.Model], *, details: Sequence[str] = (), afters: Sequence[dict[str, Any]] = ()
+) -> None:
+    """One event per row, in as few statements as may be: for bulk writes. `details` and `afters` are one per row."""
+    texts = details or [""] * len(rows)
+    snapshots: list[dict[str, Any] | None] = [*afters] or [None] * len(rows)
     actor = context.current()
     AuditEvent.objects.bulk_create(
         [
@@ -96,9 +100,10 @@ def record_many(action: str, rows: Sequence[tuple[models.Model, dict[str, Any]]]
                 object_type=row._meta.label_lower,
                 object_id=str(row.pk),
                 object_name=str(row)[:255],
+                detail=text[:255],
                 after=after,
             )
-            for row, after in rows
+            for row, text, after in zip(rows, texts, snapshots, strict=True)
         ],
         batch_size=200,
     )

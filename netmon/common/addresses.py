@@ -1,12 +1,14 @@
-"""IP addresses and prefixes: canonical text, sortable keys, and which ones netmon may contact."""
+"""IP addresses and prefixes: canonical text and sortable keys."""
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
+
+MAX_PREFIXES = 100
 
 
 def parse_address(value: str) -> Address:
@@ -51,28 +53,10 @@ def prefix_range(network: Network) -> tuple[str, str]:
     return address_key(network.network_address), address_key(network.broadcast_address)
 
 
-def refuse_reason(address: Address) -> str | None:
-    """Why netmon must not contact this address, or None when it may.
-
-    netmon's work is to reach private addresses; what is refused is what no device has: its own machine, link-local
-    (cloud metadata lives there), multicast, broadcast and the unspecified address.
-    """
-    if address.is_loopback and not settings.ALLOW_LOOPBACK:
-        return "Loopback addresses are netmon's own machine. NETMON_ALLOW_LOOPBACK=1 admits them for tests and demos."
-    if address.is_unspecified:
-        return "The unspecified address belongs to no device."
-    if address.is_link_local:
-        return "Link-local addresses (169.254.0.0/16, fe80::/10) are refused: cloud metadata answers there."
-    if address.is_multicast:
-        return "A multicast address is no device."
-    if str(address) == "255.255.255.255":
-        return "The broadcast address is no device."
-    return None
-
-
-def check_contactable(value: str) -> Address:
-    """The parsed address if netmon may contact it. Raises ValidationError."""
-    address = parse_address(value)
-    if reason := refuse_reason(address):
-        raise ValidationError(reason, code="address_refused")
-    return address
+def canonical_prefixes(values: Any) -> list[str]:
+    """The prefixes of a list in their canonical text, each once. Raises ValidationError."""
+    if not isinstance(values, list) or len(values) > MAX_PREFIXES or not all(isinstance(text, str) for text in values):
+        raise ValidationError(
+            f'Write a list of at most {MAX_PREFIXES} prefixes, such as ["192.0.2.0/24"].', code="invalid_prefix"
+        )
+    return [str(network) for network in dict.fromkeys(parse_prefix(text) for text in values)]

@@ -6,7 +6,10 @@ from typing import Any
 
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.db import models
+from django.db.models import Q
 from rest_framework import serializers
+
+from netmon.common.querysets import VisibleQuerySet
 
 
 class StrictMixin:
@@ -78,12 +81,16 @@ def asker(serializer: serializers.BaseSerializer[Any]) -> Any:
 
 
 class VisibleRelatedField(serializers.PrimaryKeyRelatedField):
-    """A reference to an object that the person may see: to anybody else it does not exist."""
+    """A row by its number, among those that the person who asks may see; what is there already may be sent back."""
 
     def get_queryset(self) -> Any:
         rows = super().get_queryset()
         user = asker(self)  # type: ignore[arg-type]
-        return rows.visible_to(user) if rows is not None and user is not None and hasattr(rows, "visible_to") else rows
+        if user is None or not isinstance(rows, VisibleQuerySet):
+            return rows
+        visible = rows.visible_to(user)
+        present = getattr(getattr(self.parent, "instance", None), f"{self.source}_id", None)
+        return visible if present is None else rows.filter(Q(pk__in=visible.values("pk")) | Q(pk=present))
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, int) and not -(2**63) <= data < 2**63:  # no column holds it

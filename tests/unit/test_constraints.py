@@ -10,7 +10,18 @@ from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
 from inventory import keys
-from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Prefix, Site, Tenant
+from inventory.models import (
+    Credential,
+    CredentialUse,
+    Device,
+    Interface,
+    IPAddress,
+    ManagementEndpoint,
+    Prefix,
+    Site,
+    TargetRule,
+    Tenant,
+)
 from monitoring.models import Check, DeviceFact, DeviceState, Outage, Series
 from netmon.accounts.models import ApiKey, Invite, LoginThrottle, RecoveryCode, RevokedFamily, Totp, User
 from netmon.common.secrets import open_secret
@@ -63,6 +74,22 @@ TWINS: dict[str, Rows] = {
         make.make_site()
     ),
     "prefix_cidr_null": lambda: (Prefix(cidr="2001:db8::/32"), Prefix(cidr="2001:0DB8::/32")),
+    "target_rule_cidr": lambda: (
+        lambda t: (
+            TargetRule(cidr="10.0.0.0/24", action="allow", tenant=t),
+            TargetRule(cidr="10.0.0.0/24", action="refuse", tenant=t),
+        )
+    )(make.make_tenant()),
+    "target_rule_cidr_null": lambda: (
+        TargetRule(cidr="2001:db8::/32", action="allow"),
+        TargetRule(cidr="2001:0DB8::/32", action="refuse"),
+    ),
+    "credential_use_once": lambda: (
+        lambda e, c, at: (
+            CredentialUse(endpoint=e, credential=c, first_used_at=at, last_used_at=at),
+            CredentialUse(endpoint=e, credential=c, first_used_at=at, last_used_at=at),
+        )
+    )(endpoint(), make.make_credential(), timezone.now()),
     "device_name": lambda: (lambda t: (Device(name="r", tenant=t), Device(name="R", tenant=t)))(make.make_tenant()),
     "device_name_null": lambda: (Device(name="Straße"), Device(name="STRASSE")),
     "interface_name": lambda: (lambda d: (Interface(device=d, name="e"), Interface(device=d, name="e")))(
@@ -145,7 +172,9 @@ def test_full_clean_refuses_a_twin_with_a_message(name: str) -> None:
 
 
 # The canonical text of addresses and prefixes is made by save(); nothing creates them in bulk.
-@pytest.mark.parametrize("name", [name for name in TWINS if not name.startswith(("prefix", "ip_address"))])
+@pytest.mark.parametrize(
+    "name", [name for name in TWINS if not name.startswith(("prefix", "ip_address", "target_rule"))]
+)
 def test_bulk_create_does_not_walk_past_it(name: str) -> None:
     first, second = TWINS[name]()
     with pytest.raises(IntegrityError), transaction.atomic():
@@ -173,6 +202,7 @@ def test_what_is_not_a_twin_is_accepted() -> None:
 
 # name: a row that breaks a check rule
 BROKEN: dict[str, Callable[[], models.Model]] = {
+    "target_rule_action_known": lambda: TargetRule(cidr="10.0.0.0/24", action="maybe"),
     "device_kind_known": lambda: Device(name="x", kind="toaster"),
     "device_status_known": lambda: Device(name="x", status="lost"),
     "device_only_vm_has_hypervisor": lambda: Device(name="x", kind="router", hypervisor=make.make_device()),
@@ -230,7 +260,7 @@ def test_every_constraint_is_provoked_here() -> None:
         constraint.name
         for model in (Tenant, Site, Prefix, Device, Interface, IPAddress, Credential, ManagementEndpoint, Check,
                       DeviceState, Outage, DeviceFact, Series, Job, User,
-                      ApiKey, Invite, LoginThrottle, RecoveryCode, RevokedFamily, Totp)
+                      ApiKey, Invite, LoginThrottle, RecoveryCode, RevokedFamily, Totp, TargetRule, CredentialUse)
         for constraint in model._meta.constraints
     }  # fmt: skip
     assert declared <= provoked, declared - provoked

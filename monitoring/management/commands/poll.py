@@ -9,13 +9,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 
 from inventory.models import Device
-from monitoring import runner
+from inventory.policy import NameUnanswered, NameUnknown, Policy, TargetRefused, resolve_once
 from monitoring.management import polled
 from monitoring.services import polling, probing
-from netmon.common.addresses import check_contactable
+from netmon.audit.context import acting
 from netmon.common.fields import fold
-from netmon.drivers.errors import DriverError
-from netmon.drivers.targets import AUTH_PROTOCOLS, PRIV_PROTOCOLS, SNMP_VERSIONS, Secret, SnmpTarget, resolve
+from netmon.drivers.targets import AUTH_PROTOCOLS, PRIV_PROTOCOLS, SNMP_VERSIONS, Secret, SnmpTarget
 
 USAGE, NOT_FOUND = 2, 4
 AT_ONCE = 100
@@ -91,7 +90,8 @@ class Command(BaseCommand):
         found: list[dict[str, Any]] = []
         while batch := list(islice(pending, AT_ONCE)):
             self._progress(f"{len(found)} of {len(devices)} polled")
-            outcomes = polling.poll_devices(batch)
+            with acting(None, "command"):
+                outcomes = polling.poll_devices(batch)
             found += [polled.report(device, outcomes[device.pk]) for device in batch]
         self._progress("")
         if options["json"]:
@@ -131,15 +131,17 @@ class Command(BaseCommand):
         try:
             host, port = split_target(options["target"])
             self._progress(f"resolving {host}")
-            address = runner.wait_for(resolve(host), deadline_seconds=RESOLVE_SECONDS)
+            address = resolve_once(host, policy=Policy.load(), port=port, timeout_seconds=RESOLVE_SECONDS)
             target = SnmpTarget(
-                address=str(check_contactable(address)),
+                address=str(address),
                 port=port,
                 version=options["snmp_version"],
                 **self._secrets(options),
             )
-        except DriverError as error:
+        except (NameUnknown, NameUnanswered) as error:
             raise CommandError(error.detail, returncode=polled.FAILED) from None
+        except TargetRefused as error:
+            raise CommandError(f"--target {options['target']}: {error.detail}", returncode=USAGE) from None
         except ValidationError as error:
             raise CommandError(f"--target {options['target']}: {' '.join(error.messages)}", returncode=USAGE) from None
         except ValueError as error:

@@ -51,6 +51,7 @@ class Command(BaseCommand):
         shown = f"[{host}]" if ":" in host else host
         check_free(host, port)
         self.admit(host, shown)
+        os.environ["NETMON_SUPERVISED_BIND"] = f"{shown}:{port}"  # the target policy of every process refuses it
         password = first_start.prepare()
         more = self.prepare(options)
         self.stdout.write(f"\n  netmon runs on http://{shown}:{port}   (Ctrl-C stops it)\n")

@@ -8,7 +8,7 @@ from rest_framework.test import APIClient
 
 from inventory.models import Credential, Device, IPAddress, ManagementEndpoint
 from netmon.common.secrets import open_secret
-from tests import factories
+from tests import factories, people
 
 pytestmark = pytest.mark.django_db
 
@@ -87,8 +87,8 @@ def test_an_answer_sent_back_changes_nothing(make: Any, api: APIClient) -> None:
 
 
 @pytest.mark.parametrize("make", [shared, shared_v3, key], ids=lambda make: make.__name__)
-def test_a_port_is_changed_without_touching_the_credential(make: Any, api: APIClient) -> None:
-    device = make()
+def test_a_port_is_changed_without_touching_the_credential(make: Any, cast: people.Cast) -> None:
+    api, device = people.client_for(cast.ada), make()
     before = set(device.endpoints.values_list("pk", "credential"))
     credentials = Credential.objects.count()
     body = {"snmp_port": 1161} if make is not key else {"ssh_port": 2022, "snmp_port": 1161}

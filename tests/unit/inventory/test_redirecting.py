@@ -35,7 +35,7 @@ def test_only_an_admin_attaches_a_shared_credential(api: APIClient, admin: APICl
     pk = api.post("/api/v1/endpoints/", {**body, "credential": ""}).json()["id"]
     assert pointer(api.patch(f"/api/v1/endpoints/{pk}/", {"credential": shared.pk})) == "/credential"
     assert admin.patch(f"/api/v1/endpoints/{pk}/", {"credential": shared.pk}).status_code == 200
-    answer = api.patch(f"/api/v1/endpoints/{pk}/", {"credential": shared.pk, "port": 1161})
+    answer = api.patch(f"/api/v1/endpoints/{pk}/", {"credential": shared.pk, "is_enabled": False})
     assert answer.status_code == 200, "what is attached already may be sent back"
 
 

@@ -136,7 +136,7 @@ def test_a_device_with_nothing_to_poll_fails_with_a_reason(answers: dict[str, Dr
         (["--all"], 4, "no device with a check"),
         (["--target", "192.0.2.1:0", "--community", "x"], 2, "port of 1 to 65535"),
         (["--target", "192.0.2.1"], 2, "community: missing"),
-        (["--target", "169.254.169.254", "--community", "x"], 2, "Link-local"),
+        (["--target", "169.254.169.254", "--community", "x"], 2, "metadata"),
         (["--target", "192.0.2.1", "--version", "3"], 2, "username"),
         (["--target", "192.0.2.1", "--version", "3", "--username", "u", "--priv-protocol", "AES"], 2, "RFC 3414"),
         (["--target", "name.invalid", "--community", "x"], 1, "does not resolve"),

@@ -1,0 +1,21 @@
+"""The source of truth: what exists, where, under which address, and how to get in."""
+
+from inventory.models.access import Credential, CredentialUse, ManagementEndpoint
+from inventory.models.devices import Device, DeviceChildQuerySet, Interface, IPAddress
+from inventory.models.places import Prefix, Site, Tag, TargetRule, Tenant, TenantMember
+
+__all__ = [
+    "Credential",
+    "CredentialUse",
+    "Device",
+    "DeviceChildQuerySet",
+    "IPAddress",
+    "Interface",
+    "ManagementEndpoint",
+    "Prefix",
+    "Site",
+    "Tag",
+    "TargetRule",
+    "Tenant",
+    "TenantMember",
+]

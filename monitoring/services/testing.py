@@ -1,0 +1,162 @@
+"""Trying a way in: connect with the driver, say what it found or why not, store nothing of the device."""
+
+import time
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from inventory import scopes, uses
+from inventory.models import Credential, Device, ManagementEndpoint
+from inventory.policy import Policy
+from inventory.targets import contact_address, target_of
+from monitoring import runner
+from monitoring.modules import icmp, snmp_system
+from netmon.audit.context import acting
+from netmon.common.errors import NotConfigured
+from netmon.common.queue import RUN_TEST_JOB
+from netmon.drivers.errors import DriverError, LocalFault
+from netmon.jobs import services as jobs
+from netmon.jobs.models import Job
+
+COLLECTS: dict[str, Any] = {"icmp": icmp.collect, "snmp": snmp_system.collect}
+SHOWN = ("sys_name", "sys_descr", "sys_object_id", "uptime_seconds")
+JOB_SECONDS = 60.0
+TEST_SECONDS = 25.0
+PROTOCOLS = {Credential.Kind.SNMP_COMMUNITY: "snmp", Credential.Kind.SNMP_USM: "snmp"}
+
+
+class TestUnsupported(NotConfigured):
+    """No driver can try this yet."""
+
+    code = "not_supported"
+    __test__ = False  # pytest takes the name for a test's
+
+
+def start_endpoint(endpoint: ManagementEndpoint, *, user: Any) -> Job:
+    """Start a test of an endpoint, or join the one under way.
+
+    Raises TestUnsupported, and what `contact_address` raises: a refusal needs no worker.
+    """
+    _check(endpoint)
+    return _start(f"endpoint {endpoint.pk}", {"endpoint": endpoint.pk}, user)
+
+
+def start_credential(credential: Credential, device: Device, *, user: Any, may_redirect: bool) -> Job:
+    """Start a test of a credential at a device. Raises as `start_endpoint`, and OutOfScope.
+
+    Without `may_redirect` it goes only where it goes already, or where its scope keeps it safe.
+    """
+    endpoint = _endpoint_for(credential, device)
+    if not may_redirect:
+        what = scopes.redirected(endpoint, scopes.Ways.of(device), Policy.load())
+        if what is not None:
+            raise scopes.OutOfScope(scopes.sentence(what, scopes.REMEDY))
+    _check(endpoint)
+    arguments = {"credential": credential.pk, "device": device.pk}
+    return _start(f"credential {credential.pk} device {device.pk}", arguments, user)
+
+
+def _start(key: str, arguments: dict[str, Any], user: Any) -> Job:
+    # A test is the asker's own: the next person's must be in the audit log under his name.
+    job, _ = jobs.start(
+        kind="access.test",
+        key=f"{key} user {user.pk}",
+        task=RUN_TEST_JOB,
+        user=user,
+        deadline_seconds=JOB_SECONDS,
+        arguments=arguments,
+    )
+    return job
+
+
+def _check(endpoint: ManagementEndpoint) -> None:
+    if endpoint.protocol not in COLLECTS:
+        raise TestUnsupported(f"Nothing here speaks {endpoint.protocol} yet: only icmp and snmp can be tried.")
+    contact_address(endpoint, Policy.load())
+
+
+def _endpoint_for(credential: Credential, device: Device) -> ManagementEndpoint:
+    """The device's endpoint of the credential's protocol with this credential, else one with defaults. Unsaved."""
+    protocol = PROTOCOLS.get(Credential.Kind(credential.kind))
+    if protocol is None:
+        raise TestUnsupported(f"A credential of kind {credential.kind} cannot be tried yet: only those of SNMP can.")
+    rows = list(device.endpoints.filter(protocol=protocol).order_by("pk"))
+    attached = [row for row in rows if row.credential_id == credential.pk]
+    row = next(iter(attached or rows), None) or ManagementEndpoint(device=device, protocol=protocol)
+    row.credential = credential
+    is_v3 = credential.kind == Credential.Kind.SNMP_USM
+    if is_v3 != (row.options.get("version", "2c") == "3"):
+        row.options = {**row.options, "version": "3" if is_v3 else "2c"}
+    return row
+
+
+def run_job(job_id: int) -> None:
+    """The task behind both."""
+    job = jobs.claim(job_id)
+    if job is None:
+        return
+    is_ended = False
+    try:
+        with acting(job.requested_by, "job"):
+            result = _try(job.arguments)
+        if result is None:
+            is_ended = jobs.finish(job, error_code="not_found", error_detail="What was to be tried is gone.")
+        else:
+            is_ended = jobs.finish(job, result=result)
+    finally:
+        if not is_ended:
+            jobs.finish(job, error_code="internal", error_detail="A fault in netmon; see the log.")
+
+
+def _try(arguments: dict[str, Any]) -> dict[str, Any] | None:
+    endpoint: ManagementEndpoint | None
+    if "endpoint" in arguments:
+        rows = ManagementEndpoint.objects.select_related("device__primary_ip", "credential")
+        endpoint = rows.filter(pk=arguments["endpoint"]).first()
+    else:
+        credential = Credential.objects.filter(pk=arguments["credential"]).first()
+        device = Device.objects.select_related("primary_ip").filter(pk=arguments["device"]).first()
+        endpoint = _endpoint_for(credential, device) if credential and device else None
+    return None if endpoint is None else try_endpoint(endpoint)
+
+
+def try_endpoint(endpoint: ManagementEndpoint) -> dict[str, Any]:
+    """Connect now, and say what was found or the error's code; errors of the device and of the set-up are answers."""
+    answer: dict[str, Any] = {
+        "device": endpoint.device_id,
+        "protocol": endpoint.protocol,
+        "port": endpoint.effective_port,
+        "address": None,
+        "credential": endpoint.credential_id,
+        "ok": False,
+        "found": {},
+        "error_code": "",
+        "error_detail": "",
+        "duration_ms": None,
+    }
+    started = time.monotonic()
+    error: DriverError | NotConfigured | None = None
+    is_sent = False
+    try:
+        target = target_of(endpoint)
+        answer["address"] = target.address
+        uses.record_asked([(endpoint, target.address)])
+        is_sent = True
+        collected = runner.call(COLLECTS[endpoint.protocol], target, {}, deadline_seconds=TEST_SECONDS)
+    except (NotConfigured, DriverError) as failure:
+        error = failure
+        answer |= {"error_code": failure.code, "error_detail": failure.detail}
+    else:
+        system = collected.facts.get("system", {})
+        values = {name: value for reading in collected.readings for name, value in reading.values.items()}
+        found = {name: system[name] for name in SHOWN if name in system}
+        answer |= {"ok": True, "found": found or values}
+    answer["duration_ms"] = round((time.monotonic() - started) * 1000, 3)
+    if is_sent and endpoint.pk and endpoint.credential_id and not isinstance(error, LocalFault):
+        attached = ManagementEndpoint.objects.filter(pk=endpoint.pk, credential=endpoint.credential_id).exists()
+        if attached:
+            code = error.code if error else ""
+            with transaction.atomic():
+                uses.note([uses.Use(endpoint.credential_id, endpoint.pk, timezone.now(), code)], is_asked=True)
+    return answer
