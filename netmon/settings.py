@@ -235,6 +235,13 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "netmon.common.openapi.finish",
     ],
+    "TAGS": [
+        {"name": "inventory", "description": "Tenants, sites, devices, addresses, credentials, ways in."},
+        {"name": "monitoring", "description": "Checks, what they measured, what is up and what is not."},
+        {"name": "accounts", "description": "Log in, people, API keys, who did what."},
+        {"name": "jobs", "description": "What people started and what goes on in the background."},
+        {"name": "service", "description": "Whether netmon itself is well."},
+    ],
     "ENUM_NAME_OVERRIDES": {
         "ApiKeyStateEnum": "netmon.accounts.models.ApiKey.State",
         "InviteStateEnum": "netmon.accounts.models.Invite.State",

@@ -13,6 +13,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
 from netmon.common.filters import MAX_TEXT
+from netmon.common.permissions import SERVICE, area_of
 from netmon.common.serializers import StrictMixin
 
 # What Python strips is not what a JSON Schema's \s is; a text of nothing else is blank, and NUL is refused everywhere.
@@ -36,6 +37,23 @@ IF_MATCH = OpenApiParameter(
 BRIEF = OpenApiParameter(
     "brief", OpenApiTypes.BOOL, OpenApiParameter.QUERY, description="A short form of each row; `fields` goes before it."
 )
+CRUD = {
+    "list": "List {plural}",
+    "retrieve": "Show one of the {plural}",
+    "create": "Make one of the {plural}",
+    "update": "Write one of the {plural} anew",
+    "partial_update": "Change one of the {plural}",
+    "destroy": "Delete one of the {plural}",
+}
+ACRONYMS = re.compile(r"\b(ip|ssh|api)\b")
+FIRST_SENTENCE = re.compile(r"[^.:]+", re.DOTALL)
+# The same names mean the same all over the API.
+ADDRESS = {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}
+PREFIX = {"type": "string", "pattern": r"^[0-9]{1,3}(\.[0-9]{1,3}){3}/[0-9]{1,2}$|^[0-9a-fA-F:]{2,39}/[0-9]{1,3}$"}
+MAC = {"type": "string", "pattern": r"^[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}$|^([0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4}$"}
+SHAPES = {
+    "ip": ADDRESS, "address": ADDRESS, "cidr": PREFIX, "allowed_prefixes": PREFIX, "mac": MAC, "mac_address": MAC,
+}  # fmt: skip
 ID_ONLY = {"type": "object", "properties": {"id": {"type": "integer"}}, "required": ["id"]}
 BULK = ("bulk", "bulk_update", "bulk_destroy")
 
@@ -90,6 +108,22 @@ class ProblemAutoSchema(AutoSchema):
                 parameters.append(BRIEF)
         return parameters
 
+    def get_tags(self) -> list[str]:
+        """The part of netmon that the operation belongs to."""
+        return [area_of(self.view) or SERVICE]
+
+    def get_summary(self) -> str | None:
+        """What the operation does, in a few words."""
+        if given := super().get_summary():
+            return given
+        view: Any = self.view
+        action = getattr(view, "action", None) or ""
+        words = self.path.removeprefix("/api/v1/").split("/")[0].replace("-", " ")
+        if action in CRUD and not hasattr(getattr(type(view), action, None), "mapping"):
+            plural = ACRONYMS.sub(lambda match: match[0].upper(), words)
+            return CRUD[action].format(plural=plural)
+        return FIRST_SENTENCE.match(self.get_description() or words)[0].rstrip(".").replace("\n", " ")  # type: ignore[index]
+
     def _is_shaped(self) -> bool:
         """Whether `fields` and `brief` may leave fields out of the answer."""
         return getattr(self.view, "action", "") in ("list", "retrieve") and hasattr(self.view, "brief")
@@ -128,6 +162,9 @@ class ProblemAutoSchema(AutoSchema):
 
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
         schema = super()._map_basic_serializer(serializer, direction)
+        for name, found in schema.get("properties", {}).items() if direction == "response" else ():
+            if found.get("format") == "email":  # what is shown may be empty
+                del found["format"]
         if direction == "request":
             if isinstance(serializer, StrictMixin):
                 schema["additionalProperties"] = False
@@ -164,8 +201,17 @@ class ProblemAutoSchema(AutoSchema):
 
 def _tighten(schema: dict[str, Any], field: Any) -> None:
     """Says of a text what every text field refuses: null characters, and blanks where blank is refused."""
+    if isinstance(field, serializers.ListField | serializers.ManyRelatedField) and not field.allow_empty:
+        schema["minItems"] = 1
     if isinstance(field, serializers.ListField):
+        field.child.field_name = field.field_name
         _tighten(schema.get("items", {}), field.child)
+        return
+    if shape := SHAPES.get(field.field_name):
+        if field.allow_null or getattr(field, "allow_blank", False):
+            shape = {"anyOf": [shape, {"type": ["string", "null"] if field.allow_null else "string", "maxLength": 0}]}
+        schema |= {key: value for key, value in shape.items() if key != "type"}
+        schema.pop("minLength", None)
         return
     is_text = isinstance(field, serializers.CharField) and not {"pattern", "enum", "format", "$ref"} & set(schema)
     if is_text and "string" in schema.get("type", ""):
