@@ -235,6 +235,7 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "netmon.common.openapi.finish",
     ],
+    "SERVERS": [{"url": "/", "description": "This installation."}],
     "TAGS": [
         {"name": "inventory", "description": "Tenants, sites, devices, addresses, credentials, ways in."},
         {"name": "monitoring", "description": "Checks, what they measured, what is up and what is not."},

@@ -203,6 +203,10 @@ def _tighten(schema: dict[str, Any], field: Any) -> None:
     """Says of a text what every text field refuses: null characters, and blanks where blank is refused."""
     if isinstance(field, serializers.ListField | serializers.ManyRelatedField) and not field.allow_empty:
         schema["minItems"] = 1
+    if isinstance(field, serializers.ManyRelatedField) and isinstance(
+        field.child_relation, serializers.SlugRelatedField
+    ):
+        schema.get("items", {})["pattern"] = r"^[-a-zA-Z0-9_]{1,50}$"
     if isinstance(field, serializers.ListField):
         field.child.field_name = field.field_name
         _tighten(schema.get("items", {}), field.child)
@@ -228,9 +232,7 @@ class FilterParameters(DjangoFilterExtension):
         self, auto_schema: Any, model: Any, filterset_class: Any, field_name: str, filter_field: Any
     ) -> list[Any]:
         if isinstance(filter_field, kinds.BaseRangeFilter | kinds.RangeFilter):
-            return list(
-                super().resolve_filter_field(auto_schema, model, filterset_class, field_name, filter_field)
-            )
+            return list(super().resolve_filter_field(auto_schema, model, filterset_class, field_name, filter_field))
         schema = value_schema(filter_field)
         is_csv = isinstance(filter_field, kinds.BaseCSVFilter)
         is_many = isinstance(filter_field, kinds.MultipleChoiceFilter)

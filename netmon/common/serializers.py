@@ -59,7 +59,9 @@ def wrong_type(field: Any, value: Any) -> str:
         return ""
     if isinstance(field, serializers.ListField) and isinstance(value, list):
         return next((text for item in value if (text := wrong_type(field.child, item))), "")
-    if isinstance(field, serializers.ManyRelatedField) and isinstance(value, list):
+    if isinstance(field, serializers.ManyRelatedField):
+        if not isinstance(value, list):
+            return "Write a list."
         return next((text for item in value if (text := wrong_type(field.child_relation, item))), "")
     if isinstance(field, serializers.BooleanField):
         return "" if isinstance(value, bool) else "Must be true or false."
