@@ -12,7 +12,6 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
-from netmon.common.filters import MAX_TEXT
 from netmon.common.permissions import SERVICE, area_of
 from netmon.common.serializers import StrictMixin
 
@@ -48,7 +47,7 @@ CRUD = {
 ACRONYMS = re.compile(r"\b(ip|ssh|api)\b")
 FIRST_SENTENCE = re.compile(r"[^.:]+", re.DOTALL)
 # The same names mean the same all over the API.
-ADDRESS = {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}
+ADDRESS: dict[str, Any] = {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}
 PREFIX = {"type": "string", "pattern": r"^[0-9]{1,3}(\.[0-9]{1,3}){3}/[0-9]{1,2}$|^[0-9a-fA-F:]{2,39}/[0-9]{1,3}$"}
 MAC = {"type": "string", "pattern": r"^[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}$|^([0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4}$"}
 SHAPES = {
@@ -212,8 +211,8 @@ def _tighten(schema: dict[str, Any], field: Any) -> None:
         _tighten(schema.get("items", {}), field.child)
         return
     if shape := SHAPES.get(field.field_name):
-        if field.allow_null or getattr(field, "allow_blank", False):
-            shape = {"anyOf": [shape, {"type": ["string", "null"] if field.allow_null else "string", "maxLength": 0}]}
+        if getattr(field, "allow_blank", False):
+            shape = {"anyOf": [*shape.get("anyOf", [shape]), {"maxLength": 0}]}
         schema |= {key: value for key, value in shape.items() if key != "type"}
         schema.pop("minLength", None)
         return
@@ -266,4 +265,4 @@ def value_schema(filter_field: Any) -> dict[str, Any]:
     if isinstance(filter_field, kinds.ChoiceFilter | kinds.MultipleChoiceFilter):
         choices = extra.get("choices") or []
         return {"type": "string", "enum": [value for value, _ in forms.ChoiceField(choices=choices).choices]}
-    return {"type": "string", "minLength": 1, "maxLength": extra.get("max_length") or MAX_TEXT}
+    return {"type": "string", "minLength": 1, **({"maxLength": extra["max_length"]} if extra.get("max_length") else {})}
