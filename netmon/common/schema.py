@@ -3,7 +3,6 @@
 import re
 from typing import Any, Literal, cast
 
-from django import forms
 from django_filters import filters as kinds
 from drf_spectacular.contrib.django_filters import DjangoFilterExtension
 from drf_spectacular.openapi import AutoSchema
@@ -161,7 +160,7 @@ class ProblemAutoSchema(AutoSchema):
 
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
         schema = super()._map_basic_serializer(serializer, direction)
-        for name, found in schema.get("properties", {}).items() if direction == "response" else ():
+        for found in schema.get("properties", {}).values() if direction == "response" else ():
             if found.get("format") == "email":  # what is shown may be empty
                 del found["format"]
         if direction == "request":
@@ -264,5 +263,5 @@ def value_schema(filter_field: Any) -> dict[str, Any]:
         return {"type": "string", "format": "date-time"}
     if isinstance(filter_field, kinds.ChoiceFilter | kinds.MultipleChoiceFilter):
         choices = extra.get("choices") or []
-        return {"type": "string", "enum": [value for value, _ in forms.ChoiceField(choices=choices).choices]}
+        return {"type": "string", "enum": [str(value) for value, _ in choices]}
     return {"type": "string", "minLength": 1, **({"maxLength": extra["max_length"]} if extra.get("max_length") else {})}
