@@ -183,7 +183,7 @@ class ProblemAutoSchema(AutoSchema):
             if "201" in bodies:
                 bodies["201"]["content"]["application/json"]["schema"] = written
         statuses = ["400", "401", "403"]
-        if "{" in self.path:
+        if "{" in self.path or getattr(self.view, "action", "") in ("bulk_update", "bulk_destroy"):
             statuses.append("404")
         if self.method not in ("GET", "HEAD"):
             statuses += ["409", "413", "415", "429"]

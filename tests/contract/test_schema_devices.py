@@ -13,4 +13,5 @@ pytestmark = pytest.mark.django_db
 @pytest.mark.parametrize("resource", DEVICES)
 def test_it_keeps_to_its_schema(resource: str, who: str, cast: people.Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "wait", lambda job, seconds: job)  # no worker runs here
-    assert try_resource(resource, who, cast) == []
+    if failures := try_resource(resource, who, cast):
+        pytest.fail("\n\n".join(failures), pytrace=False)
