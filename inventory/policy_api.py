@@ -3,19 +3,18 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError as ModelValidationError
-from django_filters import rest_framework as django_filters
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet, ModelViewSet
+from rest_framework.viewsets import GenericViewSet
 
 from inventory import policy as policies
-from inventory.filters import NumberFilter
 from inventory.models import CredentialUse, TargetRule, Tenant
-from netmon.common.filters import COMMON_PARAMETERS, refuse_unknown
+from netmon.common.filters import COMMON_PARAMETERS, FieldFilterSet, refuse_unknown
 from netmon.common.serializers import StrictSerializer, ValidatedModelSerializer, VisibleRelatedField
+from netmon.rest.viewsets import VisibleViewSet
 
 
 class TargetRuleSerializer(ValidatedModelSerializer):
@@ -24,12 +23,9 @@ class TargetRuleSerializer(ValidatedModelSerializer):
         fields = ["id", "tenant", "cidr", "action", "note", "created_at", "updated_at"]
 
 
-class TargetRuleFilter(django_filters.FilterSet):
-    tenant = NumberFilter(field_name="tenant_id")
-
-    class Meta:
+class TargetRuleFilter(FieldFilterSet):
+    class Meta(FieldFilterSet.Meta):
         model = TargetRule
-        fields = ["cidr", "action"]
 
 
 class CheckTargetSerializer(StrictSerializer):
@@ -53,14 +49,14 @@ class CheckedTargetSerializer(serializers.Serializer[Any]):
     verdicts = VerdictSerializer(many=True)
 
 
-class TargetRuleViewSet(ModelViewSet[TargetRule]):
+class TargetRuleViewSet(VisibleViewSet):
     """Which addresses netmon may contact: admins write, operators read and ask."""
 
-    queryset = TargetRule.objects.none()
-    lookup_value_regex = r"\d{1,18}"
+    model, queryset = TargetRule, TargetRule.objects.none()
     serializer_class = TargetRuleSerializer
     filterset_class = TargetRuleFilter
-    ordering_fields = ["id", "cidr", "action"]
+    ordering_fields = ["id", "cidr", "action", "created_at"]
+    brief = {"id": "pk", "cidr": "cidr", "action": "action"}
     required_roles = {"read": "operator", "write": "admin", "check": "operator"}
 
     def get_queryset(self) -> Any:

@@ -24,6 +24,7 @@ from monitoring.filters import CheckFilter, SeriesFilter
 from monitoring.models import Check, DeviceFact, DeviceState, Series
 from monitoring.services import health, polling, scheduling, testing
 from monitoring.store import read as store
+from netmon.audit import services as audit
 from netmon.common.filters import COMMON_PARAMETERS, refuse_unknown
 from netmon.common.pagination import bounded_int
 from netmon.common.permissions import has_role
@@ -74,6 +75,7 @@ class DeviceReportsMixin(GenericViewSet[Any]):
         """Poll now, all enabled checks: 200 with the results, or 202 with the job that goes on."""
         wait = bounded_int(request, "wait", minimum=0, maximum=MAX_WAIT_SECONDS, default=WAIT_SECONDS)
         device = self._device(request, {"wait"})
+        audit.record("poll", device)
         job = jobs.wait(polling.poll_now(device, user=request.user), float(wait or 0))
         if job.status != Job.Status.SUCCEEDED:
             return Response(
@@ -233,19 +235,25 @@ class CheckViewSet(VisibleViewSet):
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, pk: str) -> Response:
         """Stop running it; what is known stays."""
-        return Response(self.get_serializer(scheduling.pause(self.get_object())).data)
+        check = scheduling.pause(self.get_object())
+        audit.record("pause", check)
+        return Response(self.get_serializer(check).data)
 
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: str) -> Response:
         """Run it again, from now."""
-        return Response(self.get_serializer(scheduling.resume(self.get_object())).data)
+        check = scheduling.resume(self.get_object())
+        audit.record("resume", check)
+        return Response(self.get_serializer(check).data)
 
     @extend_schema(request=None, responses={200: serializers.PollSerializer, 202: JobStartedSerializer})
     @action(detail=True, methods=["post"])
     def run(self, request: Request, pk: str) -> Response:
         """Run it now, with the other checks of its device: 200 with the results, or 202 with the job."""
-        device = self.get_object().endpoint.device
+        check = self.get_object()
+        device = check.endpoint.device
+        audit.record("run", check)
         job = jobs.wait(polling.poll_now(device, user=request.user), WAIT_SECONDS)
         if job.status != Job.Status.SUCCEEDED:
             location = job.as_dict()["url"]

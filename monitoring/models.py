@@ -95,6 +95,9 @@ class Check(TimeStamped):
     def __str__(self) -> str:
         return f"{self.module} of {self.endpoint}"
 
+    def audit_parent(self) -> Device:
+        return self.endpoint.device
+
     def clean(self) -> None:
         super().clean()
         protocol = self.endpoint.protocol if self.endpoint_id else None

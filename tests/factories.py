@@ -7,7 +7,7 @@ from typing import Any
 from django.utils import timezone
 
 from inventory import ssh_keys
-from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Site, Tenant
+from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Site, Tag, Tenant
 from inventory.services import create_device
 from monitoring.models import Check, DeviceState, Outage, Series
 
@@ -21,6 +21,11 @@ def make_tenant(**over: Any) -> Tenant:
 
 def make_site(**over: Any) -> Site:
     return Site.objects.create(**{"name": f"Site {next(_numbers)}", **over})
+
+
+def make_tag(**over: Any) -> Tag:
+    n = next(_numbers)
+    return Tag.objects.create(**{"name": f"Tag {n}", "slug": f"tag-{n}", **over})
 
 
 def make_device(**over: Any) -> Device:

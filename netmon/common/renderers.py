@@ -18,9 +18,9 @@ class FastJSONRenderer(BaseRenderer):
     def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
         if data is None:
             return b""
-        # `indent` is DRF's, of the Accept header or by the browsable API.
-        is_wide = "indent=" in (accepted_media_type or "") or (renderer_context or {}).get("indent")
-        indent = orjson.OPT_INDENT_2 if is_wide else 0
+        # The browsable API asks for indented JSON in the context, a person in the Accept header.
+        wants_lines = (renderer_context or {}).get("indent") or "indent=" in (accepted_media_type or "")
+        indent = orjson.OPT_INDENT_2 if wants_lines else 0
         return orjson.dumps(data, default=str, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS | indent)
 
 

@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
+from netmon.audit import services as audit
 from netmon.jobs import services
 from netmon.jobs.filters import JobFilter
 from netmon.jobs.models import Job
@@ -28,4 +29,6 @@ class JobViewSet(ReadOnlyModelViewSet[Job]):
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
         """Ask a job to stop."""
-        return Response(self.get_serializer(services.cancel(self.get_object())).data)
+        job = services.cancel(self.get_object())
+        audit.record("cancel", job)
+        return Response(self.get_serializer(job).data)

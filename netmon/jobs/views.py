@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import select_template
 from django.views.decorators.http import require_GET, require_POST
 
+from netmon.audit import services as audit
 from netmon.common.permissions import has_role
 from netmon.jobs import services
 from netmon.jobs.models import Job
@@ -55,5 +56,6 @@ def job_cancel(request: HttpRequest, pk: int) -> HttpResponse:
         raise PermissionDenied
     job = get_object_or_404(Job.objects.visible_to(request.user), pk=pk)
     job = services.cancel(job)
+    audit.record("cancel", job)
     messages.info(request, "Cancelled." if not job.is_active else "It stops as soon as its worker looks.")
     return redirect("job", pk=pk)

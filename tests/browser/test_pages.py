@@ -190,7 +190,7 @@ def test_the_palette_works_by_keyboard(visit, scene):
     field = page.locator("#palette input")
     expect(field).to_be_focused()
     page.keyboard.type("core")
-    expect(page.locator("#palette [role=option]")).to_have_count(2)
+    expect(page.locator("#palette [aria-labelledby=pal-devices] [role=option]")).to_have_count(2)
     expect(page.locator("#palette [aria-selected=true]")).to_contain_text("core1.fra")
     assert visitor.accessibility_faults() == []
     page.keyboard.press("ArrowDown")
