@@ -214,7 +214,7 @@ def test_it_is_refused_with_a_reason_and_nothing_is_written(
         path = path.replace(name, value)
         if isinstance(body, dict):
             number = int(value) if value.isdigit() else value
-                body = {key: number if part == name else part for key, part in body.items()}
+            body = {key: number if part == name else part for key, part in body.items()}
     before, devices = counts(), list(Device.objects.values())
     options: dict[str, Any] = {"format": "json"}
     if wrong.options.get("raw"):
