@@ -25,6 +25,7 @@ from netmon.common.fields import fold
 from netmon.common.filters import refuse_unknown
 from netmon.common.permissions import has_role
 from netmon.common.renderers import FastJSONRenderer
+from netmon.common.schema import NOT_BLANK
 from netmon.jobs.serializers import JobStartedSerializer
 from netmon.rest import shapes
 from netmon.rest.viewsets import VisibleViewSet
@@ -130,6 +131,8 @@ class EndpointViewSet(VisibleViewSet):
         services.delete_endpoints([instance.pk])
 
 
+EXPORTED = {"type": "array", "items": {"type": "object", "description": "A device, with names for numbers."}}
+QUESTION = {"type": "string", "minLength": 1, "maxLength": 100, "pattern": NOT_BLANK}
 IMPORT_PARAMETERS = [
     OpenApiParameter("existing", OpenApiTypes.STR, enum=writing.EXISTING, description="Devices that are there."),
     OpenApiParameter("atomic", OpenApiTypes.BOOL, description="All or nothing (true)."),
@@ -202,7 +205,7 @@ class DeviceViewSet(VisibleViewSet):
 
     @extend_schema(
         parameters=[OpenApiParameter("format", OpenApiTypes.STR, enum=["csv", "json"], description="csv or json.")],
-        responses={(200, "application/json"): OpenApiTypes.OBJECT, (200, "text/csv"): OpenApiTypes.STR},
+        responses={(200, "application/json"): EXPORTED, (200, "text/csv"): OpenApiTypes.STR},
     )
     @action(detail=False, methods=["get"], pagination_class=None, renderer_classes=[FastJSONRenderer])
     def export(self, request: Request) -> StreamingHttpResponse:
@@ -256,7 +259,7 @@ class DeviceViewSet(VisibleViewSet):
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
         # `format=csv` is ours: DRF would look for a renderer of that name and answer 404.
-        if self.action in ("export", "import_"):
+        if self.action in ("export", "import_", None):  # None: 405 goes before the format
             renderer = self.get_renderers()[0]
             return renderer, renderer.media_type
         return super().perform_content_negotiation(request, force)
@@ -283,7 +286,7 @@ class SearchView(APIView):
 
     @extend_schema(
         operation_id="search",
-        parameters=[OpenApiParameter("q", OpenApiTypes.STR, OpenApiParameter.QUERY, required=True)],
+        parameters=[OpenApiParameter("q", QUESTION, OpenApiParameter.QUERY, required=True)],
         responses=serializers.SearchSerializer,
     )
     def get(self, request: Request) -> Response:

@@ -5,7 +5,7 @@ from django.core.exceptions import ValidationError as ModelValidationError
 from rest_framework.exceptions import ValidationError
 
 from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Prefix, Site, Tag, Tenant
-from netmon.common.filters import FieldFilterSet, NumberFilter
+from netmon.common.filters import FieldFilterSet, NumberFilter, TextFilter
 from netmon.common.permissions import has_role
 
 
@@ -20,11 +20,11 @@ def refusing(name: str, method: Any, value: str) -> Any:
 class DeviceFilter(FieldFilterSet):
     kind = django_filters.MultipleChoiceFilter(choices=Device.Kind.choices)
     status = django_filters.MultipleChoiceFilter(choices=Device.Status.choices)
-    tag = django_filters.CharFilter(field_name="tags__slug", help_text="The slug of a tag.")
-    ip = django_filters.CharFilter(method="by_ip", help_text="A device's address.")
-    ip__in = django_filters.CharFilter(method="by_prefix", help_text="Devices within a prefix such as 10.0.0.0/24.")
-    mac = django_filters.CharFilter(method="by_mac")
-    q = django_filters.CharFilter(method="by_text", max_length=100, help_text="Name, place, vendor, serial, address.")
+    tag = TextFilter(field_name="tags__slug", help_text="The slug of a tag.")
+    ip = TextFilter(method="by_ip", help_text="A device's address.")
+    ip__in = TextFilter(method="by_prefix", help_text="Devices within a prefix such as 10.0.0.0/24.")
+    mac = TextFilter(method="by_mac")
+    q = TextFilter(method="by_text", max_length=100, help_text="Name, place, vendor, serial, address.")
     has_protocol = django_filters.ChoiceFilter(method="by_protocol", choices=ManagementEndpoint.Protocol.choices)
 
     class Meta(FieldFilterSet.Meta):
@@ -57,7 +57,7 @@ class TenantFilter(FieldFilterSet):
 
 
 class SiteFilter(FieldFilterSet):
-    tag = django_filters.CharFilter(field_name="tags__slug", help_text="The slug of a tag.")
+    tag = TextFilter(field_name="tags__slug", help_text="The slug of a tag.")
 
     class Meta(FieldFilterSet.Meta):
         model = Site
@@ -65,8 +65,8 @@ class SiteFilter(FieldFilterSet):
 
 class PrefixFilter(FieldFilterSet):
     tenant = NumberFilter(field_name="site__tenant_id")
-    tag = django_filters.CharFilter(field_name="tags__slug", help_text="The slug of a tag.")
-    contains = django_filters.CharFilter(method="by_address", help_text="Prefixes that hold this address.")
+    tag = TextFilter(field_name="tags__slug", help_text="The slug of a tag.")
+    contains = TextFilter(method="by_address", help_text="Prefixes that hold this address.")
 
     class Meta(FieldFilterSet.Meta):
         model = Prefix
@@ -93,7 +93,7 @@ class CredentialFilter(FieldFilterSet):
 
 
 class SSHKeyFilter(FieldFilterSet):
-    type = django_filters.CharFilter(field_name="key_type")
+    type = TextFilter(field_name="key_type")
     bits = NumberFilter(field_name="key_bits")
 
     class Meta(FieldFilterSet.Meta):

@@ -74,7 +74,9 @@ class TagsField(serializers.SlugRelatedField):
             self.fail("invalid")
         tag = self.get_queryset().filter(slug=data).order_by(F("tenant_id").asc(nulls_last=True)).first()
         if tag is None:
-            raise serializers.ValidationError(f"There is no tag {data[:50]!r}: make it first at tags/.")
+            raise serializers.ValidationError(
+                f"There is no tag {data[:50]!r}: make it first at tags/.", "does_not_exist"
+            )
         return tag
 
 

@@ -29,6 +29,7 @@ from netmon.common.filters import COMMON_PARAMETERS, refuse_unknown
 from netmon.common.pagination import bounded_int
 from netmon.common.permissions import has_role
 from netmon.common.renderers import FastJSONRenderer
+from netmon.common.schema import list_of
 from netmon.jobs import services as jobs
 from netmon.jobs.models import Job
 from netmon.jobs.serializers import JobStartedSerializer
@@ -42,11 +43,16 @@ def _query(name: str, kind: Any, text: str) -> OpenApiParameter:
     return OpenApiParameter(name, kind, OpenApiParameter.QUERY, description=text)
 
 
-HOURS = _query("hours", OpenApiTypes.NUMBER, "The last so many hours (24).")
+def _bounds(minimum: float, maximum: float, kind: str = "integer") -> dict[str, Any]:
+    return {"type": kind, "minimum": minimum, "maximum": maximum}
+
+
+WORD = {"type": "string", "minLength": 1}
+HOURS = _query("hours", _bounds(1 / 3600, parameters.MAX_HOURS, "number"), "The last so many hours (24).")
 FROM = _query("from", OpenApiTypes.DATETIME, "Begin of the period.")
 TO = _query("to", OpenApiTypes.DATETIME, "End of the period (now).")
-STEP = _query("step", OpenApiTypes.INT, "Seconds of one point; chosen by the period when left out.")
-INTERFACE = _query("interface", OpenApiTypes.STR, "Name or number of an interface.")
+STEP = _query("step", _bounds(1, parameters.MAX_STEP), "Seconds of one point; chosen by the period when left out.")
+INTERFACE = _query("interface", WORD, "Name or number of an interface.")
 
 
 def brief(device: Device) -> dict[str, Any]:
@@ -61,7 +67,7 @@ class DeviceReportsMixin(GenericViewSet[Any]):
 
     @extend_schema(
         request=None,
-        parameters=[_query("wait", OpenApiTypes.INT, "Seconds to wait for the results (25, at most 30).")],
+        parameters=[_query("wait", _bounds(0, MAX_WAIT_SECONDS), "Seconds to wait for the results (25, at most 30).")],
         responses={200: serializers.PollSerializer, 202: JobStartedSerializer},
     )
     @action(detail=True, methods=["post"])
@@ -85,8 +91,12 @@ class DeviceReportsMixin(GenericViewSet[Any]):
             FROM,
             TO,
             STEP,
-            _query("limit", OpenApiTypes.INT, "At most so many entries (100)."),
-            _query("metric", OpenApiTypes.STR, "Only this metric set, such as if.counters or snmp.system."),
+            _query("limit", _bounds(1, 1500), "At most so many entries (100)."),
+            _query(
+                "metric",
+                {"type": "string", "pattern": list_of(sorted(metrics.SETS))},
+                "Only this metric set, such as if.counters or snmp.system.",
+            ),
         ],
         responses=serializers.MetricsSerializer,
     )
@@ -95,7 +105,8 @@ class DeviceReportsMixin(GenericViewSet[Any]):
         """What was measured, newest first."""
         device = self._device(request, {"hours", "from", "to", "step", "limit", "metric"})
         limit = bounded_int(request, "limit", minimum=1, maximum=1500, default=100)
-        names = [name for name in request.query_params.get("metric", "").split(",") if name]
+        text = request.query_params.get("metric")
+        names = text.split(",") if text is not None else []
         if unknown := [name for name in names if name not in metrics.SETS]:
             raise parameters.refuse("metric", f"{unknown[0][:40]!r} is not one of {', '.join(sorted(metrics.SETS))}.")
         entries = reports.recent_metrics(
@@ -147,7 +158,7 @@ class DeviceReportsMixin(GenericViewSet[Any]):
         return device
 
 
-TEST_WAIT = _query("wait", OpenApiTypes.INT, "Seconds to wait for the result (25, at most 30).")
+TEST_WAIT = _query("wait", _bounds(0, MAX_WAIT_SECONDS), "Seconds to wait for the result (25, at most 30).")
 
 
 def _tested(request: Request, job: Job) -> Response:
@@ -263,7 +274,7 @@ class SeriesViewSet(VisibleReadViewSet):
         return Series.objects.visible_to(self.request.user).select_related("interface")
 
     @extend_schema(
-        parameters=[FROM, TO, HOURS, STEP, _query("columns", OpenApiTypes.STR, "Names, comma between; all of them.")],
+        parameters=[FROM, TO, HOURS, STEP, _query("columns", WORD, "Names, comma between; all of them.")],
         responses={(200, "application/json"): serializers.SeriesDataSerializer, (200, "text/csv"): OpenApiTypes.STR},
         filters=False,
     )
@@ -292,7 +303,7 @@ class SeriesViewSet(VisibleReadViewSet):
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
         # `format=csv` is ours: DRF would look for a renderer of that name and answer 404.
-        if self.action == "data":
+        if self.action in ("data", None):  # None: 405 goes before the format
             renderer = self.get_renderers()[0]
             return renderer, renderer.media_type
         return super().perform_content_negotiation(request, force)

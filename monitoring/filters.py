@@ -1,12 +1,10 @@
-import django_filters
-
 from monitoring.models import Check, Series
-from netmon.common.filters import FieldFilterSet, NumberFilter
+from netmon.common.filters import FieldFilterSet, NumberFilter, TextFilter
 
 
 class CheckFilter(FieldFilterSet):
     device = NumberFilter(field_name="endpoint__device_id")
-    protocol = django_filters.CharFilter(field_name="endpoint__protocol")
+    protocol = TextFilter(field_name="endpoint__protocol")
 
     class Meta(FieldFilterSet.Meta):
         model = Check

@@ -11,6 +11,7 @@ from monitoring import metrics
 from monitoring.reports import Period
 from netmon.common.pagination import bounded_int
 
+MAX_STEP = 86400 * 31
 MAX_HOURS = 24 * 366 * 5
 
 
@@ -20,7 +21,7 @@ def refuse(name: str, text: str) -> ValidationError:
 
 def hours(request: Request, default: float = 24) -> float:
     text = request.query_params.get("hours")
-    if not text:
+    if text is None:
         return default
     try:
         value = float(text)
@@ -34,7 +35,7 @@ def hours(request: Request, default: float = 24) -> float:
 def moment(request: Request, name: str) -> datetime | None:
     """An ISO 8601 time or epoch seconds. A time without zone is UTC."""
     text = request.query_params.get(name)
-    if not text:
+    if text is None:
         return None
     try:
         found = datetime.fromtimestamp(float(text), UTC) if _is_number(text) else parse_datetime(text)
@@ -64,14 +65,14 @@ def period(request: Request, *, default_hours: float = 24) -> Period:
 
 
 def step(request: Request) -> int | None:
-    return bounded_int(request, "step", minimum=1, maximum=86400 * 31)
+    return bounded_int(request, "step", minimum=1, maximum=MAX_STEP)
 
 
 def columns(request: Request, metric_set: str) -> list[int]:
     """Positions of the columns asked for; all when none is named."""
     known = [column.name for column in metrics.get(metric_set).columns]
     text = request.query_params.get("columns")
-    if not text:
+    if text is None:
         return list(range(len(known)))
     positions = []
     for name in text.split(","):

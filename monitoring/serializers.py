@@ -28,7 +28,7 @@ class CheckSerializer(ValidatedModelSerializer):
 
 
 class SeriesSerializer(serializers.ModelSerializer[Series]):
-    interface_name = serializers.CharField(source="interface.name", default=None, read_only=True)
+    interface_name = serializers.CharField(source="interface.name", default=None, read_only=True, allow_null=True)
     present = serializers.SerializerMethodField()
 
     class Meta:

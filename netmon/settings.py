@@ -204,8 +204,6 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["netmon.common.permissions.RolePermission"],
     "DEFAULT_PARSER_CLASSES": [
         "netmon.common.parsers.BoundedJSONParser",
-        "rest_framework.parsers.FormParser",
-        "rest_framework.parsers.MultiPartParser",
     ],
     "DEFAULT_RENDERER_CLASSES": [
         "netmon.common.renderers.FastJSONRenderer",
@@ -213,6 +211,8 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PAGINATION_CLASS": "netmon.common.pagination.BoundedLimitOffset",
     "DEFAULT_FILTER_BACKENDS": ["netmon.common.filters.StrictFilterBackend", "netmon.common.filters.StrictOrdering"],
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "DEFAULT_METADATA_CLASS": "netmon.common.metadata.FieldMetadata",
     "DEFAULT_SCHEMA_CLASS": "netmon.common.schema.ProblemAutoSchema",
     "DEFAULT_THROTTLE_RATES": {"login": "5/min", "test": "10/min"},
     "NUM_PROXIES": PROXIES,
@@ -232,6 +232,18 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "ENFORCE_NON_BLANK_FIELDS": True,
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "netmon.common.openapi.finish",
+    ],
+    "SERVERS": [{"url": "/", "description": "This installation."}],
+    "TAGS": [
+        {"name": "inventory", "description": "Tenants, sites, devices, addresses, credentials, ways in."},
+        {"name": "monitoring", "description": "Checks, what they measured, what is up and what is not."},
+        {"name": "accounts", "description": "Log in, people, API keys, who did what."},
+        {"name": "jobs", "description": "What people started and what goes on in the background."},
+        {"name": "service", "description": "Whether netmon itself is well."},
+    ],
     "ENUM_NAME_OVERRIDES": {
         "ApiKeyStateEnum": "netmon.accounts.models.ApiKey.State",
         "InviteStateEnum": "netmon.accounts.models.Invite.State",

@@ -4,9 +4,10 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path, re_path
 from django.views import defaults
-from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerSplitView
 
-from netmon.common import exception_handler
+from netmon.common import documents, exception_handler
+from netmon.common.schema_view import SchemaView
 
 urlpatterns = [
     path("", include("netmon.accounts.urls")),
@@ -15,10 +16,11 @@ urlpatterns = [
     path("", include("inventory.urls")),
     path("", include("monitoring.urls")),
     path("api/v1/", include("netmon.api")),
-    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/schema/", SchemaView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
     path("api/redoc/", SpectacularRedocView.as_view(url_name="schema"), name="api-redoc"),
     path("api-auth/", include("netmon.accounts.urls_browsable")),
+    path("docs/errors", documents.errors, name="docs-errors"),
     path("admin/", admin.site.urls),
     re_path(r"^api/", exception_handler.api_not_found),
 ]

@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.generics import GenericAPIView, RetrieveUpdateAPIView
+from rest_framework.parsers import FormParser
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -35,6 +36,7 @@ from netmon.accounts.services import logins, people, totp
 from netmon.accounts.viewsets import ApiKeyViewSet, InviteViewSet, UserViewSet
 from netmon.audit import services as audit
 from netmon.common.errors import NetmonError
+from netmon.common.parsers import BoundedJSONParser
 
 __all__ = ["ApiKeyViewSet", "InviteViewSet", "UserViewSet"]
 
@@ -54,6 +56,7 @@ class LoginView(TokenObtainPairView):
 
     area = "accounts"
     serializer_class = LoginSerializer
+    parser_classes = (BoundedJSONParser, FormParser)
     permission_classes = (AllowAny,)  # type: ignore[assignment]
     throttle_classes = [ScopedRateThrottle]
     throttle_scope = "login"

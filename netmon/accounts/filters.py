@@ -4,18 +4,7 @@ import django_filters
 from django.db.models import Q
 
 from netmon.accounts.models import ApiKey, Invite, User
-
-
-class NumberFilter(django_filters.NumberFilter):
-    """An id: an unknown one gives an empty list, one that no key can be is refused."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{"min_value": 0, "max_value": 2**63 - 1, "decimal_places": 0, **kwargs})
-
-
-class TextFilter(django_filters.CharFilter):
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{"max_length": 254, **kwargs})
+from netmon.common.filters import NumberFilter, TextFilter
 
 
 def times(name: str) -> dict[str, Any]:

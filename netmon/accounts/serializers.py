@@ -179,8 +179,8 @@ class UserSerializer(ValidatedModelSerializer):
 
 class InviteSerializer(ValidatedModelSerializer):
     state = serializers.ChoiceField(choices=Invite.State.choices, read_only=True)
-    created_by = serializers.SlugRelatedField[Any]("username", read_only=True)
-    used_by = serializers.SlugRelatedField[Any]("username", read_only=True)
+    created_by = serializers.SlugRelatedField[Any]("username", read_only=True, allow_null=True)
+    used_by = serializers.SlugRelatedField[Any]("username", read_only=True, allow_null=True)
     tenants = serializers.ListField(child=serializers.IntegerField(), read_only=True)
 
     class Meta:

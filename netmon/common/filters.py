@@ -4,6 +4,7 @@ from typing import Any
 
 import django_filters
 from django.db import models
+from django.utils.datastructures import MultiValueDict
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.exceptions import ValidationError
 from rest_framework.filters import OrderingFilter
@@ -11,6 +12,7 @@ from rest_framework.request import Request
 
 from netmon.common.fields import EncryptedTextField, FoldedField, MACAddressField
 
+MAX_TEXT = 255
 COMMON_PARAMETERS = {"limit", "offset", "ordering", "format", "cursor"}
 
 
@@ -21,24 +23,60 @@ class StrictFilterBackend(DjangoFilterBackend):
         if filterset_class is not None:
             known |= set(filterset_class.base_filters)
         refuse_unknown(request, known)
+        if filterset_class is not None and not _is_page(request):
+            refuse_vague(request, filterset_class.base_filters)
         return super().filter_queryset(request, queryset, view)
 
     def get_filterset_kwargs(self, request: Request, queryset: Any, view: Any) -> Any:
         kwargs = super().get_filterset_kwargs(request, queryset, view)
-        # The browsable API draws all of them; a list needs those that were asked.
-        renderer = getattr(request, "accepted_renderer", None)
-        if getattr(renderer, "format", "") != "api" and issubclass(
-            self.get_filterset_class(view, queryset) or object, FieldFilterSet
-        ):
-            kwargs["only"] = set(request.query_params)
+        asked = {name for name, values in request.query_params.lists() if any(values)}
+        if _is_page(request):  # its form sends what was left empty, too
+            kwargs["data"] = MultiValueDict({name: request.query_params.getlist(name) for name in asked})
+        # Copying a hundred filters for a list that asks for one would cost more than its rows.
+        if issubclass(self.get_filterset_class(view, queryset) or object, FieldFilterSet):
+            kwargs["only"] = asked
         return kwargs
 
 
+def _is_page(request: Request) -> bool:
+    """Whether a person asked by the browsable API, whose form sends what was left empty."""
+    return getattr(getattr(request, "accepted_renderer", None), "format", "") == "api"
+
+
+def refuse_vague(request: Request, filters: Any) -> None:
+    """Raises ValidationError for a filter that would be passed over: an empty one, a switch that is neither."""
+    for name, values in request.query_params.lists():
+        if name not in filters:
+            continue
+        if not all(values):
+            raise ValidationError({name: "Write a value, or leave the parameter out."}, code="invalid_parameter")
+        if isinstance(filters[name], django_filters.BooleanFilter) and any(
+            value.lower() not in ("true", "false", "1", "0") for value in values
+        ):
+            raise ValidationError({name: "Write true or false."}, code="invalid_parameter")
+        if isinstance(filters[name], django_filters.BaseCSVFilter) and any(
+            not part for value in values for part in value.split(",")
+        ):
+            raise ValidationError({name: "Write values, a comma between."}, code="invalid_parameter")
+
+
 class StrictOrdering(OrderingFilter):
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        """`ordering` as the view knows it."""
+        names = "|".join(getattr(view, "ordering_fields", None) or [])
+        if not names:
+            return []
+        schema = {"type": "string", "pattern": f"^-?(?:{names})(?:,-?(?:{names}))*$"}
+        text = "Order by these fields, comma between; `-` turns one round."
+        return [{"name": "ordering", "required": False, "in": "query", "description": text, "schema": schema}]
+
     def get_ordering(self, request: Request, queryset: Any, view: Any) -> Any:
-        asked = [term.strip().lstrip("-") for term in request.query_params.get(self.ordering_param, "").split(",")]
+        text = request.query_params.get(self.ordering_param)
+        asked = [term.strip().removeprefix("-") for term in text.split(",")] if text is not None else []
+        if text == "" and _is_page(request):
+            asked = []
         valid = {name for name, _ in self.get_valid_fields(queryset, view, {"request": request})}
-        if unknown := [name for name in asked if name and name not in valid]:
+        if unknown := [name for name in asked if name not in valid]:
             raise ValidationError(
                 {"ordering": f"Cannot order by {unknown[0][:60]!r}: use one of {', '.join(sorted(valid))}."},
                 code="invalid_parameter",
@@ -68,6 +106,13 @@ class IntegerFilter(django_filters.NumberFilter):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         bounds = {"min_value": -(2**63), "max_value": 2**63 - 1, "decimal_places": 0}
         super().__init__(*args, **{**bounds, **kwargs})
+
+
+class TextFilter(django_filters.CharFilter):
+    """A text as it is written: blanks are no reason to answer with everything."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"max_length": MAX_TEXT, "strip": False, **kwargs})
 
 
 TEXT = ["exact", "in", "contains", "icontains", "startswith"]
@@ -100,7 +145,9 @@ class FieldFilterSet(django_filters.FilterSet):
             models.PositiveSmallIntegerField: {"filter_class": IntegerFilter},
             models.FloatField: {"filter_class": django_filters.NumberFilter},
             models.DateTimeField: {"filter_class": django_filters.IsoDateTimeFilter},
-            models.TextField: {"filter_class": django_filters.CharFilter},
+            models.CharField: {"filter_class": TextFilter},
+            models.SlugField: {"filter_class": TextFilter},
+            models.TextField: {"filter_class": TextFilter},
         }
 
     def __init__(self, *args: Any, only: set[str] | None = None, **kwargs: Any) -> None:

@@ -15,6 +15,11 @@ class BoundedLimitOffset(LimitOffsetPagination):
     default_limit = 50
     max_limit = 500
 
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        """`limit` and `offset` with their bounds."""
+        limit = _query("limit", f"At most so many results ({self.default_limit}).", 1, self.max_limit)
+        return [limit, _query("offset", "Go on after so many results.", 0, MAX_OFFSET)]
+
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
         bounded_int(request, "limit", minimum=1, maximum=self.max_limit)
         bounded_int(request, "offset", minimum=0, maximum=MAX_OFFSET)
@@ -38,6 +43,11 @@ class NewestFirst(CursorPagination):
                 {"cursor": "Not a cursor: take it from `next` or `previous`."}, code="invalid_parameter"
             ) from None
 
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        """`limit` with its bounds, and `cursor`."""
+        cursor = next(found for found in super().get_schema_operation_parameters(view) if found["name"] == "cursor")
+        return [_query("limit", f"At most so many results ({self.page_size}).", 1, self.max_page_size), cursor]
+
     def decode_cursor(self, request: Request) -> Any:
         try:
             cursor = super().decode_cursor(request)
@@ -48,10 +58,15 @@ class NewestFirst(CursorPagination):
         return cursor
 
 
+def _query(name: str, text: str, minimum: int, maximum: int) -> dict[str, Any]:
+    schema = {"type": "integer", "minimum": minimum, "maximum": maximum}
+    return {"name": name, "required": False, "in": "query", "description": text, "schema": schema}
+
+
 def bounded_int(request: Request, name: str, *, minimum: int, maximum: int, default: int | None = None) -> int | None:
     """A whole number from the query string. Raises ValidationError naming the parameter and its range."""
     text = request.query_params.get(name)
-    if text is None or text == "":
+    if text is None:
         return default
     if not text.isascii() or not text.isdigit() or not minimum <= int(text[:19]) <= maximum:
         raise ValidationError({name: f"Write a whole number from {minimum} to {maximum}."}, code="invalid_parameter")

@@ -36,7 +36,41 @@ class StrictMixin:
                         for name in unknown
                     }
                 )
+            if _is_typed(self):
+                wrong = {
+                    name: [serializers.ErrorDetail(text, "invalid")]
+                    for name, field in fields.items()
+                    if not field.read_only and name in data and (text := wrong_type(field, data[name]))
+                }
+                if wrong:
+                    raise serializers.ValidationError(wrong)
         return super().to_internal_value(data)  # type: ignore[misc]
+
+
+def _is_typed(serializer: Any) -> bool:
+    """Whether the input came as JSON, which knows text from numbers; forms and files do not."""
+    content_type = getattr(serializer.context.get("request"), "content_type", None) or ""
+    return str(content_type).startswith("application/json")
+
+
+def wrong_type(field: Any, value: Any) -> str:
+    """What is wrong with the JSON type of a value; empty when nothing is. DRF would take 0 for a text or for false."""
+    if value is None:
+        return ""
+    if isinstance(field, serializers.ListField) and isinstance(value, list):
+        return next((text for item in value if (text := wrong_type(field.child, item))), "")
+    if isinstance(field, serializers.ManyRelatedField):
+        if not isinstance(value, list):
+            return "Write a list."
+        return next((text for item in value if (text := wrong_type(field.child_relation, item))), "")
+    if isinstance(field, serializers.BooleanField):
+        return "" if isinstance(value, bool) else "Must be true or false."
+    if isinstance(field, (serializers.IntegerField, serializers.FloatField, serializers.PrimaryKeyRelatedField)):
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return "" if is_number else "Write a number, without quotes."
+    if isinstance(field, (serializers.CharField, serializers.ChoiceField, serializers.DateTimeField)):
+        return "" if isinstance(value, str) else "Not a valid string."
+    return ""
 
 
 class StrictSerializer(StrictMixin, serializers.Serializer[Any]):

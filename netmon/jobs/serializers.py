@@ -9,7 +9,7 @@ from netmon.jobs.models import Job
 class JobSerializer(serializers.ModelSerializer[Job]):
     progress = serializers.SerializerMethodField()
     error = serializers.SerializerMethodField()
-    created_by = serializers.CharField(source="requested_by.username", default=None, read_only=True)
+    created_by = serializers.CharField(source="requested_by.username", default=None, read_only=True, allow_null=True)
 
     class Meta:
         model = Job

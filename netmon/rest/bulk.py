@@ -58,10 +58,6 @@ class BulkAnswerSerializer(serializers.Serializer[Any]):
     results = BulkResultSerializer(many=True)
 
 
-class BulkIdsSerializer(serializers.Serializer[Any]):
-    id = serializers.IntegerField(min_value=1)
-
-
 @dataclass
 class Outcome:
     """What became of each item."""
@@ -102,12 +98,13 @@ PARAMETERS = [
     _flag("dry_run", "Check everything, write nothing."),
     _flag("background", "Answer 202 with a job at once."),
 ]
-CHANGES = {
+# netmon.common.openapi gives an item of CHANGES its fields: they are those of one object's PATCH.
+CHANGES = {"application/json": {"type": "array", "items": {"type": "object", "required": ["id"]}}}
+NUMBER = {"type": "integer", "minimum": 1, "maximum": 2**63 - 1}
+OBJECTS = {
     "application/json": {
         "type": "array",
-        "minItems": 1,
-        "maxItems": MAX_ITEMS,
-        "items": {"type": "object", "required": ["id"], "properties": {"id": {"type": "integer", "minimum": 1}}},
+        "items": {"anyOf": [NUMBER, {"type": "object", "required": ["id"], "properties": {"id": NUMBER}}]},
     }
 }
 RETURN = OpenApiParameter("return", OpenApiTypes.STR, enum=["full", "ids"], description="`ids` answers ids only.")
@@ -132,7 +129,7 @@ class BulkMixin(GenericViewSet[Any]):
 
     @extend_schema(
         parameters=PARAMETERS,
-        request=BulkIdsSerializer(many=True),
+        request=OBJECTS,
         responses={204: None, 200: BulkAnswerSerializer, 202: JobStartedSerializer, 207: BulkAnswerSerializer},
         filters=False,
     )
@@ -187,6 +184,8 @@ STEPS: dict[str, Step] = {"POST": _create, "PATCH": _update, "DELETE": _delete}
 
 
 def _row(view: Any, pk: Any) -> Any:
+    if isinstance(pk, float) and pk.is_integer():  # JSON knows one kind of number
+        pk = int(pk)
     if isinstance(pk, bool) or not isinstance(pk, int) or not 0 < pk < 2**63:
         raise ValidationError({"id": "Write the number of an object."})
     locks.hold(view.model, pk)

@@ -1,5 +1,6 @@
 """`fields` and `brief`: smaller answers."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +15,16 @@ class Wanted:
     brief: bool
     fields: tuple[str, ...]
 
-    def prune(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Only the fields asked for. Raises ValidationError for one that is not there."""
-        if not self.fields or not rows:
+    def prune(self, rows: list[dict[str, Any]], known_fields: Iterable[str] = ()) -> list[dict[str, Any]]:
+        """Only the fields asked for. Raises ValidationError for one that is not there.
+
+        `known_fields` is asked where there are no rows.
+        """
+        if not self.fields:
             return rows
-        if unknown := [name for name in self.fields if name not in rows[0]]:
-            known = ", ".join(sorted(rows[0]))
+        names = set(rows[0]) if rows else set(known_fields)
+        if unknown := [name for name in self.fields if name not in names]:
+            known = ", ".join(sorted(names))
             raise ValidationError(
                 {"fields": f"{unknown[0][:60]!r} is not a field: use some of {known}."}, code="invalid_parameter"
             )
@@ -28,14 +33,15 @@ class Wanted:
 
 def wanted(request: Request, view: Any) -> Wanted:
     """Reads `brief` and `fields`. Raises ValidationError."""
-    names = [name.strip() for name in request.query_params.get("fields", "").split(",")]
-    return Wanted(flag(request, "brief"), tuple(name for name in names if name))
+    text = request.query_params.get("fields")
+    names = tuple(name.strip() for name in text.split(",")) if text is not None else ()
+    return Wanted(flag(request, "brief") and not names, names)
 
 
 def flag(request: Request, name: str, *, default: bool = False) -> bool:
     """A switch in the query string. Raises ValidationError naming it."""
-    text = request.query_params.get(name, "")
-    if text == "":
+    text = request.query_params.get(name)
+    if text is None:
         return default
     if text.lower() in ("1", "true"):
         return True

@@ -42,8 +42,13 @@ class VisibleReadViewSet(IdempotentMixin, RetrieveModelMixin, ListModelMixin, Ge
         page = self.paginate_queryset(rows)
         found = rows if page is None else page
         data = [dict(zip(self.brief, row, strict=True)) for row in found] if wanted.brief else self.represent(found)
-        data = wanted.prune(data)
+        data = wanted.prune(data, () if data else self._shown_fields())
         return Response(data) if page is None else self.get_paginated_response(data)
+
+    def _shown_fields(self) -> set[str]:
+        serializer: Any = self.get_serializer()
+        own = {name for name, field in serializer.fields.items() if not field.write_only}
+        return own | getattr(serializer, "shown_only", set())
 
     def list_rows(self, rows: Any) -> Any:
         """What is read for a list, before it is cut into pages."""

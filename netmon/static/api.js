@@ -25,6 +25,12 @@
       show(await netmon.send(method, form.getAttribute("action"), text));
     });
   }
+  // What was left empty stays out of the address.
+  for (const form of document.querySelectorAll("[data-filters]")) {
+    form.addEventListener("formdata", (event) => {
+      for (const [name, value] of [...event.formData]) if (value === "") event.formData.delete(name);
+    });
+  }
   for (const button of document.querySelectorAll("[data-send]")) {
     button.addEventListener("click", async () => {
       if (button.dataset.confirm && !confirm(button.dataset.confirm)) return;

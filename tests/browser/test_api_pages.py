@@ -30,10 +30,41 @@ def test_the_browsable_api_shows_answers_and_takes_json(visit):
 @pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
 def test_the_browsable_api_is_accessible_and_fits(visit, width, theme):
     visitor = visit("omar", width=width, theme=theme)
-    for path in ("/api/v1/", "/api/v1/sites/", "/api/v1/devices/"):
-        visitor.open(path)
+    for path in ("/api/v1/", "/api/v1/sites/", "/api/v1/devices/", "/api/v1/api-keys/", "/docs/errors"):
+        page = visitor.open(path)
+        for folded in page.locator("main details").all():
+            folded.evaluate("e => { e.open = true }")
         assert visitor.accessibility_faults() == [], path
         assert visitor.overflow() == 0, path
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_an_admin_reads_people_and_keys_in_the_browsable_api(visit, width):
+    visitor = visit("ada", width=width)
+    for path in ("/api/v1/users/", "/api/v1/api-keys/"):
+        page = visitor.open(path)
+        expect(page.locator("#f-q")).to_be_visible()
+        assert visitor.accessibility_faults() == [], path
+        assert visitor.overflow() == 0, path
+
+
+def test_a_form_filters_a_list(visit, scene):
+    visitor = visit("omar")
+    page = visitor.open("/api/v1/devices/")
+    assert page.locator("#f-name__icontains").is_hidden()
+    page.select_option("#f-kind", "camera")
+    page.click("text=Filter >> nth=-1")
+    expect(page).to_have_url(re.compile(r"/api/v1/devices/\?kind=camera$"))
+    expect(page.locator("[data-answer]")).to_contain_text('"count": 1')
+    expect(page.locator("#f-kind")).to_have_value("camera")
+    page.click("summary:has-text('more')")
+    page.fill("#f-name__icontains", "gate")
+    page.click("button:has-text('Filter')")
+    expect(page).to_have_url(re.compile(r"\?kind=camera&name__icontains=gate"))
+    visitor.tolerate("400")
+    page.fill("#f-site", "paris")
+    page.click("button:has-text('Filter')")
+    expect(page.locator("[data-answer]")).to_contain_text("invalid")
 
 
 def test_without_a_login_the_api_offers_one(visit):

@@ -1,5 +1,7 @@
 """The rows behind a device are found by what they belong to."""
 
+from typing import Any
+
 import pytest
 from rest_framework.test import APIClient
 
@@ -59,10 +61,10 @@ def test_what_no_key_can_be_is_refused(resource: str, name: str, value: object, 
 
 
 @pytest.mark.parametrize(
-    ("body", "enabled"), [({}, True), ({"is_enabled": "true"}, True), ({"is_enabled": "false"}, False)]
+    ("body", "enabled"), [({}, True), ({"is_enabled": True}, True), ({"is_enabled": False}, False)]
 )
-def test_a_form_makes_an_enabled_endpoint(body: dict[str, str], enabled: bool, api: APIClient) -> None:
-    body = {"device": str(factories.make_device().pk), "protocol": "icmp", **body}
-    answer = api.post("/api/v1/endpoints/", body, format="multipart")
+def test_a_new_endpoint_is_enabled_unless_said_otherwise(body: dict[str, Any], enabled: bool, api: APIClient) -> None:
+    body = {"device": factories.make_device().pk, "protocol": "icmp", **body}
+    answer = api.post("/api/v1/endpoints/", body, format="json")
     assert answer.status_code == 201, answer.json()
     assert answer.json()["is_enabled"] is enabled

@@ -136,7 +136,15 @@ def test_the_image_holds_what_the_product_needs_and_no_more() -> None:
     assert lines[0] == "*"
     let_in = {line[1:] for line in lines if line.startswith("!")}
     apps = {app.split(".")[0] for app in settings.INSTALLED_APPS if (REPOSITORY / app.split(".")[0]).is_dir()}
-    assert let_in == {*apps, "templates", "manage.py", "CHANGELOG.md", "LICENSE", "requirements"}
+    assert let_in == {
+        *apps,
+        "templates",
+        "manage.py",
+        "CHANGELOG.md",
+        "LICENSE",
+        "requirements",
+        "docs/reference/errors.md",
+    }
     assert all((REPOSITORY / name).exists() for name in let_in)
 
 

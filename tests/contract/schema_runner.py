@@ -1,0 +1,229 @@
+"""schemathesis against the product in this process: every operation of the OpenAPI file, with good and bad requests.
+
+Nothing is random (`deterministic`), nothing leaves the process (WSGI), and nothing stays: each request is rolled back.
+"""
+
+import copy
+import json
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import schemathesis
+from django.core.cache import cache as throttles
+from django.core.signals import request_finished, request_started
+from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections, transaction
+from schemathesis.config import SchemathesisConfig
+from schemathesis.core.failures import FailureGroup
+from schemathesis.core.parameters import ParameterLocation
+from schemathesis.generation.feedback import NO_FEEDBACK
+from schemathesis.pytest._test_builder import build_operation_test
+from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
+
+from inventory.models import Prefix, Tag
+from netmon.accounts.services import invites, keys
+from netmon.audit import services as audit
+from netmon.audit.models import AuditEvent
+from netmon.common.permissions import SCOPES
+from netmon.jobs import services as jobs
+from tests import factories, people
+from tests.contract.openapi import document
+from tests.stack import is_production
+
+PROMISES = json.loads((Path(__file__).parent / "api_contract.json").read_text(encoding="utf-8"))
+RESOURCES = sorted({operation.split("/")[3] for operation in PROMISES})
+DEVICES = ("devices", "routers", "switches", "computers")
+# The classes of these differ from routers/ in one word, the kind: valid requests are tried, not every wrong one again.
+TWINS = ("switches", "computers")
+# Each stack tries one role with everything; the other role gets fewer requests there, and everything on the other.
+FULL = "omar" if is_production() else "ada"
+
+# Valid by its shape, yet refused for what is stored, for a secret, or for arithmetic that no schema can do.
+STATE_CODES = {
+    "does_not_exist", "not_found", "wrong_password", "wrong_code", "bound_admin", "address_refused", "invalid_prefix",
+    "invalid_address", "invalid_key", "unsupported_key", "weak_key", "passphrase_missing", "passphrase_wrong",
+    "invalid_secret", "password_too_short", "password_too_common", "password_entirely_numeric",
+    "password_too_similar", "unreadable", "import_refused", "null_characters", "null_characters_not_allowed",
+}  # fmt: skip
+# Fields with rules between each other (a community is for SNMP 1 and 2c, a tag belongs to the site's tenant ...): these
+# two codes, and no other, may refuse what has the right shape.
+RULED_CODES = {"invalid", "required"}
+RULED_FIELDS = re.compile(
+    r"(/\d+)?(/(name|slug|kind|tenant|site|device|hypervisor|hostname|ip|snmp_\w+|ssh_\w+|protocol|port|options|credential"
+    r"|module|secret|priv_secret|username|auth_protocol|priv_protocol|public_key|private_key|bits|comment|passphrase"
+    r"|file|allowed_prefixes|allowed_networks|expires_at|interface|prefix_length|dns_name|address|role|scopes))?"
+)
+# Periods have two ends, a cursor is the server's own word, columns depend on the series, addresses on no regex.
+RULED_PARAMETERS = {"/from", "/to", "/step", "/cursor", "/columns", "/interface", "/mac", "/ip", "/ip__in", "/contains"}
+
+CONFIG = {
+    "generation": {"deterministic": True, "no-shrink": True},
+    "phases": {"stateful": {"enabled": False}},
+    "checks": {
+        # 412: an If-Match goes before the body. 413: a body may be too long before it is wrong.
+        "positive_data_acceptance": {
+            "expected-statuses": ["2xx", "3xx", "401", "403", "404", "409", "412", "429", "5xx"]
+        },
+        "negative_data_rejection": {
+            "expected-statuses": ["400", "401", "403", "404", "405", "406", "409", "412", "413", "415", "429", "5xx"]
+        },
+    },
+    "operations": [
+        # 503 is its word for "no worker runs", which is so in a test.
+        {
+            "include-name": "GET /api/v1/health/",
+            "checks": {"not_a_server_error": {"expected-statuses": ["2xx", "4xx", "503"]}},
+        }
+    ],
+}
+
+
+def _representative(contract: dict[str, Any]) -> dict[str, Any]:
+    """Of the filters of one list that take the same values, the first two: all are made by one function."""
+    contract = copy.deepcopy(contract)
+    for item in contract["paths"].values():
+        operation = item.get("get", {})
+        if len(operation.get("parameters", [])) < 12:
+            continue
+        seen: dict[str, int] = {}
+        kept = []
+        for parameter in operation["parameters"]:
+            shape = json.dumps([parameter["schema"], parameter.get("explode")], sort_keys=True)
+            seen[shape] = seen.get(shape, 0) + 1
+            if seen[shape] <= 1 or parameter["name"] in ("limit", "offset", "fields", "brief", "ordering"):
+                kept.append(parameter)
+        operation["parameters"] = kept
+    return contract
+
+
+@cache
+def loaded(examples: int, coverage: bool) -> Any:
+    """The schema, with this many examples an operation."""
+    config = copy.deepcopy(CONFIG)
+    config["generation"]["max-examples"] = examples  # type: ignore[index]
+    config["phases"]["coverage"] = {"enabled": coverage}  # type: ignore[index]
+    schema = schemathesis.openapi.from_dict(_representative(document()), config=SchemathesisConfig.from_dict(config))
+    schema.app = get_wsgi_application()
+    schema.location = "/api/schema/"
+    return schema
+
+
+def make_world(cast: people.Cast) -> dict[str, int]:
+    """A row of everything: the number that stands for {id} under each resource."""
+    tenant = factories.make_tenant()
+    site = factories.make_site(tenant=tenant)
+    device = factories.make_flat()
+    endpoint = device.endpoints.order_by("pk").first()
+    audit.record("update", device, user=cast.ada, before={"name": "old"}, after={"name": device.name})
+    job, _ = jobs.start(kind="device.poll", key="x", task="none", user=cast.omar, deadline_seconds=60)
+    invite, _ = invites.make(by=cast.ada, role="viewer", email="", tenants=[], hours=5)
+    return {
+        "tenants": tenant.pk,
+        "sites": site.pk,
+        "devices": device.pk,
+        "routers": device.pk,
+        "switches": factories.make_flat(kind="switch").pk,
+        "computers": factories.make_flat(kind="computer").pk,
+        "interfaces": device.primary_ip.interface_id,
+        "ip-addresses": device.primary_ip_id,
+        "tags": Tag.objects.create(name="core", slug="core").pk,
+        "prefixes": Prefix.objects.create(cidr="10.0.0.0/24", site=site).pk,
+        "credentials": factories.make_credential().pk,
+        "ssh-keys": factories.make_ssh_key().pk,
+        "endpoints": endpoint.pk,
+        "checks": endpoint.checks.order_by("pk").first().pk,
+        "series": factories.make_series(device).pk,
+        "users": people.make_person("thea", "viewer").pk,
+        "invites": invite.pk,
+        "api-keys": keys.make(user=cast.ada, name="spare", scopes=["read"])[0].pk,
+        "audit-events": AuditEvent.objects.order_by("pk").first().pk,
+        "jobs": job.pk,
+    }
+
+
+@contextmanager
+def in_this_transaction() -> Iterator[None]:
+    """A request must not close the connection that holds the test's transaction; logs of 5000 refusals help nobody."""
+    request_started.disconnect(close_old_connections)
+    request_finished.disconnect(close_old_connections)
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+        request_started.connect(close_old_connections)
+        request_finished.connect(close_old_connections)
+
+
+def excused(case: Any, response: Any) -> list[Any]:
+    """Checks that this answer need not pass, by what it says itself."""
+    try:
+        body = json.loads(response.content)
+    except ValueError:
+        return []
+    if response.status_code == 400:
+        errors = body["errors"] or [{"code": body["code"], "location": "body", "pointer": ""}]
+        return [positive_data_acceptance] if all(map(_is_of_state, errors)) else []
+    if case.path.endswith("/bulk/"):
+        # A job checks its items later; without atomic, and in a dry run, the result of each item has its errors.
+        results = body.get("results", []) if isinstance(body, dict) else []
+        if response.status_code == 202 or any(entry["errors"] for entry in results):
+            return [negative_data_rejection]
+    return []
+
+
+def _is_of_state(error: dict[str, str]) -> bool:
+    if error["code"] in STATE_CODES:
+        return True
+    if error["location"] == "query":
+        return error["pointer"] in RULED_PARAMETERS
+    return error["code"] in RULED_CODES and RULED_FIELDS.fullmatch(error["pointer"]) is not None
+
+
+def try_resource(resource: str, who: str, cast: people.Cast) -> list[str]:
+    """The failures of all operations under a resource, one text for each kind."""
+    is_full = who == FULL
+    schema = loaded(25 if is_full else 5, is_full and resource not in TWINS)
+    number = make_world(cast).get(resource)
+    _, key = keys.make(user=getattr(cast, who), name="contract", scopes=SCOPES)
+    headers = {"X-API-Key": key}
+    failures: dict[tuple[str, str], str] = {}
+
+    def attempt(case: Any) -> None:
+        path = case.meta.components.get(ParameterLocation.PATH)
+        if path is not None and path.mode.is_positive and "id" in case.path_parameters and number is not None:
+            case.path_parameters["id"] = number
+        if case.headers and "If-Match" in case.headers:
+            case.headers["If-Match"] = "*"  # or no change would get past it
+        throttles.clear()
+        with transaction.atomic():
+            response = case.call(headers=headers)
+            try:
+                case.validate_response(
+                    response,
+                    headers=headers,
+                    transport_kwargs={"headers": headers},
+                    excluded_checks=excused(case, response),
+                )
+            except FailureGroup as group:
+                for failure in group.exceptions:
+                    failures.setdefault((case.operation.label, type(failure).__name__), f"{failure}\n{group}")
+            transaction.set_rollback(True)
+
+    with in_this_transaction():
+        for result in schema.get_all_operations():
+            operation = result.ok()
+            if operation.path.split("/")[3] == resource:
+                build_operation_test(
+                    config=schema.config,
+                    operation=operation,
+                    test_func=attempt,
+                    given_kwargs={},
+                    feedback=NO_FEEDBACK,
+                )()
+    return [f"{label}: {kind}\n{text}" for (label, kind), text in failures.items()]
