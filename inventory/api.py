@@ -249,7 +249,7 @@ class DeviceViewSet(VisibleViewSet):
             "dry_run": shapes.flag(request, "dry_run"),
             "kind": self.kind,
         }
-        if shapes.flag(request, "background") or given.text.count("\n") > importing.SYNCHRONOUS_LINES:
+        if shapes.flag(request, "background") or importing.is_long(given.text):
             job = importing.start(given.text, name=given.name, **options)
             return Response({"job": job.as_dict()}, status=202, headers={"Location": job.as_dict()["url"]})
         outcome = importing.run(given.text, **options)

@@ -20,6 +20,7 @@ from inventory import serializers_keys as serializers
 from inventory import ssh_keys
 from inventory.filters import SSHKeyFilter
 from inventory.models import Credential, Device
+from netmon.rest import etags
 from netmon.rest.viewsets import VisibleReadViewSet
 
 
@@ -49,6 +50,18 @@ class SSHKeyViewSet(mixins.UpdateModelMixin, mixins.DestroyModelMixin, VisibleRe
         counted = users.order_by().values("endpoints__credential").annotate(n=Count("pk", distinct=True)).values("n")
         rows = Credential.objects.visible_to(self.request.user).filter(kind=Credential.Kind.SSH_KEY)
         return rows.annotate(devices_count=Coalesce(Subquery(counted, output_field=IntegerField()), 0))
+
+    def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        self._check_version(request)
+        return super().update(request, *args, **kwargs)
+
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        self._check_version(request)
+        return super().destroy(request, *args, **kwargs)
+
+    def _check_version(self, request: Request) -> None:
+        if "If-Match" in request.headers:
+            etags.check(request, etags.of(self.get_serializer(self.get_object()).data))
 
     def perform_update(self, serializer: Any) -> None:
         serializer.instance = self.get_queryset().get(pk=serializer.save().pk)

@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-from django.contrib.auth import get_user_model
-
 from inventory.transfer import reading, writing
 from inventory.transfer.reading import Unreadable
 from netmon.audit import services as audit
@@ -15,9 +13,11 @@ from netmon.common.permissions import has_role
 from netmon.common.secrets import open_secret
 from netmon.jobs import services as jobs
 from netmon.jobs.models import Job
+from netmon.rest import askers
 
 KIND = "device.import"
 DEADLINE_SECONDS = 1800
+SYNCHRONOUS_CHARACTERS = 256 * 1024
 SYNCHRONOUS_LINES = 1000  # longer files are a job's
 
 
@@ -53,6 +53,11 @@ class Asker:
         self.user = user
 
 
+def is_long(text: str) -> bool:
+    """Whether a file takes longer than a request should: it becomes a job."""
+    return text.count("\n") > SYNCHRONOUS_LINES or len(text) > SYNCHRONOUS_CHARACTERS
+
+
 def run(
     text: str,
     *,
@@ -63,6 +68,7 @@ def run(
     dry_run: bool = False,
     kind: str | None = None,
     progress: Callable[[int], None] = lambda done: None,
+    before_commit: Callable[[], None] = lambda: None,
 ) -> writing.Outcome:
     """Import a text. `existing` says what becomes of devices that are there: refuse, skip or update.
 
@@ -76,7 +82,14 @@ def run(
         outcome.add([error.fault])
         return outcome
     outcome = writing.run(
-        lines, Asker(user), existing=existing, atomic=atomic, dry_run=dry_run, kind=kind, progress=progress
+        lines,
+        Asker(user),
+        existing=existing,
+        atomic=atomic,
+        dry_run=dry_run,
+        kind=kind,
+        progress=progress,
+        before_commit=before_commit,
     )
     if not dry_run:
         words = f"{outcome.created} created, {outcome.updated} updated, {outcome.fault_count} errors"
@@ -110,7 +123,7 @@ def start(
             "dry_run": dry_run,
             "kind": kind,
             "name": name[:100],
-            "role": getattr(user, "acting_role", None),
+            **askers.remembered(user),
         },
         payload=text,
         total=max(text.count("\n") + (not text.endswith("\n")) - (file_format == "csv"), 1),
@@ -142,13 +155,12 @@ def run_job(job_id: int) -> None:
     if job is None:
         return
     arguments = job.arguments
-    user: Any = get_user_model().objects.filter(pk=job.requested_by_id, is_active=True).first()
-    if user is not None:
-        user.acting_role = arguments["role"]
+    user = askers.recalled(job)
     if user is None or not has_role(user, "operator"):
-        jobs.finish(job, error_code="permission_denied", error_detail="Your role does not allow this any more.")
+        detail = "Your role, or the API key that was used, does not allow this any more."
+        jobs.finish(job, error_code="permission_denied", error_detail=detail)
         return
-    with acting(user, "job"):
+    with acting(user, askers.via(user)), jobs.ending(job):
         try:
             outcome = run(
                 open_secret(job, "payload"),
@@ -159,6 +171,7 @@ def run_job(job_id: int) -> None:
                 dry_run=arguments["dry_run"],
                 kind=arguments["kind"],
                 progress=lambda done: jobs.progress(job, done),
+                before_commit=lambda: jobs.check_running(job),
             )
         except jobs.Cancelled:
             jobs.finish_cancelled(job, result={"created": 0, "updated": 0})

@@ -15,6 +15,7 @@ FORMATS = ("csv", "json")
 MAX_LINES = 50_000
 MAX_BYTES = 32 * 1024 * 1024
 MAX_CELL = 16_384
+MAX_LINE_FAULTS = 5
 # What a spreadsheet takes for a formula; export puts an apostrophe before it, import takes it away again.
 FORMULA = "=+-@\t\r'"
 
@@ -170,6 +171,8 @@ def _read_json(text: str) -> Iterator[Line]:
                 check_column(name, line=number)
             except Unreadable as error:
                 line.faults.append(error.fault)
+                if len(line.faults) == MAX_LINE_FAULTS:
+                    break
                 continue
             if name not in IGNORED and value is not None:
                 line.values[name] = value

@@ -177,7 +177,11 @@ class Planner:
             raise ValidationError({"name": "This file has a device of this name already."}, code="unique")
         if self.existing == "refuse":
             raise ValidationError({"name": "A device of this name exists already."}, code="unique")
-        device = Device.objects.get(pk=held)
+        device = Device.objects.filter(pk=held).first()
+        if device is None:
+            raise ValidationError({"name": "Somebody deleted this device just now: import again."})
+        if self.kind and device.kind != self.kind:
+            raise ValidationError({"kind": f"The device of this name is a {device.kind}, not a {self.kind}."})
         return Plan(line, self.existing, fields, device)
 
     def _new(self, line: Line, fields: dict[str, Any]) -> Plan:
@@ -187,7 +191,10 @@ class Planner:
         if device.hypervisor_id and device.kind != Device.Kind.VM:
             raise ValidationError({"hypervisor": "Only a virtual machine has a hypervisor."})
         plan = Plan(line, "create", fields, device)
-        mac = normalise_mac(fields["mac"]) if fields.get("mac") else ""
+        try:
+            mac = normalise_mac(fields["mac"]) if fields.get("mac") else ""
+        except ValidationError as error:
+            raise ValidationError({"mac": error}) from None
         if fields.get("ip"):
             plan.address = self._address(fields, device)
         elif fields.get("hostname"):
@@ -240,7 +247,7 @@ class Planner:
         slugs = given if isinstance(given, list) else [given]
         if missing := [slug for slug in slugs if not isinstance(slug, str) or slug not in self.tags]:
             raise ValidationError({"tags": f"There is no tag {str(missing[0])[:50]!r}: make it first."})
-        return [self.tags[slug] for slug in slugs]
+        return [self.tags[slug] for slug in dict.fromkeys(slugs)]
 
 
 def _index(rows: Any, *columns: str) -> dict[Any, list[Any]]:
@@ -277,10 +284,17 @@ def _faults(line: Line, detail: Any) -> list[Fault]:
     if not isinstance(detail, dict):
         detail = {"": detail}
     return [
-        Fault(line.number, name, getattr(entry, "code", "invalid"), str(entry))
+        Fault(line.number, name, getattr(entry, "code", "invalid"), _told(entry))
         for name, entries in detail.items()
         for entry in (entries if isinstance(entries, list) else [entries])
     ]
+
+
+def _told(entry: Any) -> str:
+    """The text of an error without the value: in a file with shifted columns the value may be a secret."""
+    if getattr(entry, "code", "") == "invalid_choice":
+        return "This is none of the values that this column takes."
+    return str(entry)
 
 
 def run(
@@ -292,6 +306,7 @@ def run(
     dry_run: bool,
     kind: str | None = None,
     progress: Callable[[int], None] = lambda done: None,
+    before_commit: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Import lines. Atomic: one wrong line, and nothing is written. Raises Conflict when others wrote the same."""
     outcome, plans = Outcome(), []
@@ -309,18 +324,19 @@ def run(
         outcome.created += plan.action == "create"
         outcome.updated += plan.action == "update"
         outcome.skipped += plan.action == "skip"
-    if dry_run or (atomic and outcome.fault_count):
-        if not dry_run:
-            outcome.created = outcome.updated = 0
+    if atomic and outcome.fault_count and not dry_run:
+        outcome.created = outcome.updated = 0
         return outcome
     try:
         with transaction.atomic():
             _create([plan for plan in plans if plan.action == "create"])
             _update([plan for plan in plans if plan.action == "update"], request, outcome, atomic=atomic)
-            if atomic and outcome.fault_count:
-                raise _Undo
+            if dry_run or (atomic and outcome.fault_count):
+                raise _Undo  # a dry run does everything, and undoes it: what it says is what would happen
+            before_commit()
     except _Undo:
-        outcome.created = outcome.updated = 0
+        if not dry_run:
+            outcome.created = outcome.updated = 0
     except IntegrityError:
         raise Conflict("Somebody else made one of these devices or addresses meanwhile: import again.") from None
     return outcome
@@ -370,7 +386,12 @@ def _create(plans: list[Plan]) -> None:
 def _update(plans: list[Plan], request: Any, outcome: Outcome, *, atomic: bool) -> None:
     may_redirect = has_role(request.user, "admin")
     for plan in plans:
-        before = audit.snapshot(plan.device)
+        row = Device.objects.select_for_update().filter(pk=plan.device.pk).first()
+        if row is None:
+            outcome.add([Fault(plan.line.number, "name", "conflict", "Somebody deleted this device just now.")])
+            outcome.updated -= 1
+            continue
+        before = audit.snapshot(row)
         try:
             with transaction.atomic():
                 device = services.update_device(plan.device, fields=plan.fields, may_redirect=may_redirect)

@@ -6,6 +6,7 @@ from django.contrib.auth import update_session_auth_hash
 from django.core.exceptions import ValidationError
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import status
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.generics import GenericAPIView, RetrieveUpdateAPIView
 from rest_framework.parsers import FormParser
 from rest_framework.permissions import AllowAny
@@ -183,6 +184,12 @@ class TotpView(GenericAPIView[Totp]):
         return Response(TotpSerializer(body).data)
 
 
+def _refuse_keys(request: Request) -> None:
+    """A program that holds a key must not lock its owner out by a second factor of its own."""
+    if hasattr(request.auth, "scopes"):
+        raise PermissionDenied("A second factor is changed by the person, not by an API key.")
+
+
 class TotpEnrolView(GenericAPIView[Totp]):
     """A fresh secret for your authenticator. It counts once `auth/totp/confirm/` has seen a code of it."""
 
@@ -191,6 +198,7 @@ class TotpEnrolView(GenericAPIView[Totp]):
 
     @extend_schema(request=None, responses={200: EnrolmentSerializer})
     def post(self, request: Request) -> Response:
+        _refuse_keys(request)
         row = totp.enrol(user=_person(request))
         uri = totp.provisioning_uri(row)
         body = {"secret": totp.clear_secret(row), "otpauth_uri": uri, "qr_svg": totp.qr_svg(uri)}
@@ -205,6 +213,7 @@ class TotpConfirmView(GenericAPIView[Totp]):
 
     @extend_schema(responses={200: RecoveryCodesSerializer})
     def post(self, request: Request) -> Response:
+        _refuse_keys(request)
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         codes = totp.confirm(user=_person(request), code=serializer.validated_data["code"])
@@ -219,6 +228,7 @@ class TotpDisableView(GenericAPIView[Totp]):
 
     @extend_schema(responses={204: None})
     def post(self, request: Request) -> Response:
+        _refuse_keys(request)
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         if not _person(request).totp_enabled:
@@ -238,6 +248,7 @@ class RecoveryCodesView(GenericAPIView[Totp]):
 
     @extend_schema(responses={200: RecoveryCodesSerializer})
     def post(self, request: Request) -> Response:
+        _refuse_keys(request)
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         if not _person(request).totp_enabled:

@@ -78,7 +78,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         if not keys.admits(key, address):
             raise WrongNetwork()
         keys.note_use(key, address)
-        key.user.acting_role = key.role  # type: ignore[attr-defined]
+        key.user.acting_role, key.user.acting_key = key.role, key  # type: ignore[attr-defined]
         return key.user, key
 
     def authenticate_header(self, request: Request) -> str:

@@ -3,6 +3,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from netmon.common.permissions import has_role
 from netmon.jobs.models import Job
 
 
@@ -18,6 +19,13 @@ class JobSerializer(serializers.ModelSerializer[Job]):
             "created_at", "started_at", "finished_at", "deadline_at",
         ]  # fmt: skip
         read_only_fields = fields
+
+    def to_representation(self, job: Job) -> dict[str, Any]:
+        shown = super().to_representation(job)
+        user = getattr(self.context.get("request"), "user", None)
+        if user is not None and job.requested_by_id != user.pk and not has_role(user, "admin"):
+            shown["result"] = None  # it may quote what somebody wrote into a file
+        return shown
 
     @extend_schema_field({"type": "object", "properties": {"done": {"type": "integer"}, "total": {"type": "integer"}}})
     def get_progress(self, job: Job) -> dict[str, int]:

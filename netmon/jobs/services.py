@@ -3,6 +3,8 @@ delivery of a message, a late worker and the reconciler cannot overwrite each ot
 
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -109,6 +111,22 @@ def progress(job: Job, done: int, total: int | None = None) -> None:
     rows = Job.objects.filter(pk=job.pk, status=Job.Status.RUNNING, cancel_requested=False)
     if not rows.update(progress_done=done, progress_total=job.progress_total):
         raise Cancelled(done)
+
+
+def check_running(job: Job) -> None:
+    """The last word before a job's work is committed. Raises Cancelled when it was asked to stop or has ended."""
+    if not Job.objects.filter(pk=job.pk, status=Job.Status.RUNNING, cancel_requested=False).exists():
+        raise Cancelled(0)
+
+
+@contextmanager
+def ending(job: Job) -> Iterator[None]:
+    """A running job ends with this block, also when it is broken off by a fault, which goes on to the log."""
+    try:
+        yield
+    except BaseException:
+        finish(job, error_code="internal", error_detail="A fault in netmon; see the log.")
+        raise
 
 
 def cancel(job: Job) -> Job:

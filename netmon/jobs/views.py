@@ -41,7 +41,8 @@ def job_detail(request: HttpRequest, pk: int) -> HttpResponse:
     job = get_object_or_404(Job.objects.visible_to(request.user).select_related("requested_by"), pk=pk)
     # htmx asks for the part that changes; the whole page is for people.
     template = "jobs/_job.html" if request.headers.get("HX-Request") else "jobs/detail.html"
-    return render(request, template, _context(job))
+    may_see = job.requested_by_id == request.user.pk or has_role(request.user, "admin")
+    return render(request, template, {**_context(job), "may_see_result": may_see})
 
 
 @require_POST

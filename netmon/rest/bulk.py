@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import orjson
-from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError, RestrictedError
@@ -30,7 +29,7 @@ from netmon.common.secrets import open_secret
 from netmon.jobs import services as jobs
 from netmon.jobs.models import Job
 from netmon.jobs.serializers import JobStartedSerializer
-from netmon.rest import shapes
+from netmon.rest import askers, shapes
 
 MAX_ITEMS = 1000
 MAX_ERRORS = 100
@@ -140,6 +139,8 @@ class BulkMixin(GenericViewSet[Any]):
 
     def _bulk(self, request: Request, step: "Step") -> Response:
         refuse_unknown(request, {"atomic", "dry_run", "background", "return", "format"})
+        if "If-Match" in request.headers:
+            raise ValidationError({"If-Match": "It names one object's version: change objects one by one with it."})
         items = checked_items(request.data)
         atomic, dry_run = shapes.flag(request, "atomic", default=True), shapes.flag(request, "dry_run")
         ids_only = _wants_ids(request)
@@ -223,8 +224,12 @@ def run(
     atomic: bool,
     dry_run: bool,
     after_each: Callable[[int], None] | None = None,
+    before_commit: Callable[[], None] = lambda: None,
 ) -> Outcome:
-    """Do `step` for each item. Raises BulkFailed in an atomic run with refused items: nothing is written then."""
+    """Do `step` for each item. Raises BulkFailed in an atomic run with refused items: nothing is written then.
+
+    `before_commit` may raise to undo an atomic run.
+    """
     outcome = Outcome()
     if not atomic and not dry_run:
         for index, item in enumerate(items):
@@ -238,6 +243,7 @@ def run(
                 _try(view, step, index, item, outcome)
             if dry_run or outcome.failures:
                 raise _Undo
+            before_commit()
     except _Undo:
         pass
     if dry_run:
@@ -279,7 +285,7 @@ def start_job(request: Request, items: list[Any], *, atomic: bool, dry_run: bool
             "path": request.path,
             "atomic": atomic,
             "dry_run": dry_run,
-            "role": getattr(request.user, "acting_role", None),
+            **askers.remembered(request.user),
         },
         payload=orjson.dumps(items).decode(),
         total=len(items),
@@ -293,13 +299,13 @@ def run_job(job_id: int) -> None:
     if job is None:
         return
     arguments = job.arguments
-    user = get_user_model().objects.filter(pk=job.requested_by_id, is_active=True).first()
+    user = askers.recalled(job)
     if user is None:
-        jobs.finish(job, error_code="permission_denied", error_detail="The person who asked is gone or switched off.")
+        detail = "The person who asked, or the API key that was used, is gone or switched off."
+        jobs.finish(job, error_code="permission_denied", error_detail=detail)
         return
-    user.acting_role = arguments["role"]
     view = view_for(arguments["path"], arguments["method"], user)
-    with acting(user, "job"):
+    with acting(user, askers.via(user)), jobs.ending(job):
         try:
             view.check_permissions(view.request)
             outcome = run(
@@ -309,6 +315,7 @@ def run_job(job_id: int) -> None:
                 atomic=arguments["atomic"],
                 dry_run=arguments["dry_run"],
                 after_each=lambda done: jobs.progress(job, done),
+                before_commit=lambda: jobs.check_running(job),
             )
         except jobs.Cancelled as stop:
             jobs.finish_cancelled(job, result={"written": stop.done})
@@ -339,6 +346,6 @@ def view_for(path: str, method: str, user: Any) -> Any:
     view.args, view.kwargs = (), match.kwargs
     view.request = view.initialize_request(plain)
     view.request.user = user
-    view.request.auth = None  # else asking for it would authenticate anew
+    view.request.auth = getattr(user, "acting_key", None)  # its scopes count; unset, DRF would authenticate anew
     view.format_kwarg = None
     return view
