@@ -35,7 +35,7 @@ def test_a_job_does_not_outlive_the_key_that_started_it(cast, _clean_cache):
     file = start(client, "devices/import/?background=true", "name\nlost\n", content_type="text/csv", format=None)
     done = start(client, "sites/bulk/?background=true", [{"name": "done"}])
     bulk.run_job(done.pk)
-    assert AuditEvent.objects.get(action="create").via == f"job api_key:{key.prefix}"
+    assert AuditEvent.objects.get(action="create", object_type="inventory.site").via == f"job api_key:{key.prefix}"
     keys.revoke(key=key)
     bulk.run_job(lost.pk)
     importing.run_job(file.pk)
@@ -100,7 +100,8 @@ def test_a_dry_run_says_what_the_run_would_say(api):
 
 
 def test_shifted_columns_tell_nobody_a_secret(api, cast):
-    job = start(api, "devices/import/?background=true", "name,ip,snmp_version,snmp_community\nr1,10.0.0.1,TopSecret9,2c\n",
+    text = "name,ip,snmp_version,snmp_community\nr1,10.0.0.1,TopSecret9,2c\n"
+    job = start(api, "devices/import/?background=true", text,
                 content_type="text/csv", format=None)  # fmt: skip
     importing.run_job(job.pk)
     assert "TopSecret9" not in str(Job.objects.get(pk=job.pk).result)
