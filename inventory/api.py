@@ -218,7 +218,7 @@ class DeviceViewSet(VisibleViewSet):
         audit.record("export", object_type="inventory.device", detail=f"{len(ids)} devices as {file_format}")
         name = f"{self.kind or 'device'}s.{file_format}"
         return StreamingHttpResponse(
-            content(ids, names_logins=has_role(request.user, "operator")),
+            content(ids, user=request.user, names_logins=has_role(request.user, "operator")),
             content_type=mime,
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )
