@@ -275,3 +275,17 @@ def test_in_the_background_the_same_holds(world: World) -> None:
     job = client.get(f"/api/v1/jobs/{job_id}/").json()
     assert job["status"] == "failed" and WORD not in str(job)
     assert not Device.objects.filter(name="x").exists()
+
+
+def test_a_history_begins_when_the_device_came(cast: people.Cast, _clean_cache: None) -> None:
+    ours, theirs = factories.make_tenant(), factories.make_tenant()
+    device = factories.make_flat(tenant=theirs)
+    admin = people.client_for(cast.ada)
+    url = f"/api/v1/devices/{device.pk}/"
+    for body in ({"location": f"{WORD} old"}, {"serial": f"{WORD} 1"}, {"tenant": ours.pk, "location": "rack 1"}):
+        assert admin.patch(url, body, format="json").status_code == 200
+    assert admin.patch(url, {"model": "after-it"}, format="json").status_code == 200
+    ours.members.add(cast.omar)
+    shown = people.client_for(cast.omar).get(f"/devices/{device.pk}/history/").content.decode()
+    assert WORD not in shown and "rack 1" in shown and "after-it" in shown
+    assert WORD in admin.get(f"/devices/{device.pk}/history/").content.decode()
