@@ -289,3 +289,19 @@ def test_a_history_begins_when_the_device_came(cast: people.Cast, _clean_cache: 
     shown = people.client_for(cast.omar).get(f"/devices/{device.pk}/history/").content.decode()
     assert WORD not in shown and "rack 1" in shown and "after-it" in shown
     assert WORD in admin.get(f"/devices/{device.pk}/history/").content.decode()
+
+
+def test_bound_people_do_not_learn_which_tenants_there_are(cast: people.Cast, _clean_cache: None) -> None:
+    ours, theirs = factories.make_tenant(), factories.make_tenant()
+    ours.members.add(cast.omar)
+    client = people.client_for(cast.omar)
+    url = f"/api/v1/tenants/{ours.pk}/"
+    for name, slug in ((theirs.name, theirs.slug), ("free", "free")):
+        for body in ({"name": name}, {"slug": slug}, {"name": name, "slug": slug}):
+            assert client.post("/api/v1/tenants/", body, format="json").status_code == 403
+            assert client.post("/api/v1/tenants/bulk/", [body], format="json").status_code == 403
+            assert client.patch(url, body, format="json").status_code == 403
+            assert client.put(url, body, format="json").status_code == 403
+            changes = [{"id": ours.pk, **body}]
+            assert client.patch("/api/v1/tenants/bulk/", changes, format="json").status_code == 403
+    assert client.delete(url).status_code == 403 and client.get(url).status_code == 200
