@@ -305,3 +305,17 @@ def test_bound_people_do_not_learn_which_tenants_there_are(cast: people.Cast, _c
             changes = [{"id": ours.pk, **body}]
             assert client.patch("/api/v1/tenants/bulk/", changes, format="json").status_code == 403
     assert client.delete(url).status_code == 403 and client.get(url).status_code == 200
+
+
+def test_the_name_of_a_login_tells_nothing_of_other_tenants(cast: people.Cast, _clean_cache: None) -> None:
+    ours, theirs = factories.make_tenant(), factories.make_tenant()
+    ours.members.add(cast.omar)
+    client = people.client_for(cast.omar)
+    factories.make_flat(name="core", tenant=theirs)
+    factories.make_flat(name="edge")
+    for name in ("core", "edge", "lone"):
+        body = {"name": name, "ip": f"10.20.0.{len(name)}{ord(name[0]) % 10}", "snmp_community": "a"}
+        answer = client.post("/api/v1/routers/", body)
+        assert answer.status_code == 201, answer.content
+        credential = Device.objects.get(pk=answer.json()["id"]).own_credentials.get()
+        assert credential.name == f"{name} SNMP, tenant {ours.pk}"
