@@ -209,7 +209,9 @@ class DeviceAdmin(AuditedAdmin):
         audit.record("export", object_type="inventory.device", detail=f"{len(ids)} devices as csv")
         lines, content_type = exporting.FORMATS["csv"]
         headers = {"Content-Disposition": 'attachment; filename="devices.csv"'}
-        return StreamingHttpResponse(lines(ids, names_logins=True), content_type=content_type, headers=headers)
+        return StreamingHttpResponse(
+            lines(ids, user=request.user, names_logins=True), content_type=content_type, headers=headers
+        )
 
     def save_model(self, request: HttpRequest, obj: Device, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)

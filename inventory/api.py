@@ -32,13 +32,26 @@ from netmon.rest.viewsets import VisibleViewSet
 
 
 class TenantViewSet(VisibleViewSet):
-    """Whose equipment it is. People bound to tenants see only theirs and cannot make others."""
+    """Whose equipment it is. People bound to tenants see only theirs and change none."""
 
     model, queryset = Tenant, Tenant.objects.none()
     serializer_class = serializers.TenantSerializer
     filterset_class = filters.TenantFilter
     ordering_fields = ["id", "name", "created_at"]
     brief = {"id": "pk", "name": "name", "slug": "slug"}
+
+    def create_one(self, data: Any) -> dict[str, Any]:
+        self._refuse_bound()
+        return super().create_one(data)
+
+    def check_may_write(self, row: Tenant) -> None:
+        self._refuse_bound()
+
+    def _refuse_bound(self) -> None:
+        # Before anything is checked: whether a name is taken would tell of other tenants.
+        user: Any = self.request.user
+        if user.tenant_ids:
+            raise PermissionDenied("Only people bound to no tenant make, change and delete tenants.")
 
 
 class TagViewSet(VisibleViewSet):
@@ -218,7 +231,7 @@ class DeviceViewSet(VisibleViewSet):
         audit.record("export", object_type="inventory.device", detail=f"{len(ids)} devices as {file_format}")
         name = f"{self.kind or 'device'}s.{file_format}"
         return StreamingHttpResponse(
-            content(ids, names_logins=has_role(request.user, "operator")),
+            content(ids, user=request.user, names_logins=has_role(request.user, "operator")),
             content_type=mime,
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )

@@ -299,6 +299,8 @@ def _assign_port(endpoint: ManagementEndpoint, port: int | None) -> None:
 def _save_credential(credential: Credential, name: str, names: Names, store: Store) -> None:
     if not credential.name:
         stem = name[:80]
+        if (tenant_id := credential.device and credential.device.tenant_id) is not None:
+            stem = f"{stem}, tenant {tenant_id}"  # else a number behind it would tell of another tenant's device
         taken = store.names_like(stem)
         names_in_turn = (f"{stem} {number}" if number > 1 else stem for number in count(1))
         credential.name = next(free for free in names_in_turn if free not in taken)

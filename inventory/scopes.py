@@ -133,12 +133,16 @@ def redirected(endpoint: ManagementEndpoint, before: Ways, policy: Policy) -> st
     if old is None or old.credential_id != way.credential_id:
         if credential.device_id != endpoint.device_id:
             return "credential"
-        # The device's own credential may always go to the device itself.
+        # The device's own credential may go to the device itself: to where it goes already, not to where the address
+        # has been moved while the secret went to a host of its endpoint's own.
         if way.is_own_host:
             return "host"
         if way.port not in (None, endpoint.DEFAULT_PORTS.get(endpoint.protocol)):
             return "port"
-        return "address" if has_moved else None
+        goes_there = any(
+            (known.credential_id, known.host) == (way.credential_id, way.host) for known in before.by_endpoint.values()
+        )
+        return "address" if has_moved or not goes_there else None
     if (way.is_own_host, way.host) != (old.is_own_host, old.host):
         return "host" if way.is_own_host or old.is_own_host else "address"
     return "port"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from django.db.models import Case, IntegerField, Q, Value, When
+from django.db.models import Case, Exists, IntegerField, OuterRef, Q, Value, When
 
 from inventory.models import Device, Interface, IPAddress, Prefix, Site
 from netmon.common.fields import MAC_SEPARATORS, fold
@@ -96,18 +96,20 @@ def addresses(user: Any, text: str) -> list[Found]:
     rows = (
         IPAddress.objects.visible_to(user)
         .filter(Q(address__startswith=text.lower()) | Q(dns_name__icontains=text))
+        # An address and its device may be of different tenants.
+        .annotate(is_named=Exists(Device.objects.visible_to(user).filter(pk=OuterRef("interface__device_id"))))
         .order_by("address_key")
-        .values_list("pk", "address", "dns_name", "interface__device_id", "interface__device__name")[:PER_GROUP]
-    )
+        .values_list("pk", "address", "dns_name", "interface__device_id", "interface__device__name", "is_named")
+    )[:PER_GROUP]
     return [
         Found(
             pk,
             address,
-            " · ".join(part for part in (device, name) if part),
-            _device(device_id) if device_id else f"/devices/?q={address}",
+            " · ".join(part for part in (device if is_named else "", name) if part),
+            _device(device_id) if is_named else f"/devices/?q={address}",
             "address",
         )
-        for pk, address, name, device_id, device in rows
+        for pk, address, name, device_id, device, is_named in rows
     ]
 
 

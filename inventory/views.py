@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from inventory.models import Device
 from inventory.transfer import importing, reading
 from netmon.audit import reading as audit
+from netmon.audit.models import AuditEvent
 from netmon.common.errors import NetmonError
 from netmon.common.permissions import has_role
 from netmon.jobs.models import Job
@@ -74,11 +75,24 @@ def import_confirm(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("job", pk=job.pk)
 
 
+def _events(device: Device, user: Any) -> list[AuditEvent]:
+    """What the person may know, newest first: of a device that came from another tenant only what was done since."""
+    events = audit.history(device)
+    if not user.tenant_ids:
+        return list(events[:HISTORY])
+    of_device = {"object_type": device._meta.label_lower, "object_id": str(device.pk)}
+    came = events.filter(**of_device, before__has_key="tenant", after__has_key="tenant").first()
+    if came is None:
+        return list(events[:HISTORY])
+    came.before = None
+    return [*events.filter(pk__gt=came.pk)[:HISTORY], came]
+
+
 @require_GET
 @login_required
 def device_history(request: HttpRequest, pk: int) -> HttpResponse:
     """The History tab of a device: what was done to it and to what belongs to it."""
     user = _operator(request)
     device = get_object_or_404(Device.objects.visible_to(user), pk=pk)
-    events = [audit.line(event) for event in audit.history(device)[:HISTORY]]
+    events = [audit.line(event) for event in _events(device, user)[:HISTORY]]
     return render(request, "inventory/_history.html", {"device": device, "events": events})

@@ -20,13 +20,17 @@ COLUMNS = (
 BATCH = 500
 
 
-def named_rows(device_ids: Sequence[int], *, names_logins: bool) -> Iterator[dict[str, Any]]:
-    """The flat form with names in place of numbers, so that another installation understands it."""
+def named_rows(device_ids: Sequence[int], *, user: Any, names_logins: bool) -> Iterator[dict[str, Any]]:
+    """The flat form with names in place of numbers, so that another installation understands it.
+
+    A hypervisor that `user` may not see is left out; None is the command line, which sees all.
+    """
+    nameable = Device.objects.all() if user is None else Device.objects.visible_to(user)
     tenants = dict(Tenant.objects.values_list("pk", "slug"))
     for start in range(0, len(device_ids), BATCH):
         rows = device_rows(device_ids[start : start + BATCH], names_logins=names_logins)
         hosts = {row["hypervisor"] for row in rows if row["hypervisor"]}
-        names = dict(Device.objects.filter(pk__in=hosts).values_list("pk", "name"))
+        names = dict(nameable.filter(pk__in=hosts).values_list("pk", "name"))
         for row in rows:
             row["tenant"] = tenants.get(row["tenant"])
             row["site"] = row.pop("site_name")
@@ -41,11 +45,11 @@ class _Line:
         return text
 
 
-def csv_lines(device_ids: Sequence[int], *, names_logins: bool) -> Iterator[str]:
+def csv_lines(device_ids: Sequence[int], *, user: Any, names_logins: bool) -> Iterator[str]:
     """The lines of a CSV file; what a spreadsheet would take for a formula is quoted by an apostrophe."""
     writer = csv.writer(_Line())
     yield writer.writerow(COLUMNS)
-    for row in named_rows(device_ids, names_logins=names_logins):
+    for row in named_rows(device_ids, user=user, names_logins=names_logins):
         yield writer.writerow([_cell(row.get(name)) for name in COLUMNS])
 
 
@@ -59,10 +63,10 @@ def _cell(value: Any) -> str:
     return escape(value.isoformat() if hasattr(value, "isoformat") else str(value))
 
 
-def json_parts(device_ids: Sequence[int], *, names_logins: bool) -> Iterator[bytes]:
+def json_parts(device_ids: Sequence[int], *, user: Any, names_logins: bool) -> Iterator[bytes]:
     """The parts of a JSON list, one device a line."""
     separator = b"[\n"
-    for row in named_rows(device_ids, names_logins=names_logins):
+    for row in named_rows(device_ids, user=user, names_logins=names_logins):
         yield separator + orjson.dumps(row, option=orjson.OPT_UTC_Z)
         separator = b",\n"
     yield b"[]\n" if separator == b"[\n" else b"\n]\n"

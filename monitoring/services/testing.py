@@ -13,6 +13,7 @@ from inventory.targets import contact_address, target_of
 from monitoring import runner
 from monitoring.modules import icmp, snmp_system
 from netmon.audit.context import acting
+from netmon.common.addresses import Address
 from netmon.common.errors import NotConfigured
 from netmon.common.queue import RUN_TEST_JOB
 from netmon.drivers.errors import DriverError, LocalFault
@@ -45,15 +46,18 @@ def start_endpoint(endpoint: ManagementEndpoint, *, user: Any) -> Job:
 def start_credential(credential: Credential, device: Device, *, user: Any, may_redirect: bool) -> Job:
     """Start a test of a credential at a device. Raises as `start_endpoint`, and OutOfScope.
 
-    Without `may_redirect` it goes only where it goes already, or where its scope keeps it safe.
+    Without `may_redirect` it goes only where it goes already, or where its scope keeps it safe: the place that was
+    judged is kept in the job, for the device's address may be another when a worker comes to it.
     """
     endpoint = _endpoint_for(credential, device)
     if not may_redirect:
         what = scopes.redirected(endpoint, scopes.Ways.of(device), Policy.load())
         if what is not None:
             raise scopes.OutOfScope(scopes.sentence(what, scopes.REMEDY))
-    _check(endpoint)
-    arguments = {"credential": credential.pk, "device": device.pk}
+    address = _check(endpoint)
+    arguments: dict[str, Any] = {"credential": credential.pk, "device": device.pk, "may_redirect": may_redirect}
+    if not may_redirect:
+        arguments |= {"address": str(address), "port": endpoint.effective_port}
     return _start(f"credential {credential.pk} device {device.pk}", arguments, user)
 
 
@@ -70,10 +74,10 @@ def _start(key: str, arguments: dict[str, Any], user: Any) -> Job:
     return job
 
 
-def _check(endpoint: ManagementEndpoint) -> None:
+def _check(endpoint: ManagementEndpoint) -> Address:
     if endpoint.protocol not in COLLECTS:
         raise TestUnsupported(f"Nothing here speaks {endpoint.protocol} yet: only icmp and snmp can be tried.")
-    contact_address(endpoint, Policy.load())
+    return contact_address(endpoint, Policy.load())
 
 
 def _endpoint_for(credential: Credential, device: Device) -> ManagementEndpoint:
@@ -118,11 +122,18 @@ def _try(arguments: dict[str, Any]) -> dict[str, Any] | None:
         credential = Credential.objects.filter(pk=arguments["credential"]).first()
         device = Device.objects.select_related("primary_ip").filter(pk=arguments["device"]).first()
         endpoint = _endpoint_for(credential, device) if credential and device else None
-    return None if endpoint is None else try_endpoint(endpoint)
+    if endpoint is None:
+        return None
+    # A stored endpoint goes where every poll of it goes: whoever changed it was judged then.
+    is_bound = "endpoint" not in arguments and not arguments.get("may_redirect", False)
+    return try_endpoint(endpoint, only_at=(arguments.get("address"), arguments.get("port")) if is_bound else None)
 
 
-def try_endpoint(endpoint: ManagementEndpoint) -> dict[str, Any]:
-    """Connect now, and say what was found or the error's code; errors of the device and of the set-up are answers."""
+def try_endpoint(endpoint: ManagementEndpoint, *, only_at: tuple[Any, Any] | None = None) -> dict[str, Any]:
+    """Connect now, and say what was found or the error's code; errors of the device and of the set-up are answers.
+
+    With `only_at`, an address and a port, it connects nowhere else.
+    """
     answer: dict[str, Any] = {
         "device": endpoint.device_id,
         "protocol": endpoint.protocol,
@@ -141,6 +152,8 @@ def try_endpoint(endpoint: ManagementEndpoint) -> dict[str, Any]:
     try:
         target = target_of(endpoint)
         answer["address"] = target.address
+        if only_at is not None and (target.address, endpoint.effective_port) != only_at:
+            raise scopes.OutOfScope("The device's address or port was changed after the test was asked for: ask anew.")
         uses.record_asked([(endpoint, target.address)])
         is_sent = True
         collected = runner.call(COLLECTS[endpoint.protocol], target, {}, deadline_seconds=TEST_SECONDS)

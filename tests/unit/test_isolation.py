@@ -275,3 +275,47 @@ def test_in_the_background_the_same_holds(world: World) -> None:
     job = client.get(f"/api/v1/jobs/{job_id}/").json()
     assert job["status"] == "failed" and WORD not in str(job)
     assert not Device.objects.filter(name="x").exists()
+
+
+def test_a_history_begins_when_the_device_came(cast: people.Cast, _clean_cache: None) -> None:
+    ours, theirs = factories.make_tenant(), factories.make_tenant()
+    device = factories.make_flat(tenant=theirs)
+    admin = people.client_for(cast.ada)
+    url = f"/api/v1/devices/{device.pk}/"
+    for body in ({"location": f"{WORD} old"}, {"serial": f"{WORD} 1"}, {"tenant": ours.pk, "location": "rack 1"}):
+        assert admin.patch(url, body, format="json").status_code == 200
+    assert admin.patch(url, {"model": "after-it"}, format="json").status_code == 200
+    ours.members.add(cast.omar)
+    shown = people.client_for(cast.omar).get(f"/devices/{device.pk}/history/").content.decode()
+    assert WORD not in shown and "rack 1" in shown and "after-it" in shown
+    assert WORD in admin.get(f"/devices/{device.pk}/history/").content.decode()
+
+
+def test_bound_people_do_not_learn_which_tenants_there_are(cast: people.Cast, _clean_cache: None) -> None:
+    ours, theirs = factories.make_tenant(), factories.make_tenant()
+    ours.members.add(cast.omar)
+    client = people.client_for(cast.omar)
+    url = f"/api/v1/tenants/{ours.pk}/"
+    for name, slug in ((theirs.name, theirs.slug), ("free", "free")):
+        for body in ({"name": name}, {"slug": slug}, {"name": name, "slug": slug}):
+            assert client.post("/api/v1/tenants/", body, format="json").status_code == 403
+            assert client.post("/api/v1/tenants/bulk/", [body], format="json").status_code == 403
+            assert client.patch(url, body, format="json").status_code == 403
+            assert client.put(url, body, format="json").status_code == 403
+            changes = [{"id": ours.pk, **body}]
+            assert client.patch("/api/v1/tenants/bulk/", changes, format="json").status_code == 403
+    assert client.delete(url).status_code == 403 and client.get(url).status_code == 200
+
+
+def test_the_name_of_a_login_tells_nothing_of_other_tenants(cast: people.Cast, _clean_cache: None) -> None:
+    ours, theirs = factories.make_tenant(), factories.make_tenant()
+    ours.members.add(cast.omar)
+    client = people.client_for(cast.omar)
+    factories.make_flat(name="core", tenant=theirs)
+    factories.make_flat(name="edge")
+    for name in ("core", "edge", "lone"):
+        body = {"name": name, "ip": f"10.20.0.{len(name)}{ord(name[0]) % 10}", "snmp_community": "a"}
+        answer = client.post("/api/v1/routers/", body)
+        assert answer.status_code == 201, answer.content
+        credential = Device.objects.get(pk=answer.json()["id"]).own_credentials.get()
+        assert credential.name == f"{name} SNMP, tenant {ours.pk}"

@@ -32,7 +32,7 @@ class Command(BaseCommand):
             stack.callback(bar.close)
             out = self._open(options["output"], stack)
             part: Any
-            for done, part in enumerate(parts(ids, names_logins=True)):
+            for done, part in enumerate(parts(ids, user=None, names_logins=True)):
                 text = part.decode() if isinstance(part, bytes) else part
                 if out is not None:
                     out.write(text)

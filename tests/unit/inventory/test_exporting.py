@@ -88,3 +88,17 @@ def test_lines_are_counted_as_an_editor_does():
 def test_another_encoding_is_named(data):
     with pytest.raises(reading.Unreadable, match="UTF-8"):
         reading.decode(data)
+
+
+@pytest.mark.parametrize("file_format", ["csv", "json"])
+def test_a_hypervisor_of_another_tenant_is_not_named(file_format, cast, _clean_cache):
+    ours = factories.make_tenant()
+    ours.members.add(cast.omar)
+    foreign = factories.make_device(name="secret-host", tenant=factories.make_tenant(), kind="computer")
+    own = factories.make_device(name="own-host", tenant=ours, kind="computer")
+    factories.make_device(name="a", tenant=ours, kind="vm", hypervisor=foreign)
+    factories.make_device(name="b", tenant=ours, kind="vm", hypervisor=own)
+    url = f"/api/v1/devices/export/?format={file_format}"
+    text = text_of(people.client_for(cast.omar).get(url))
+    assert "secret-host" not in text and text.count("own-host") == 2
+    assert "secret-host" in text_of(people.client_for(cast.ada).get(url))

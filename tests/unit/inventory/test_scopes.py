@@ -254,6 +254,20 @@ def test_a_second_endpoint_sends_the_devices_own_secret_nowhere_else(api: APICli
     assert api.post("/api/v1/endpoints/", {**body, "protocol": "rtsp"}).status_code == 201, "to the device itself"
 
 
+@pytest.mark.parametrize("protocol", ["rtsp", "postgresql"])
+def test_an_own_secret_that_goes_to_a_host_of_its_own_is_not_sent_to_a_moved_address(
+    protocol: str, api: APIClient, admin: APIClient
+) -> None:
+    device = make.make_flat(
+        ip="10.20.0.5", snmp_community=None, ssh_username="root", ssh_password="own", ssh_host="10.9.9.9"
+    )
+    own = device.own_credentials.get()
+    assert api.patch(f"/api/v1/routers/{device.pk}/", {"ip": EVIL}).status_code == 200, "nothing is sent there"
+    body = {"device": device.pk, "protocol": protocol, "credential": own.pk}
+    assert pointer(api.post("/api/v1/endpoints/", body)) == "/credential"
+    assert admin.post("/api/v1/endpoints/", body).status_code == 201
+
+
 def test_detaching_moving_and_attaching_again_gets_nothing(api: APIClient, device: Device) -> None:
     endpoint = device.endpoints.get(protocol="ssh")
     own = endpoint.credential_id

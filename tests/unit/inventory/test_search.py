@@ -74,6 +74,20 @@ def test_ghsa_32w2_6gm2_7766_search_respects_what_a_person_may_see(cast, _clean_
     assert people.client_for(None).get("/api/v1/search/", {"q": "secret"}).status_code == 401
 
 
+def test_an_address_does_not_name_the_device_of_another_tenant(cast, _clean_cache):
+    ours = Tenant.objects.create(name="ours", slug="ours")
+    ours.members.add(cast.vera)
+    device = factories.make_flat(name="secret-router", tenant=Tenant.objects.create(name="foreign", slug="foreign"))
+    factories.make_address(device.interfaces.get(), address="10.66.0.1", tenant=ours)
+    for person, extra, url in (
+        (cast.vera, "", "/devices/?q=10.66.0.1"),
+        (cast.ada, "secret-router", f"/devices/{device.pk}/"),
+    ):
+        (group,) = people.client_for(person).get("/api/v1/search/", {"q": "10.66.0"}).json()["groups"]
+        (row,) = group["results"]
+        assert (row["title"], row["extra"], row["url"]) == ("10.66.0.1", extra, url)
+
+
 def test_a_group_has_one_owner():
     with pytest.raises(ValueError, match="twice"):
         search.register("devices", "Devices", search.devices)

@@ -252,6 +252,29 @@ def test_an_operator_tries_no_shared_secret_at_a_device_of_his_own(
     assert answer.status_code == 400 and answer.json()["errors"][0]["pointer"] == "/device"
 
 
+@pytest.mark.parametrize("change", ["address", "port", "nothing"])
+def test_a_test_that_waits_sends_the_secret_only_where_it_was_judged(
+    change: str, device: Device, api: APIClient, answers: Any
+) -> None:
+    shared = make.make_credential(secret="shared")
+    ManagementEndpoint.objects.filter(device=device, protocol="snmp").update(credential=shared)
+    assert api.post(f"/api/v1/credentials/{shared.pk}/test/?wait=0", {"device": device.pk}).status_code == 202
+    endpoint = device.endpoints.get(protocol="snmp")
+    if change == "address":
+        assert api.delete(f"/api/v1/endpoints/{endpoint.pk}/").status_code == 204
+        body = {"ip": "127.66.6.6"}
+        device.own_credentials.all().delete()
+        assert api.patch(f"/api/v1/devices/{device.pk}/", body).status_code == 200
+    elif change == "port":
+        ManagementEndpoint.objects.filter(pk=endpoint.pk).update(port=1161)
+    job = Job.objects.get(kind="access.test")
+    testing.run_job(job.pk)
+    job.refresh_from_db()
+    result: Any = job.result
+    assert result["error_code"] == ("" if change == "nothing" else "credential_scope")
+    assert result["ok"] == (change == "nothing") and len(events()) == (change == "nothing")
+
+
 def test_trying_is_limited_to_ten_a_minute_and_person(device: Device, api: APIClient, cast: people.Cast) -> None:
     url = f"/api/v1/endpoints/{device.endpoints.get(protocol='snmp').pk}/test/?wait=0"
     assert [api.post(url).status_code for _ in range(11)] == [202] * 10 + [429]
