@@ -32,7 +32,7 @@ def test_only_an_admin_attaches_a_shared_credential(api: APIClient, admin: APICl
     shared = factories.make_credential()
     body = {"device": factories.make_device().pk, "protocol": "snmp", "credential": shared.pk}
     assert pointer(api.post("/api/v1/endpoints/", body)) == "/credential"
-    pk = api.post("/api/v1/endpoints/", {**body, "credential": ""}).json()["id"]
+    pk = api.post("/api/v1/endpoints/", {**body, "credential": None}).json()["id"]
     assert pointer(api.patch(f"/api/v1/endpoints/{pk}/", {"credential": shared.pk})) == "/credential"
     assert admin.patch(f"/api/v1/endpoints/{pk}/", {"credential": shared.pk}).status_code == 200
     answer = api.patch(f"/api/v1/endpoints/{pk}/", {"credential": shared.pk, "is_enabled": False})
@@ -119,7 +119,7 @@ def test_addresses_go_with_the_device_to_another_tenant(api: APIClient, device: 
     second.refresh_from_db()
     assert (device.primary_ip.tenant, second.tenant) == (tenant, tenant)
     factories.make_address(address="10.20.0.1")
-    answer = api.patch(url, {"tenant": ""})
+    answer = api.patch(url, {"tenant": None})
     assert answer.status_code == 409 and answer.json()["errors"][0]["pointer"] == "/tenant"
     assert api.get(url).json()["tenant"] == tenant.pk
 

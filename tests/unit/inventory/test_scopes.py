@@ -271,7 +271,7 @@ def test_an_own_secret_that_goes_to_a_host_of_its_own_is_not_sent_to_a_moved_add
 def test_detaching_moving_and_attaching_again_gets_nothing(api: APIClient, device: Device) -> None:
     endpoint = device.endpoints.get(protocol="ssh")
     own = endpoint.credential_id
-    assert api.patch(f"/api/v1/endpoints/{endpoint.pk}/", {"credential": ""}).status_code == 200
+    assert api.patch(f"/api/v1/endpoints/{endpoint.pk}/", {"credential": None}).status_code == 200
     assert not Credential.objects.filter(pk=own).exists(), "a device's own secret goes when nothing uses it"
 
 
