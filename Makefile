@@ -6,7 +6,7 @@ BIND ?= 127.0.0.1:8000
 PYTHON_IN_VENV = .venv/bin/python
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: help run demo test test-embedded test-production unit integration browser check lint types contracts \
+.PHONY: help run demo test test-embedded test-production unit integration fuzz browser check lint types contracts \
         migrations schema vendor lock format bench-timeseries bench-secrets bench-inventory clean
 
 help: ## what can be made
@@ -43,6 +43,10 @@ integration: ## real daemons
 	@sh .ci/environment test
 	@sh .ci/packages
 	$(PYTHON_IN_VENV) -m pytest -n 2 --dist loadfile tests/contract tests/integration
+
+fuzz: ## schemathesis with all it has: every operation, every wrong form, for an admin and an operator
+	@sh .ci/environment test
+	NETMON_FUZZ=1 $(PYTHON_IN_VENV) -m pytest -n 2 tests/contract/test_schema.py tests/contract/test_schema_devices.py
 
 browser: ## a real browser
 	@sh .ci/environment test

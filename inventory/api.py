@@ -266,7 +266,7 @@ class DeviceViewSet(VisibleViewSet):
             job = importing.start(given.text, name=given.name, **options)
             return Response({"job": job.as_dict()}, status=202, headers={"Location": job.as_dict()["url"]})
         outcome = importing.run(given.text, **options)
-        if outcome.fault_count and options["atomic"]:
+        if outcome.is_unreadable or (outcome.fault_count and options["atomic"]):
             raise importing.ImportRefused(outcome)
         return Response({"dry_run": options["dry_run"], **outcome.as_dict()})
 

@@ -80,6 +80,7 @@ def run(
         lines = list(reading.read(text, file_format))
     except Unreadable as error:
         outcome.add([error.fault])
+        outcome.is_unreadable = True
         return outcome
     outcome = writing.run(
         lines,
@@ -180,7 +181,7 @@ def run_job(job_id: int) -> None:
             jobs.finish(job, error_code=error.code, error_detail=error.detail)
             return
     result = {"dry_run": arguments["dry_run"], **outcome.as_dict()}
-    if outcome.fault_count and arguments["atomic"] and not arguments["dry_run"]:
+    if outcome.is_unreadable or (outcome.fault_count and arguments["atomic"] and not arguments["dry_run"]):
         refusal = ImportRefused(outcome)
         jobs.finish(job, result=result, error_code=refusal.code, error_detail=refusal.detail)
         return

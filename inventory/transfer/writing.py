@@ -66,6 +66,7 @@ class Outcome:
     updated: int = 0
     skipped: int = 0
     fault_count: int = 0
+    is_unreadable: bool = False
     faults: list[Fault] = field(default_factory=list)
     preview: list[dict[str, Any]] = field(default_factory=list)
 
