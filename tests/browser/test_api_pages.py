@@ -78,9 +78,9 @@ def test_without_a_login_the_api_offers_one(visit):
 def test_the_reference_renders_without_leaving_the_site(visit):
     visitor = visit("omar")
     page = visitor.open("/api/docs/")
-    expect(page.locator(".swagger-ui .opblock").first).to_be_visible(timeout=20_000)
+    expect(page.locator(".swagger-ui .opblock").first).to_be_visible(timeout=120_000)
     page = visitor.open("/api/redoc/")
-    expect(page.locator("h1").first).to_be_visible(timeout=20_000)
+    expect(page.locator("h1").first).to_be_visible(timeout=120_000)
     expect(page.locator("text=monitoring").first).to_be_attached()
 
 
