@@ -235,6 +235,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "netmon.common.openapi.finish",
+        "netmon.examples.add",
     ],
     "SERVERS": [{"url": "/", "description": "This installation."}],
     "TAGS": [

@@ -1,5 +1,7 @@
 """The last touches of the OpenAPI file, which only the whole of it allows (drf-spectacular's POSTPROCESSING_HOOKS)."""
 
+import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,6 +41,8 @@ def finish(result: dict[str, Any], generator: Any, request: Any, public: bool) -
         if any(parameter["name"] == "fields" for parameter in operation.get("parameters", [])):
             _allow_parts(operation["responses"]["200"], schemas)
     _share_problems(result)
+    _share_parameters(result)
+    _share_security(result)
     return result
 
 
@@ -95,3 +99,36 @@ def _share_problems(result: dict[str, Any]) -> None:
                 response["description"] = DESCRIPTIONS[status]
                 shared.setdefault(f"Problem{status}", response)
                 operation["responses"][status] = {"$ref": f"#/components/responses/Problem{status}"}
+
+
+def _share_parameters(result: dict[str, Any]) -> None:
+    """One text for a parameter that several operations take alike; path parameters stay where they are."""
+    shared = result["components"].setdefault("parameters", {})
+    known: dict[str, str] = {}
+    every = [operation["parameters"] for _, _, operation in operations(result) if operation.get("parameters")]
+    alike = Counter(_canonical(parameter) for parameters in every for parameter in parameters)
+    for parameters in every:
+        for index, parameter in enumerate(parameters):
+            text = _canonical(parameter)
+            if parameter["in"] == "path" or alike[text] < 2:
+                continue
+            if text not in known:
+                number = sum(name.rpartition(".")[0] == parameter["name"] for name in shared) + 1
+                known[text] = f"{parameter['name']}.{number}"
+                shared[known[text]] = parameter
+            parameters[index] = {"$ref": f"#/components/parameters/{known[text]}"}
+
+
+def _canonical(parameter: dict[str, Any]) -> str:
+    return json.dumps(parameter, sort_keys=True, default=str)
+
+
+def _share_security(result: dict[str, Any]) -> None:
+    """What nearly every operation asks for is said once, for the whole of the file."""
+    common = Counter(json.dumps(operation.get("security")) for _, _, operation in operations(result)).most_common(1)
+    result["security"] = json.loads(common[0][0])
+    for _, _, operation in operations(result):
+        if operation.get("security") == result["security"]:
+            del operation["security"]
+        else:
+            operation.setdefault("security", [])

@@ -1,6 +1,7 @@
 """OpenAPI: every operation says what it takes and how it fails, as exactly as the product checks it."""
 
 import re
+from collections.abc import Iterable
 from typing import Any, Literal, cast
 
 from django_filters import filters as kinds
@@ -54,6 +55,7 @@ SHAPES = {
 }  # fmt: skip
 ID_ONLY = {"type": "object", "properties": {"id": {"type": "integer"}}, "required": ["id"]}
 BULK = ("bulk", "bulk_update", "bulk_destroy")
+COMPARISONS = {"in", "contains", "icontains", "startswith", "gt", "gte", "lt", "lte", "isnull"}
 
 
 class ProblemErrorSerializer(serializers.Serializer[Any]):
@@ -96,10 +98,11 @@ class ProblemAutoSchema(AutoSchema):
             parameters.append(
                 OpenApiParameter(
                     "fields",
-                    OpenApiTypes.STR,
+                    {"type": "array", "items": {"type": "string", "enum": self._shown_fields()}, "minItems": 1},
                     OpenApiParameter.QUERY,
                     description="Only these fields, comma between.",
-                    pattern=list_of(self._shown_fields()),
+                    explode=False,
+                    style="form",
                 )
             )
             if action == "list":
@@ -221,7 +224,11 @@ def _tighten(schema: dict[str, Any], field: Any) -> None:
 
 
 class FilterParameters(DjangoFilterExtension):
-    """Query parameters as the filters' form fields check them."""
+    """Query parameters as the filters' form fields check them.
+
+    A column has one parameter here, and its description names the further comparisons (`name__in`, `name__contains`):
+    written out, they were half of the file, and of the time that a browser needs to show it.
+    """
 
     target_class = "netmon.common.filters.StrictFilterBackend"
     priority = 1
@@ -231,7 +238,14 @@ class FilterParameters(DjangoFilterExtension):
     ) -> list[Any]:
         if isinstance(filter_field, kinds.BaseRangeFilter | kinds.RangeFilter):
             return list(super().resolve_filter_field(auto_schema, model, filterset_class, field_name, filter_field))
+        filters = filterset_class.base_filters
+        if _main_name(field_name, filters) != field_name:
+            return []
         schema = value_schema(filter_field)
+        further = [name for name in filters if name != field_name and _main_name(name, filters) == field_name]
+        text = filter_field.extra.get("help_text") or ""
+        if further:
+            text = f"{text} Also {', '.join(f'`{name}`' for name in further)}.".strip()
         is_csv = isinstance(filter_field, kinds.BaseCSVFilter)
         is_many = isinstance(filter_field, kinds.MultipleChoiceFilter)
         if is_csv and "maxLength" in schema:
@@ -243,11 +257,20 @@ class FilterParameters(DjangoFilterExtension):
                 name=field_name,
                 location=OpenApiParameter.QUERY,
                 schema=schema,
-                description=filter_field.extra.get("help_text"),
+                description=text or None,
+                extensions={"x-comparisons": further} if further else None,
                 explode=is_many if is_csv or is_many else None,
                 style="form" if is_csv or is_many else None,
             )
         ]
+
+
+def _main_name(name: str, filters: Iterable[str]) -> str:
+    """Of the filters of one column the one that speaks for all: the plain one, or for a moment `__gte`."""
+    column = name.rpartition("__")[0]
+    if column and name.rpartition("__")[2] in COMPARISONS:
+        return next((main for main in (column, f"{column}__gte") if main in filters), name)
+    return name
 
 
 def value_schema(filter_field: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.openapi import document
+from tests.contract.openapi import document, parameters_of
 
 FILE = Path(__file__).parent / "api_contract.json"
 
@@ -47,10 +47,11 @@ def contract() -> dict[str, Any]:
                 if status.startswith("2")
                 for part in answer.get("content", {}).values()
             ]
-            parameters = [entry for entry in operation.get("parameters", []) if entry["in"] != "path"]
+            parameters = [entry for entry in parameters_of(operation) if entry["in"] != "path"]
+            names = {name for entry in parameters for name in (entry["name"], *entry.get("x-comparisons", ()))}
             needed = {name for body in bodies for name in _required(body, components)}
             found[f"{method.upper()} {path}"] = {
-                "parameters": " ".join(sorted(entry["name"] for entry in parameters)),
+                "parameters": " ".join(sorted(names)),
                 "needs": " ".join(sorted(needed | {entry["name"] for entry in parameters if entry.get("required")})),
                 "codes": " ".join(sorted(operation["responses"])),
                 "takes": " ".join(sorted({name for body in bodies for name in _names(body, components)})),

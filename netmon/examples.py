@@ -1,0 +1,169 @@
+"""Examples for the OpenAPI file: what people try first, and what an answer looks like.
+
+A whole body stands in REQUESTS, by the component that describes it; answers are put together from FIELDS, where one
+name means the same all over the API, and from MEANINGS, where it does not. Addresses and names are those kept for
+documentation (RFC 5737, RFC 3849, RFC 2606). `tests/contract/test_examples.py` holds every one against its schema.
+"""
+
+from typing import Any
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGzKnbCq4BA1nGYnC0uz7gXOmPv5dXKKPMdQqTWQZbDm netmon@example.net"
+MOMENT = "2026-11-21T22:04:05Z"
+
+REQUESTS: dict[str, dict[str, Any]] = {
+    "CheckRequest": {"endpoint": 12, "module": "snmp.interfaces", "interval_seconds": 60, "retries": 2},
+    "CheckTargetRequest": {"address": "192.0.2.1", "port": 161},
+    "CodeRequest": {"code": "492039"},
+    "CredentialRequest": {
+        "name": "core, read only",
+        "kind": "snmp_usm",
+        "username": "netmon",
+        "auth_protocol": "SHA-256",
+        "secret": "a passphrase of your own",
+        "priv_protocol": "AES",
+        "priv_secret": "another passphrase",
+        "allowed_prefixes": ["192.0.2.0/24"],
+    },
+    "DeviceRequest": {
+        "name": "core-r1",
+        "kind": "router",
+        "ip": "192.0.2.1",
+        "location": "rack B07, unit 12",
+        "vendor": "FRRouting",
+        "tags": [],
+        "snmp_version": "2c",
+        "snmp_community": "a community of your own",
+        "ssh_username": "netmon",
+        "ssh_password": "a password of your own",
+    },
+    "DisableTotpRequest": {"code": "492039", "password": "your password"},
+    "EndpointRequest": {"device": 7, "protocol": "snmp", "port": 161, "credential": 3, "options": {"version": "2c"}},
+    "GenerateKeyRequest": {"name": "netmon 2026", "type": "ed25519", "username": "netmon"},
+    "IPAddressRequest": {"address": "192.0.2.1", "prefix_length": 24, "dns_name": "core-r1.example.net"},
+    "ImportKeyRequest": {
+        "name": "from the old system",
+        "private_key": "-----BEGIN OPENSSH PRIVATE KEY-----\n...\n-----END OPENSSH PRIVATE KEY-----\n",
+        "username": "netmon",
+    },
+    "InterfaceRequest": {"device": 7, "name": "eth0", "if_alias": "uplink to r2", "mac_address": "02:00:5e:10:00:01"},
+    "LoginRequest": {"username": "vera", "password": "your password"},
+    "LogoutRequest": {"refresh": "eyJhbGciOiJIUzI1NiIs..."},
+    "MadeApiKeyRequest": {"name": "backup script", "scopes": ["read"], "allowed_networks": ["192.0.2.0/24"]},
+    "NewInviteRequest": {"role": "viewer", "email": "vera@example.org", "expires_hours": 72},
+    "PasswordRequest": {"current_password": "your password", "new_password": "correct horse battery staple"},
+    "PrefixRequest": {"cidr": "192.0.2.0/24", "description": "servers", "tags": []},
+    "RefreshRequest": {"refresh": "eyJhbGciOiJIUzI1NiIs..."},
+    "SiteRequest": {"name": "Lyon 1", "tags": []},
+    "TagRequest": {"name": "Core", "slug": "core", "description": "what everything hangs on"},
+    "TargetRuleRequest": {"cidr": "198.51.100.0/24", "action": "refuse", "note": "a customer's own network"},
+    "TenantRequest": {"name": "Example GmbH", "slug": "example"},
+    "TestAtRequest": {"device": 7},
+    "UserRequest": {"username": "omar", "role": "operator", "password": "correct horse battery staple"},
+    "VerifyRequest": {"token": "eyJhbGciOiJIUzI1NiIs..."},
+    "PatchedCheckRequest": {"interval_seconds": 30},
+    "PatchedCredentialRequest": {"secret": "the new passphrase"},
+    "PatchedDeviceRequest": {"location": "rack B08, unit 3", "status": "active"},
+    "PatchedEndpointRequest": {"is_enabled": False},
+    "PatchedIPAddressRequest": {"dns_name": "core-r1.example.net"},
+    "PatchedInterfaceRequest": {"if_alias": "uplink to r3"},
+    "PatchedMeRequest": {"email": "vera@example.org"},
+    "PatchedPrefixRequest": {"description": "servers and printers"},
+    "PatchedSSHKeyRequest": {"name": "netmon 2027"},
+    "PatchedSiteRequest": {"name": "Lyon 2"},
+    "PatchedTagRequest": {"description": "what everything hangs on"},
+    "PatchedTargetRuleRequest": {"note": "until the merger"},
+    "PatchedTenantRequest": {"name": "Example AG"},
+    "PatchedUserRequest": {"role": "operator"},
+}
+
+FIELDS: dict[str, Any] = {
+    "access": "eyJhbGciOiJIUzI1NiIs...",
+    "address": "192.0.2.1",
+    "allowed_networks": ["192.0.2.0/24"],
+    "allowed_prefixes": ["192.0.2.0/24"],
+    "cidr": "192.0.2.0/24",
+    "code": "492039",
+    "comment": "netmon@example.net",
+    "created_by": "ada",
+    "device_name": "core-r1",
+    "dns_name": "core-r1.example.net",
+    "email": "vera@example.org",
+    "fingerprint": "SHA256:cxMGaFTbWw9vg4lyVnNyLQvFXwWqLGBQYIbYlBLTCmM",
+    "hostname": "core-r1.example.net",
+    "if_alias": "uplink to r2",
+    "interface_name": "eth0",
+    "interval_seconds": 60,
+    "ip": "192.0.2.1",
+    "location": "rack B07, unit 12",
+    "mac": "02:00:5e:10:00:01",
+    "mac_address": "02:00:5e:10:00:01",
+    "metric_set": "if.counters",
+    "module": "snmp.interfaces",
+    "object_name": "core-r1",
+    "object_type": "inventory.device",
+    "otpauth_uri": "otpauth://totp/netmon:vera?secret=JBSWY3DPEHPK3PXP&issuer=netmon",
+    "public_key": KEY,
+    "request_id": "0193a9d6c0de4f5b8d1e2f3a4b5c6d7e",
+    "recovery_codes": ["k3wz-9m2p", "t7qa-4hfd"],
+    "refresh": "eyJhbGciOiJIUzI1NiIs...",
+    "site_name": "Lyon 1",
+    "slug": "core",
+    "snmp_username": "netmon",
+    "ssh_username": "netmon",
+    "tags": ["core"],
+    "units": {"in_octets": "bit/s"},
+    "username": "vera",
+    "vendor": "FRRouting",
+    "via": "session",
+}
+
+MEANINGS: dict[str, dict[str, Any]] = {
+    "Device": {"name": "core-r1"},
+    "DeviceBrief": {"name": "core-r1"},
+    "DeviceRead": {"name": "core-r1"},
+    "KeyDevice": {"name": "core-r1"},
+    "Tenant": {"name": "Example GmbH", "slug": "example"},
+    "NamedTenant": {"name": "Example GmbH"},
+    "Site": {"name": "Lyon 1"},
+    "Tag": {"name": "Core"},
+    "Credential": {"name": "core, read only"},
+    "SSHKey": {"name": "netmon 2026"},
+    "Interface": {"name": "eth0"},
+    "ApiKey": {"name": "backup script"},
+    "MadeApiKey": {"name": "backup script", "key": "nm_3fa9c1d2_shown-this-once"},
+    "Problem": {
+        "type": "/docs/errors#invalid",
+        "title": "Bad Request",
+        "status": 400,
+        "detail": "ip: This is not an IPv4 or IPv6 address.",
+        "code": "invalid",
+    },
+    "ProblemError": {
+        "location": "body",
+        "pointer": "/ip",
+        "code": "invalid",
+        "detail": "This is not an IPv4 or IPv6 address.",
+    },
+    "ImportFault": {"code": "invalid_choice", "column": "kind", "detail": "Give one of router, switch, computer ..."},
+}
+
+
+def add(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """drf-spectacular's hook: examples for every request body and for the fields of every answer."""
+    schemas = result["components"]["schemas"]
+    for name, schema in schemas.items():
+        if name in REQUESTS:
+            schema["examples"] = [REQUESTS[name]]
+        elif name.endswith("ChangeRequest"):
+            schema["examples"] = [{"id": 7, **REQUESTS[f"Patched{name.removesuffix('ChangeRequest')}Request"]}]
+        elif not name.endswith("Request"):
+            _fill(schema.get("properties", {}), FIELDS | MEANINGS.get(name.removesuffix("Part"), {}))
+    return result
+
+
+def _fill(properties: dict[str, dict[str, Any]], values: dict[str, Any]) -> None:
+    for field, schema in properties.items():
+        if field in values and "$ref" not in schema:
+            schema["examples"] = [values[field]]
+        elif schema.get("format") == "date-time":
+            schema["examples"] = [MOMENT]
