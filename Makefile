@@ -29,11 +29,11 @@ test: ## everything: checks, then the suite on SQLite and on PostgreSQL with Red
 
 test-embedded: ## the suite on SQLite and the filesystem broker
 	@sh .ci/environment test
-	$(PYTHON_IN_VENV) -m pytest -n 2 --dist loadfile
+	$(PYTHON_IN_VENV) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test-production: ## the suite on PostgreSQL and Redis
 	@sh .ci/environment test
-	NETMON_TEST_STACK=production $(PYTHON_IN_VENV) -m pytest -n 2 --dist loadfile
+	NETMON_TEST_STACK=production $(PYTHON_IN_VENV) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 unit: ## the fast part
 	@sh .ci/environment test
@@ -46,7 +46,7 @@ integration: ## real daemons
 
 fuzz: ## schemathesis with all it has: every operation, every wrong form, for an admin and an operator
 	@sh .ci/environment test
-	NETMON_FUZZ=1 $(PYTHON_IN_VENV) -m pytest -n 2 tests/contract/test_schema.py tests/contract/test_schema_devices.py
+	NETMON_TEST_FUZZ=1 $(PYTHON_IN_VENV) -m pytest -n 2 tests/contract/test_schema.py tests/contract/test_schema_devices.py
 
 browser: ## a real browser
 	@sh .ci/environment test

@@ -14,7 +14,6 @@ from rest_framework.decorators import action
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
@@ -30,6 +29,7 @@ from netmon.common.pagination import bounded_int
 from netmon.common.permissions import has_role
 from netmon.common.renderers import FastJSONRenderer
 from netmon.common.schema import list_of
+from netmon.common.throttling import MinuteThrottle, ScopedThrottle
 from netmon.jobs import services as jobs
 from netmon.jobs.models import Job
 from netmon.jobs.serializers import JobStartedSerializer
@@ -180,7 +180,7 @@ class EndpointTestMixin(GenericViewSet[Any]):
         parameters=[TEST_WAIT],
         responses={200: serializers.AccessTestSerializer, 202: JobStartedSerializer},
     )
-    @action(detail=True, methods=["post"], throttle_classes=[ScopedRateThrottle], filter_backends=[])
+    @action(detail=True, methods=["post"], throttle_classes=[MinuteThrottle, ScopedThrottle], filter_backends=[])
     def test(self, request: Request, pk: str) -> Response:
         """Connect now: 200 with what was found or the error's code, or 202 with the job that goes on."""
         refuse_unknown(request, {"wait", "format"})
@@ -197,7 +197,7 @@ class CredentialTestMixin(GenericViewSet[Any]):
         parameters=[TEST_WAIT],
         responses={200: serializers.AccessTestSerializer, 202: JobStartedSerializer},
     )
-    @action(detail=True, methods=["post"], throttle_classes=[ScopedRateThrottle], filter_backends=[])
+    @action(detail=True, methods=["post"], throttle_classes=[MinuteThrottle, ScopedThrottle], filter_backends=[])
     def test(self, request: Request, pk: str) -> Response:
         """Try the credential at a device, within its scope; operators only where it may go by its scope or goes now."""
         refuse_unknown(request, {"wait", "format"})

@@ -105,6 +105,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "netmon.common.middleware.CharsetMiddleware",
     "netmon.common.middleware.RequestIdMiddleware",
+    "netmon.common.throttling.RateLimitMiddleware",
     "netmon.audit.context.AuditMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "netmon.common.middleware.ContentSecurityPolicyMiddleware",
@@ -214,10 +215,15 @@ REST_FRAMEWORK = {
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "DEFAULT_METADATA_CLASS": "netmon.common.metadata.FieldMetadata",
     "DEFAULT_SCHEMA_CLASS": "netmon.common.schema.ProblemAutoSchema",
+    "DEFAULT_THROTTLE_CLASSES": ["netmon.common.throttling.MinuteThrottle"],
     "DEFAULT_THROTTLE_RATES": {"login": "5/min", "test": "10/min"},
     "NUM_PROXIES": PROXIES,
     "EXCEPTION_HANDLER": "netmon.common.exception_handler.problem_response",
     "PAGE_SIZE": 50,
+}
+API_PER_MINUTE = {
+    "reads": env.integer("NETMON_API_READS_PER_MINUTE", 600, minimum=0, maximum=1_000_000),
+    "writes": env.integer("NETMON_API_WRITES_PER_MINUTE", 300, minimum=0, maximum=1_000_000),
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "netmon",
@@ -291,15 +297,20 @@ DJANGO_CELERY_BEAT_TZ_AWARE = True
 JOBS_DAYS = env.integer("NETMON_JOBS_DAYS", 30, minimum=1, maximum=3650)
 AUDIT_DAYS = env.integer("NETMON_AUDIT_DAYS", 730, minimum=30, maximum=36500)
 
+REDIS_CACHE = {
+    "BACKEND": "django.core.cache.backends.redis.RedisCache",
+    "LOCATION": BROKER_URL,
+    "KEY_PREFIX": "netmon",
+}
 CACHES = {
     # Shared between processes: throttles and lock-outs count for all of them together.
-    "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": BROKER_URL,
-        "KEY_PREFIX": "netmon",
-    }
+    "default": REDIS_CACHE
     if BROKER_URL
-    else {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "netmon_cache"}
+    else {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "netmon_cache"},
+    # Counted on every request of the API: see netmon/common/throttling.py.
+    "rates": REDIS_CACHE
+    if BROKER_URL
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 50_000}},
 }
 
 # --- Monitoring ------------------------------------------------------------------------------------------------------

@@ -15,8 +15,8 @@ def _quick_settings() -> None:
     """Cheap passwords, and static files under their plain names: nothing is collected for a test."""
     from django.conf import settings
 
+    settings.API_PER_MINUTE = {"reads": 0, "writes": 0}  # a walk over all routes is more than a person asks
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 
 
@@ -59,7 +59,12 @@ def api(cast: people.Cast, _clean_cache: None) -> APIClient:
     return people.client_for(cast.omar)
 
 
+# These wait for real daemons most of their time. Begun first, others fill the waiting; begun last, nothing does.
+LONG = ("tests/integration/product/", "tests/browser/", "tests/contract/test_schema", "tests/integration/")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: next((n for n, start in enumerate(LONG) if item.nodeid.startswith(start)), len(LONG)))
     for item in items:
         marker = item.get_closest_marker("django_db")
         if marker is not None and "databases" not in marker.kwargs:

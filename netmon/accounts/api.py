@@ -12,7 +12,6 @@ from rest_framework.parsers import FormParser
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import ScopedRateThrottle
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.tokens import Token
 from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView, TokenVerifyView
@@ -38,6 +37,7 @@ from netmon.accounts.viewsets import ApiKeyViewSet, InviteViewSet, UserViewSet
 from netmon.audit import services as audit
 from netmon.common.errors import NetmonError
 from netmon.common.parsers import BoundedJSONParser
+from netmon.common.throttling import ScopedThrottle
 
 __all__ = ["ApiKeyViewSet", "InviteViewSet", "UserViewSet"]
 
@@ -59,7 +59,7 @@ class LoginView(TokenObtainPairView):
     serializer_class = LoginSerializer
     parser_classes = (BoundedJSONParser, FormParser)
     permission_classes = (AllowAny,)  # type: ignore[assignment]
-    throttle_classes = [ScopedRateThrottle]
+    throttle_classes = [ScopedThrottle]
     throttle_scope = "login"
 
 

@@ -185,11 +185,11 @@ class ProblemAutoSchema(AutoSchema):
             )
             if "201" in bodies:
                 bodies["201"]["content"]["application/json"]["schema"] = written
-        statuses = ["400", "401", "403"]
+        statuses = ["400", "401", "403", "429"]
         if "{" in self.path or getattr(self.view, "action", "") in ("bulk_update", "bulk_destroy"):
             statuses.append("404")
         if self.method not in ("GET", "HEAD"):
-            statuses += ["409", "413", "415", "429"]
+            statuses += ["409", "413", "415"]
         if self.method in ("PUT", "PATCH", "DELETE") and hasattr(self.view, "create_one"):
             statuses.append("412")
         for status in statuses:

@@ -4,12 +4,12 @@ import pytest
 
 from netmon.jobs import services as jobs
 from tests import people
-from tests.contract.schema_runner import DEVICES, RESOURCES, try_resource
+from tests.contract.schema_runner import DEVICES, RESOURCES, ROLES, try_resource
 
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize("who", ["ada", "omar"])
+@pytest.mark.parametrize("who", ROLES)
 @pytest.mark.parametrize("resource", [name for name in RESOURCES if name not in DEVICES])
 def test_it_keeps_to_its_schema(resource: str, who: str, cast: people.Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "wait", lambda job, seconds: job)  # no worker runs here
