@@ -106,8 +106,9 @@ def problem_of(error: Exception, context: dict[str, Any]) -> tuple[dict[str, Any
         headers["WWW-Authenticate"] = header
     if isinstance(error, exceptions.ValidationError):
         errors = list(field_errors(error.detail))
+        is_bodiless = getattr(context.get("request"), "method", "") in ("GET", "HEAD")
         for entry in errors:
-            if entry["code"] in ("unknown_parameter", "invalid_parameter", "null_characters"):
+            if is_bodiless or entry["code"] in ("unknown_parameter", "invalid_parameter", "null_characters"):
                 entry["location"] = "query"
         if errors and all(entry["code"] in UNIQUE_CODES for entry in errors):
             return problem(409, "unique", errors[0]["detail"], errors), headers

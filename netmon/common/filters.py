@@ -4,6 +4,7 @@ from datetime import UTC
 from typing import Any
 
 import django_filters
+from django import forms
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import models
 from django.utils.datastructures import MultiValueDict
@@ -13,7 +14,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.filters import OrderingFilter
 from rest_framework.request import Request
 
-from netmon.common.fields import EncryptedTextField, FoldedField, MACAddressField
+from netmon.common.fields import EncryptedTextField, FoldedField, MACAddressField, normalise_mac
 
 MAX_TEXT = 255
 COMMON_PARAMETERS = {"limit", "offset", "ordering", "format", "cursor"}
@@ -133,6 +134,18 @@ class MomentFilter(django_filters.IsoDateTimeFilter):
     field_class = MomentField
 
 
+class MACField(forms.CharField):
+    """One MAC address in any of the usual forms."""
+
+    def to_python(self, value: Any) -> Any:
+        text = super().to_python(value)
+        return normalise_mac(text) if text else text
+
+
+class MACFilter(django_filters.CharFilter):
+    field_class = MACField
+
+
 TEXT = ["exact", "in", "contains", "icontains", "startswith"]
 NUMBER = ["exact", "in", "gt", "gte", "lt", "lte"]
 KEY = ["exact", "in"]
@@ -163,6 +176,7 @@ class FieldFilterSet(django_filters.FilterSet):
             models.PositiveSmallIntegerField: {"filter_class": IntegerFilter},
             models.FloatField: {"filter_class": django_filters.NumberFilter},
             models.DateTimeField: {"filter_class": MomentFilter},
+            MACAddressField: {"filter_class": MACFilter},
             models.CharField: {"filter_class": TextFilter},
             models.SlugField: {"filter_class": TextFilter},
             models.TextField: {"filter_class": TextFilter},

@@ -12,6 +12,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
+from netmon.common.filters import MACFilter
 from netmon.common.permissions import SERVICE, area_of
 from netmon.common.serializers import StrictMixin
 
@@ -276,6 +277,8 @@ def _main_name(name: str, filters: Iterable[str]) -> str:
 def value_schema(filter_field: Any) -> dict[str, Any]:
     """The JSON Schema of one value of a filter."""
     extra = filter_field.extra
+    if isinstance(filter_field, MACFilter):
+        return dict(MAC)
     if isinstance(filter_field, kinds.BooleanFilter):
         return {"type": "boolean"}
     if isinstance(filter_field, kinds.NumberFilter):

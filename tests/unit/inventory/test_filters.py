@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from inventory.models import Device, Prefix
+from inventory.models import Device, Interface, Prefix
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -57,7 +57,24 @@ def test_rows_are_found_by_number(resource: str, name: str, world: dict[str, int
 def test_what_no_key_can_be_is_refused(resource: str, name: str, value: object, api: APIClient) -> None:
     answer = api.get(f"/api/v1/{resource}/", {name: value})
     assert answer.status_code == 400
-    assert answer.json()["errors"][0]["pointer"] == f"/{name}"
+    (error,) = answer.json()["errors"]
+    assert (error["location"], error["pointer"]) == ("query", f"/{name}")
+
+
+@pytest.mark.parametrize("text", ["02:00:5E:10:00:01", "02-00-5e-10-00-01", "0200.5e10.0001"])
+def test_an_interface_is_found_by_its_mac_however_it_is_written(
+    text: str, world: dict[str, int], api: APIClient
+) -> None:
+    Interface.objects.filter(pk=world["interface"]).update(mac_address="02:00:5e:10:00:01")
+    found = api.get("/api/v1/interfaces/", {"mac_address": text}).json()
+    assert [row["id"] for row in found["results"]] == [world["interface"]]
+
+
+def test_what_is_no_mac_is_refused_by_name(api: APIClient) -> None:
+    answer = api.get("/api/v1/interfaces/", {"mac_address": "02:00"})
+    (error,) = answer.json()["errors"]
+    assert (answer.status_code, error["location"], error["pointer"]) == (400, "query", "/mac_address")
+    assert "six octets" in error["detail"]
 
 
 @pytest.mark.parametrize(
