@@ -108,7 +108,9 @@ def sshd(
     lines = [*settings, f"Port {port}", f"ListenAddress {address}", f"AuthorizedKeysFile {authorized}"]
     lines += [f"HostKey {directory / f'host_{name}'}" for name in host_keys]
     lines += ["PidFile none", "UsePAM no", "PasswordAuthentication no", "KbdInteractiveAuthentication no"]
-    lines += ["PermitRootLogin yes", "StrictModes no", "MaxStartups 200", "PrintMotd no", "LogLevel VERBOSE"]
+    lines += ["PermitRootLogin yes", "StrictModes no", "PrintMotd no", "LogLevel VERBOSE"]
+    if not any(line.startswith("MaxStartups") for line in settings):  # of this one the last counts
+        lines.append("MaxStartups 200")
     (directory / "sshd_config").write_text("\n".join(lines) + "\n")
     server = Sshd(address, port, directory, keys, user_key)
     try:

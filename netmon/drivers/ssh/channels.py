@@ -37,8 +37,8 @@ def execute(link: Link, line: str, *, seconds: float, is_fatal: bool) -> Raw:
         try:
             channel.exec_command(line)
         except failures.WIRE_ERRORS:
-            error = failures.no_exec() if link.transport.is_active() else failures.cut()
-            raise link.failure(error) from None
+            is_refused = link.transport.is_active()
+            raise link.failure(failures.no_exec() if is_refused else failures.cut()) from None
         raw = _drain(link, channel, ends)
         if raw.status is None:
             if is_fatal or not link.clock.remaining:

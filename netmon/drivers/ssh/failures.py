@@ -66,10 +66,9 @@ def of_handshake(error: BaseException, transport: WireTransport | None, *, secon
             return ProtocolError("The server cut the connection during the key exchange.", reason="cut")
         text = "The server hung up before it greeted: it may serve too many already (sshd: MaxStartups), or bars us."
         return Busy(text, reason="no-banner")
-    text = "What answers there does not speak SSH, or speaks it wrongly" + (
-        " after its greeting." if has_banner else "."
-    )
-    return ProtocolError(text, reason="not-ssh" if not has_banner else "malformed")
+    if has_banner:
+        return ProtocolError("The server broke the rules of SSH during the key exchange.", reason="malformed")
+    return ProtocolError("What answers there does not speak SSH; check the port.", reason="not-ssh")
 
 
 def _of_negotiation(text: str) -> DriverError:

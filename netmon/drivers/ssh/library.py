@@ -72,6 +72,8 @@ class WireTransport(paramiko.Transport):
     def start_client(self, event: Any = None, timeout: float | None = None) -> None:
         """Banner and key exchange; raises TimeoutError after `timeout` seconds, where paramiko would just return."""
         done = event or threading.Event()
+        if timeout is not None:
+            self.banner_timeout = self.handshake_timeout = timeout
         super().start_client(event=done)
         if event is not None:
             return
@@ -79,6 +81,11 @@ class WireTransport(paramiko.Transport):
             raise TimeoutError
         if not self.active:
             raise self.get_exception() or paramiko.SSHException("Negotiation failed.")
+
+    def close(self) -> None:
+        """Hangs up. paramiko's timer of the handshake would live on for its whole time otherwise."""
+        super().close()
+        self.packetizer.complete_handshake()
 
     def get_exception(self) -> Exception | None:
         """What ended the transport's thread. Hostile bytes make it raise anything: here it is one of three kinds."""
@@ -120,20 +127,24 @@ class Client(paramiko.SSHClient):
     def __init__(self, authenticate: Callable[[WireTransport, str], None]) -> None:
         super().__init__()
         self._authenticate_with = authenticate
+        self._wire: WireTransport | None = None
 
-    def connect(self, hostname: str, **params: Any) -> None:  # type: ignore[override]
-        if self.get_transport() is not None:
+    def connect(self, hostname: str, **params: Any) -> None:
+        if self._wire is not None:
             return
         username = params["username"]
         params["auth_strategy"] = _Strategy(lambda: self._authenticate_with(self.wire, username))
-        super().connect(hostname, transport_factory=WireTransport, **params)
+        super().connect(hostname, transport_factory=self._new_wire, **params)
+
+    def _new_wire(self, sock: Any, **options: Any) -> WireTransport:
+        self._wire = WireTransport(sock, **options)
+        return self._wire
 
     @property
     def wire(self) -> WireTransport:
-        """The transport; only after `connect` has begun."""
-        transport = self.get_transport()
-        assert isinstance(transport, WireTransport)
-        return transport
+        """The transport, closed or not; only after `connect` has begun."""
+        assert self._wire is not None
+        return self._wire
 
 
 def disabled_algorithms(*, key_types: Sequence[str] = (), legacy: bool = False) -> dict[str, list[str]]:

@@ -134,8 +134,7 @@ class Link:
         try:
             library.connect(self.connection, self.client)
         except failures.WIRE_ERRORS as error:
-            transport = self.client.get_transport()
-            failed = failures.of_handshake(error, transport, seconds=target.connect_timeout_seconds)
+            failed = failures.of_handshake(error, self.transport, seconds=target.connect_timeout_seconds)
             if key_types and failed.reason == "hostkey-incompatible":
                 failed = self._other_type()
             raise self.failure(failed) from None
@@ -280,7 +279,6 @@ def look(
         transport = WireTransport(
             sock, disabled_algorithms=library.disabled_algorithms(key_types=key_types, legacy=True)
         )
-        transport.banner_timeout = transport.handshake_timeout = seconds
         transport.start_client(timeout=seconds)
         return host_key_of(transport.get_remote_server_key())
     except failures.WIRE_ERRORS as error:

@@ -83,7 +83,8 @@ def build(commands: Sequence[Command], marker: str, *, timeout_seconds: float) -
         # a small system may have no timeout: better unguarded than nothing
         "if command -v timeout >/dev/null 2>&1; then t=timeout; else t=; fi",
         # the status is taken at once; without /dev/null a command could eat what is not its own
-        's() { n=$1; l=$2; shift 2; echo; echo "$m $n"; echo >&2; echo "$m $n" >&2; ${t:+timeout "$l"} "$@" </dev/null; r=$?; '
+        's() { n=$1; l=$2; shift 2; echo; echo "$m $n"; echo >&2; echo "$m $n" >&2; '
+        '${t:+timeout "$l"} "$@" </dev/null; r=$?; '
         'echo; echo "$m rc $r"; echo >&2; echo "$m rc $r" >&2; }',
         f"m={marker}",
     ]
