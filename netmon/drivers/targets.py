@@ -29,7 +29,7 @@ SNMP_VERSIONS = ("1", "2c", "3")
 SSH_EXEC_PLATFORMS = ("linux", "frr", "vyos")
 SSH_SHELL_PLATFORMS = (
     "allied_telesis_awplus", "arista_eos", "aruba_aoscx", "aruba_os", "aruba_osswitch", "brocade_fastiron",
-    "checkpoint_gaia", "cisco_asa", "cisco_ios", "cisco_nxos", "cisco_s300", "cisco_wlc", "cisco_xe", "cisco_xr",
+    "checkpoint_gaia", "cisco_asa", "cisco_ios", "cisco_nxos", "cisco_s300", "cisco_xe", "cisco_xr",
     "dell_os10", "dell_os6", "dell_os9", "extreme_exos", "extreme_slx", "extreme_vsp", "fortinet", "hp_comware",
     "hp_procurve", "huawei", "huawei_vrp", "huawei_vrpv8", "juniper_junos", "mikrotik_routeros", "nokia_srl",
     "nokia_sros", "paloalto_panos", "ruckus_fastiron", "ubiquiti_edgerouter", "ubiquiti_edgeswitch",

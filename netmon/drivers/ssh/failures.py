@@ -156,6 +156,17 @@ def no_exec() -> DriverError:
     return NotSupported(text, reason="no-exec")
 
 
+def no_shell() -> DriverError:
+    """The device refused its interactive shell."""
+    return NotSupported("The device opens no interactive shell for this account.", reason="no-shell")
+
+
+def no_prompt(seconds: float) -> DriverError:
+    """The interactive shell never became ready."""
+    text = f"The device's shell showed no prompt within {seconds:.3g} s; check the platform that is set for it."
+    return DeadlineExceeded(text, reason="prompt-timeout")
+
+
 def command_timeout(seconds: float) -> DriverError:
     """A command did not end, and the session with it."""
     return DeadlineExceeded(f"A command did not end within {seconds:.3g} s.", reason="command-timeout")

@@ -16,7 +16,7 @@ import netmiko
 import paramiko
 from netmiko.base_connection import BaseConnection
 from netmiko.channel import SSHChannel
-from netmiko.exceptions import ReadException
+from netmiko.exceptions import NetmikoBaseException, NetmikoTimeoutException, ReadException, ReadTimeout
 from netmiko.ssh_autodetect import SSHDetect
 from paramiko.auth_handler import AuthHandler
 
@@ -34,6 +34,10 @@ LEGACY = {
 # One RSA key answers to two names of signatures.
 SIGNATURES = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
 ABORTED, TIMED_OUT = "transport shut down", "Authentication timeout"
+
+# What netmiko's shells raise: its two trees of exceptions, and ValueError for a prompt that it does not find.
+SHELL_ERRORS = (NetmikoBaseException, paramiko.SSHException, EOFError, OSError, ValueError)
+SHELL_TIMEOUTS = (ReadTimeout, NetmikoTimeoutException, ValueError)
 
 Prompts = Sequence[tuple[str, bool]]
 InteractiveHandler = Callable[[str, str, Prompts], list[str]]
@@ -205,12 +209,37 @@ def open_shell(connection: BaseConnection, *, seconds: float, count: Callable[[i
     connection._try_session_preparation()
 
 
-def guess_device_type(connection: BaseConnection) -> str | None:
-    """netmiko's guess from what "show version" and its like answer on an open shell, or None."""
-    # its constructor would connect by itself, without our host keys
-    guesser = SSHDetect.__new__(SSHDetect)
-    guesser.connection = connection
-    guesser.initial_buffer = ""
-    guesser.potential_matches = {}
-    guesser._results_cache = {}
-    return guesser.autodetect()
+class _Guesser(SSHDetect):
+    """netmiko's detection on a connection of ours: its constructor would make one without our host keys.
+
+    Only the commands that tell most are typed; all of netmiko's would take two minutes.
+    """
+
+    COMMANDS = ("show version", "display version", "show system")
+
+    def __init__(self, connection: BaseConnection) -> None:
+        self.connection = connection
+        self.initial_buffer = ""
+        self.potential_matches: dict[str, int] = {}
+        self._results_cache: dict[str, str] = {}
+        self.seen = ""
+
+    def _send_command(self, cmd: str = "") -> str:
+        if cmd not in self.COMMANDS:
+            return ""
+        self.connection.write_channel(self.connection.normalize_cmd(cmd))
+        text = self.connection.read_channel_timing(last_read=1.0)
+        self.seen += text
+        return text or " "  # an empty answer would be asked for again
+
+
+def guess_device_type(connection: BaseConnection) -> tuple[str | None, str]:
+    """netmiko's name for what an open shell seems to be, or None, and what the shell said."""
+    guesser = _Guesser(connection)
+    return guesser.autodetect(), guesser.seen
+
+
+def ask_shell(connection: BaseConnection, line: str, *, seconds: float) -> str:
+    """What an open shell answers to `line`, without echo and prompt. Raises SHELL_ERRORS."""
+    connection.read_timeout_override = seconds
+    return str(connection.send_command(line, read_timeout=seconds))

@@ -21,9 +21,17 @@ def test_a_host_key_is_read_and_written():
 
 @pytest.mark.parametrize(
     "line",
-    ["", "ssh-ed25519", f"ssh-dss {LINE.split()[1]}", "ssh-ed25519 AAAA", "ssh-ed25519 not*base64",
-     f"ssh-rsa {LINE.split()[1]}", "ssh-ed25519 " + base64.b64encode(b"\0\0\0\x0bssh-ed25519").decode(), "ssh-ed25519 é"],
-)  # fmt: skip
+    [
+        "",
+        "ssh-ed25519",
+        f"ssh-dss {LINE.split()[1]}",
+        f"ssh-rsa {LINE.split()[1]}",
+        "ssh-ed25519 AAAA",
+        "ssh-ed25519 not*base64",
+        "ssh-ed25519 é",
+        "ssh-ed25519 " + base64.b64encode(b"\0\0\0\x0bssh-ed25519").decode(),
+    ],
+)
 def test_what_is_no_host_key(line):
     with pytest.raises(ValueError, match=r"^host key: .*; "):
         HostKey.parse(line)
