@@ -2,7 +2,7 @@
 
 Every class carries `code` (for programs: stored in rows, shown by the API) and `retryable` (whether the same
 request may succeed later without anybody changing anything). `detail` is one sentence for people and never
-holds a secret.
+holds a secret. `reason` is a short stable word below the code, such as "refused", where a driver tells them apart.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from typing import ClassVar
 
 
 class DriverError(Exception):
-    """Base of all driver errors. `detail`: one sentence for people, without secrets."""
+    """Base of all driver errors. `detail`: one sentence for people, without secrets; `reason`: a word or ""."""
 
     code: ClassVar[str] = "driver_error"
     retryable: ClassVar[bool] = False
 
-    def __init__(self, detail: str) -> None:
+    def __init__(self, detail: str, *, reason: str = "") -> None:
         super().__init__(detail)
         self.detail = detail
+        self.reason = reason
 
 
 class Unreachable(DriverError):

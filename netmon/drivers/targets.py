@@ -8,7 +8,10 @@ an endpoint; `check_options` validates such a mapping without needing a whole ta
 from __future__ import annotations
 
 import asyncio
+import base64
+import binascii
 import dataclasses
+import hashlib
 import hmac
 import ipaddress
 import socket
@@ -22,6 +25,20 @@ AUTH_PROTOCOLS = ("MD5", "SHA", "SHA-224", "SHA-256", "SHA-384", "SHA-512")
 # AES-192 and AES-256 extend short keys the Blumenthal way (net-snmp), the -C variants the Reeder way (Cisco).
 PRIV_PROTOCOLS = ("DES", "3DES", "AES", "AES-192", "AES-256", "AES-192-C", "AES-256-C")
 SNMP_VERSIONS = ("1", "2c", "3")
+# "linux", "frr" and "vyos" are asked over exec channels, all others (netmiko's names) in their interactive shell.
+SSH_EXEC_PLATFORMS = ("linux", "frr", "vyos")
+SSH_SHELL_PLATFORMS = (
+    "allied_telesis_awplus", "arista_eos", "aruba_aoscx", "aruba_os", "aruba_osswitch", "brocade_fastiron",
+    "checkpoint_gaia", "cisco_asa", "cisco_ios", "cisco_nxos", "cisco_s300", "cisco_xe", "cisco_xr",
+    "dell_os10", "dell_os6", "dell_os9", "extreme_exos", "extreme_slx", "extreme_vsp", "fortinet", "hp_comware",
+    "hp_procurve", "huawei", "huawei_vrp", "huawei_vrpv8", "juniper_junos", "mikrotik_routeros", "nokia_srl",
+    "nokia_sros", "paloalto_panos", "ruckus_fastiron", "ubiquiti_edgerouter", "ubiquiti_edgeswitch",
+    "ubiquiti_unifiswitch", "zyxel_os",
+)  # fmt: skip
+SSH_PLATFORMS = ("auto", *SSH_EXEC_PLATFORMS, *SSH_SHELL_PLATFORMS)
+# The types the SSH engine can check; DSA and SHA-1 signatures are gone from it.
+HOST_KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
+MAX_JUMPS = 4
 
 
 class Secret:
@@ -186,6 +203,103 @@ class SnmpTarget:
                 raise ValueError(f"{name}: shorter than 8 characters; use a longer passphrase")
             if len(key.reveal()) > 255:
                 raise ValueError(f"{name}: longer than 255 characters; use a shorter passphrase")
+
+
+@dataclass(frozen=True, slots=True)
+class HostKey:
+    """A server's public key: `key_type` such as "ssh-ed25519", and `public_key`, its base64 as in known_hosts.
+
+    Raises ValueError ("host key: reason; remedy") for what is no such key.
+    """
+
+    key_type: str
+    public_key: str
+
+    def __post_init__(self) -> None:
+        if self.key_type not in HOST_KEY_TYPES:
+            raise ValueError(f"host key: unknown type; give one of {', '.join(HOST_KEY_TYPES)}")
+        try:
+            blob = base64.b64decode(self.public_key, validate=True)
+        except (binascii.Error, ValueError):
+            raise ValueError("host key: the second word is not base64; copy the whole line") from None
+        # RFC 4253 section 6.6: the blob begins with the length and the name of its type
+        size = int.from_bytes(blob[:4], "big")
+        if blob[4 : 4 + size] != self.key_type.encode() or len(blob) <= 4 + size:
+            raise ValueError(f"host key: the base64 holds no {self.key_type} key; copy the whole line")
+        # one spelling for each key, so that pins compare as texts
+        object.__setattr__(self, "public_key", base64.b64encode(blob).decode())
+
+    @classmethod
+    def parse(cls, line: str) -> HostKey:
+        """The key of a line "ssh-ed25519 AAAA... comment", as in a .pub file. Raises ValueError."""
+        words = line.split()
+        if len(words) < 2:
+            raise ValueError('host key: too short; give "ssh-ed25519 AAAA..." as in a .pub file')
+        return cls(words[0], words[1])
+
+    @property
+    def line(self) -> str:
+        """ "ssh-ed25519 AAAA...", what `parse` reads."""
+        return f"{self.key_type} {self.public_key}"
+
+    @property
+    def fingerprint(self) -> str:
+        """ "SHA256:..." as ssh-keygen -lf prints it."""
+        digest = hashlib.sha256(base64.b64decode(self.public_key)).digest()
+        return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SshTarget:
+    """An SSH server, the credentials for it, and the host keys it may show.
+
+    `private_key` is the text of a key file (OpenSSH or PEM), `passphrase` its own. `pins` are the only keys that are
+    trusted; without any, a key is accepted only if `trusts_first_use` says so. `jump` is the host to go through.
+
+    `connect_timeout_seconds` bounds TCP and key exchange, `auth_timeout_seconds` each step of the login,
+    `command_timeout_seconds` each command, `deadline_seconds` the session with all of these and the jump hosts.
+    `max_output_bytes` bounds what all commands of a session may answer. `legacy_crypto` admits CBC ciphers and MACs of
+    MD5 or 96 bits; it cannot bring back SHA-1 key exchange, ssh-dss or SHA-1 signatures (ssh-rsa), which the engine no
+    longer has: a device that offers nothing else stays out of reach.
+    """
+
+    address: str
+    port: int = 22
+    username: str
+    password: Secret | None = None
+    private_key: Secret | None = None
+    passphrase: Secret | None = None
+    pins: tuple[HostKey, ...] = ()
+    trusts_first_use: bool = False
+    jump: SshTarget | None = None
+    platform: str = _option("auto", choices=SSH_PLATFORMS)
+    connect_timeout_seconds: float = _option(10.0, low=0.05, high=120.0)
+    auth_timeout_seconds: float = _option(10.0, low=0.05, high=120.0)
+    command_timeout_seconds: float = _option(10.0, low=0.05, high=600.0)
+    deadline_seconds: float = _option(50.0, low=0.05, high=3600.0)
+    max_output_bytes: int = _option(32 << 20, low=1024, high=1 << 30)
+    legacy_crypto: bool = _option(False)
+
+    def __post_init__(self) -> None:
+        _check_fields(self)
+        if type(self.port) is not int or not 1 <= self.port <= 65535:
+            raise ValueError(f"port: {self.port!r} is out of range; give 1 to 65535")
+        if not isinstance(self.username, str) or not 1 <= len(self.username.encode(errors="replace")) <= 255:
+            raise ValueError("username: missing or longer than 255 bytes; give it")
+        if not self.username.isprintable():  # half characters are not printable either
+            raise ValueError("username: holds control characters; type it anew")
+        for name in ("password", "private_key", "passphrase"):
+            if not isinstance(getattr(self, name), Secret | None):
+                raise ValueError(f"{name}: wants a Secret")
+        if not self.password and not self.private_key:
+            raise ValueError("password: neither a password nor a private key; give one of them")
+        if not isinstance(self.pins, tuple) or not all(isinstance(pin, HostKey) for pin in self.pins):
+            raise ValueError("pins: wants a tuple of host keys")
+        jumps, step = 0, self.jump
+        while step is not None:
+            jumps, step = jumps + 1, step.jump
+        if jumps > MAX_JUMPS:
+            raise ValueError(f"jump: more than {MAX_JUMPS} hosts in a row; take a shorter way")
 
 
 async def resolve(host: str, *, timeout_seconds: float = 5.0) -> str:

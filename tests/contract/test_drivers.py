@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import socket
 import time
@@ -21,8 +22,10 @@ import pytest
 from netmon.drivers.errors import AuthenticationFailed, DeadlineExceeded, DriverError, ProtocolError, Unreachable
 from netmon.drivers.icmp import ping
 from netmon.drivers.snmp import SnmpSession
-from netmon.drivers.targets import IcmpTarget, Secret, SnmpTarget
+from netmon.drivers.ssh import open_session
+from netmon.drivers.targets import IcmpTarget, Secret, SnmpTarget, SshTarget
 from tests.daemons import free_port, missing
+from tests.daemons.bad_ssh import bad_ssh, talking
 from tests.daemons.netns import lab
 from tests.daemons.snmpd import V3User, snmpd
 from tests.daemons.udp import blackhole, replying
@@ -128,11 +131,56 @@ class Icmp:
             missing("raw sockets are not allowed here")
 
 
+class Ssh:
+    """Without pins: what is tried here comes before or after the host key."""
+
+    wrong_secret_is = AuthenticationFailed
+    budget_seconds = 1.0
+
+    def target(self, port: int) -> SshTarget:
+        return SshTarget(
+            address="127.0.0.1",
+            port=port,
+            username="netmon",
+            password=Secret(SECRET),
+            trusts_first_use=True,
+            connect_timeout_seconds=1.0,
+        )
+
+    async def call(self, target: SshTarget) -> object:
+        def ask() -> object:
+            with open_session(target) as session:
+                return session.execute("true")
+
+        return await asyncio.to_thread(ask)
+
+    @contextlib.contextmanager
+    def refused(self, directory: Path) -> Iterator[SshTarget]:
+        yield self.target(free_port(socket.SOCK_STREAM))
+
+    @contextlib.contextmanager
+    def blackhole(self, directory: Path) -> Iterator[SshTarget]:
+        with talking() as port:
+            yield self.target(port)
+
+    @contextlib.contextmanager
+    def wrong_secret(self, directory: Path) -> Iterator[SshTarget]:
+        with bad_ssh() as server:
+            # the server shares our two cores: only the silent one is held to its second
+            yield dataclasses.replace(self.target(server.port), connect_timeout_seconds=20.0)
+
+    @contextlib.contextmanager
+    def garbage(self, directory: Path) -> Iterator[SshTarget]:
+        with talking(b"HTTP/1.0 400 Bad Request\r\n" * 120) as port:
+            yield dataclasses.replace(self.target(port), connect_timeout_seconds=20.0)
+
+
 DRIVERS = [
     pytest.param(Icmp(), id="icmp"),
     pytest.param(Snmp("1"), id="snmp-v1"),
     pytest.param(Snmp("2c"), id="snmp-v2c"),
     pytest.param(SnmpV3(), id="snmp-v3"),
+    pytest.param(Ssh(), id="ssh"),
 ]
 WITH_SECRET = [one for one in DRIVERS if one.values[0].wrong_secret_is]
 
