@@ -85,8 +85,14 @@ def documents(answer: Answer, expected: int) -> list[Answer] | None:
     return found if len(found) == expected else None
 
 
+# Debian keeps /etc/frr closed, so vtysh says this before each answer of an account that is not root. It means nothing.
+_HARMLESS = "% Can't open configuration file"
 _NOT_RUNNING = re.compile(r"\b([a-z][a-z0-9]{1,15}) is not running")
 _NOT_CONFIGURED = re.compile(r"instance not found|not (?:configured|enabled)|no bgp process|not found$", re.IGNORECASE)
+
+
+def _without_warning(text: str) -> str:
+    return "\n".join(line for line in clean(text[:2000]).split("\n") if not line.startswith(_HARMLESS)).strip()
 
 
 def fault(answer: Answer) -> Reading[Any] | None:
@@ -94,7 +100,7 @@ def fault(answer: Answer) -> Reading[Any] | None:
     if not answer.is_whole:
         why = "The command ran into its time limit." if answer.status == 124 else "The answer was cut off."
         return Reading(Presence.UNKNOWN, reason=why)
-    out, err = clean(answer.stdout[:2000]).strip(), clean(answer.stderr[:2000]).strip()
+    out, err = _without_warning(answer.stdout), _without_warning(answer.stderr)
     said = f"{err}\n{out}" if answer.status else err if not out else out if out.startswith("%") else ""
     if answer.status == 127 or "command not found" in said or "vtysh: not found" in said:
         return Reading(Presence.NOT_INSTALLED, reason="The device has no vtysh: FRR is not installed.")
@@ -125,12 +131,13 @@ def document(answer: Answer, what: str) -> Reading[Any]:
     if found := fault(answer):
         return found
     nothing = f"{what} is not configured."
-    text = answer.stdout.strip()
-    if not text:
+    if not answer.stdout.strip():
         return Reading(Presence.NOT_CONFIGURED, reason=nothing)
-    if json_start(clean(text[:4000])) is None and _NOT_CONFIGURED.search(clean(text[:400]).strip()):
+    if json_start(clean(answer.stdout[:4000])) is None and _NOT_CONFIGURED.search(
+        _without_warning(answer.stdout)[:400]
+    ):
         return Reading(Presence.NOT_CONFIGURED, reason=nothing)
-    value = load_json(text, what)
+    value = load_json(answer.stdout, what)
     if value in ({}, []) or (isinstance(value, dict) and set(value) <= {"warning", "bgpNoSuchNeighbor"}):
         return Reading(Presence.NOT_CONFIGURED, reason=nothing)
     return Reading(Presence.RUNNING, value=value)
@@ -140,7 +147,7 @@ def text_answer(answer: Answer, what: str) -> Reading[list[str]]:
     """The lines of a command without JSON, or why there are none. Nothing at all means: not configured."""
     if found := fault(answer):
         return found
-    found_lines = [line for line in lines(answer.stdout) if not line.startswith("% Can't open configuration")]
+    found_lines = [line for line in lines(answer.stdout) if not line.startswith(_HARMLESS)]
     if not any(line.strip() for line in found_lines):
         return Reading(Presence.NOT_CONFIGURED, reason=f"{what} is not configured.")
     return Reading(Presence.RUNNING, value=found_lines)

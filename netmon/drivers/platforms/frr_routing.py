@@ -179,7 +179,7 @@ def ospf_neighbors(answer: Answer, version: Literal[2, 3] = 2) -> Reading[OspfNe
             # several adjacencies with one router, over several links
             found += [_neighbor(words(router_id, 64), vrf, row) for row in rows(adjacencies)[:256]]
     if not known:
-        if asked.value and all(value == {} for value in mapping(asked.value).values()):
+        if mapping(asked.value) and all(value == {} for value in asked.value.values()):
             return without_value(
                 Reading(Presence.NOT_CONFIGURED, reason="OSPF is not configured."),
                 {"version": version, "total": 0, "full": 0, "neighbors": []},
