@@ -131,7 +131,7 @@ def document(answer: Answer, what: str) -> Reading[Any]:
     if found := fault(answer):
         return found
     nothing = f"{what} is not configured."
-    if not answer.stdout.strip():
+    if not _without_warning(answer.stdout):
         return Reading(Presence.NOT_CONFIGURED, reason=nothing)
     if json_start(clean(answer.stdout[:4000])) is None and _NOT_CONFIGURED.search(
         _without_warning(answer.stdout)[:400]
