@@ -10,12 +10,13 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from inventory import device_actions, followers, keys, services
+from inventory import device_actions, followers, host_keys, keys, services
 from inventory.forms import UnshownTextarea
 from inventory.models import (
     Credential,
     CredentialUse,
     Device,
+    HostKey,
     Interface,
     IPAddress,
     ManagementEndpoint,
@@ -348,6 +349,32 @@ class CredentialAdmin(AuditedAdmin):
     @admin.display(description="secret")
     def secret_is_set(self, credential: Credential) -> SafeString:
         return yes(bool(credential.secret), "Set", "Missing")
+
+
+@admin.register(HostKey)
+class HostKeyAdmin(ReadOnlyAdmin):
+    list_display = ["endpoint", "key_type", "fingerprint", "shown_state", "reason", "first_seen_at", "last_seen_at"]
+    list_filter = ["state", "reason", "key_type"]
+    list_select_related = ["endpoint__device"]
+    search_fields = ["fingerprint", "endpoint__device__name_key"]
+    actions = ["approve", "revoke"]
+
+    @admin.display(description="state", ordering="state")
+    def shown_state(self, row: HostKey) -> SafeString:
+        shapes = {HostKey.State.TRUSTED: "up", HostKey.State.PENDING: "pending", HostKey.State.REVOKED: "down"}
+        return badge(shapes[HostKey.State(row.state)], row.get_state_display())
+
+    @admin.action(description="Trust the selected keys", permissions=["view"])
+    def approve(self, request: HttpRequest, rows: QuerySet[HostKey]) -> None:
+        for row in rows.select_related("endpoint__device"):
+            host_keys.approve(row, user=request.user)
+        messages.success(request, "From now on these keys are trusted, and those that they replace are not.")
+
+    @admin.action(description="Revoke the selected keys", permissions=["view"])
+    def revoke(self, request: HttpRequest, rows: QuerySet[HostKey]) -> None:
+        for row in rows.select_related("endpoint__device"):
+            host_keys.revoke(row, user=request.user)
+        messages.success(request, "These keys are no longer trusted.")
 
 
 @admin.register(ManagementEndpoint)

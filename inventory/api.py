@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from inventory import filters, representation, search, serializers, services
+from inventory.host_keys_api import HostKeysMixin
 from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Prefix, Site, Tag, Tenant
 from inventory.transfer import exporting, importing, writing
 from inventory.transfer.uploads import FILE_PARSERS, UploadedText, uploaded_text
@@ -132,7 +133,7 @@ class CredentialViewSet(VisibleViewSet):
         serializer.instance = self.get_queryset().get(pk=row.pk)
 
 
-class EndpointViewSet(VisibleViewSet):
+class EndpointViewSet(HostKeysMixin, VisibleViewSet):
     model, queryset = ManagementEndpoint, ManagementEndpoint.objects.none()
     serializer_class = serializers.EndpointSerializer
     related = ("device", "credential")

@@ -41,7 +41,13 @@ def check_host(host: Any, *, tenant_id: int | None, port: int | None, field: str
 class TenantSerializer(ValidatedModelSerializer):
     class Meta:
         model = Tenant
-        fields = ["id", "name", "slug", "created_at", "updated_at"]
+        fields = ["id", "name", "slug", "host_key_policy", "created_at", "updated_at"]
+
+    def validate_host_key_policy(self, value: str) -> str:
+        stored = self.instance.host_key_policy if self.instance else Tenant.HostKeyPolicy.APPROVE
+        if value != stored and not asker_has_role(self, "admin"):
+            raise serializers.ValidationError("Only an admin changes whose first key is trusted.", code="admins_only")
+        return value
 
 
 class TagSerializer(ValidatedModelSerializer):

@@ -4,19 +4,20 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
+from inventory import host_keys, scopes
 from inventory import policy as policies
-from inventory import scopes
 from inventory.models import Credential, ManagementEndpoint
 from inventory.policy import Policy
 from netmon.common.addresses import Address
 from netmon.common.errors import NoCredential, NoEndpoint
 from netmon.common.secrets import open_secret
-from netmon.drivers.targets import IcmpTarget, Secret, SnmpTarget, check_options
+from netmon.drivers.targets import MAX_JUMPS, IcmpTarget, Secret, SnmpTarget, SshTarget, check_options
 
-Target = IcmpTarget | SnmpTarget
-TARGETS: dict[str, type] = {"icmp": IcmpTarget, "snmp": SnmpTarget}
-# Protocols whose driver is not here yet keep a few named texts.
+Target = IcmpTarget | SnmpTarget | SshTarget
+TARGETS: dict[str, type] = {"icmp": IcmpTarget, "snmp": SnmpTarget, "ssh": SshTarget}
+# Options that are not the driver's own: where to go instead of the device's address, and through which endpoint.
 TEXT_OPTIONS: dict[str, set[str]] = {"ssh": {"host"}, "rtsp": {"path"}}
+JUMP = "jump"
 CREDENTIAL_KINDS: dict[str, set[str]] = {
     "icmp": set(),
     "tcp": set(),
@@ -89,15 +90,40 @@ def _check_options(endpoint: ManagementEndpoint) -> None:
     options: Any = endpoint.options
     if not isinstance(options, dict):
         raise ValueError("Options are an object of names and values.")
-    if target_class := TARGETS.get(endpoint.protocol):
-        check_options(target_class, options)
-        return
-    known = TEXT_OPTIONS.get(endpoint.protocol, set())
-    for name, value in options.items():
-        if name not in known:
-            raise ValueError(f"{name}: unknown option; known are {', '.join(sorted(known)) or 'none'}")
+    texts = TEXT_OPTIONS.get(endpoint.protocol, set())
+    for name in texts & options.keys():
+        value = options[name]
         if not isinstance(value, str) or len(value) > 255 or "\x00" in value:
             raise ValueError(f"{name}: write a text of at most 255 characters")
+    if endpoint.protocol == "ssh" and JUMP in options:
+        _check_jump(endpoint, options[JUMP])
+    if target_class := TARGETS.get(endpoint.protocol):
+        check_options(target_class, _drivers_own(endpoint))
+    elif unknown := sorted(options.keys() - texts):
+        raise ValueError(f"{unknown[0]}: unknown option; known are {', '.join(sorted(texts)) or 'none'}")
+
+
+def _drivers_own(endpoint: ManagementEndpoint) -> dict[str, Any]:
+    ours = TEXT_OPTIONS.get(endpoint.protocol, set()) | ({JUMP} if endpoint.protocol == "ssh" else set())
+    return {name: value for name, value in endpoint.options.items() if name not in ours}
+
+
+def _check_jump(endpoint: ManagementEndpoint, number: object) -> None:
+    """A jump host is another SSH endpoint of the same tenant, with a way of its own that does not lead back here."""
+    step: ManagementEndpoint | None = endpoint
+    for _ in range(MAX_JUMPS + 1):
+        if type(number) is not int:
+            raise ValueError("jump: write the number of the SSH endpoint to go through")
+        if number == endpoint.pk:
+            raise ValueError("jump: the way leads back to this endpoint; choose another")
+        step = ManagementEndpoint.objects.select_related("device").filter(pk=number, protocol="ssh").first()
+        # One answer for what is not there and what belongs to others.
+        if step is None or step.device.tenant_id != endpoint.device.tenant_id:
+            raise ValueError(f"jump: there is no SSH endpoint {number} of this tenant; choose one of its own")
+        if not isinstance(step.options, dict) or JUMP not in step.options:
+            return
+        number = step.options[JUMP]
+    raise ValueError(f"jump: more than {MAX_JUMPS} hosts in a row; take a shorter way")
 
 
 def contact_address(endpoint: ManagementEndpoint, policy: Policy) -> Address:
@@ -125,12 +151,15 @@ def target_of(endpoint: ManagementEndpoint, policy: Policy | None = None) -> Tar
     Raises NoEndpoint (no address, or no driver), TargetRefused, NameUnknown, NameUnanswered, NoCredential or
     OutOfScope.
     """
-    address = str(contact_address(endpoint, policy or Policy.load()))
+    policy = policy or Policy.load()
+    address = str(contact_address(endpoint, policy))
     try:
         if endpoint.protocol == "icmp":
             return IcmpTarget(address=address, **check_options(IcmpTarget, endpoint.options))
         if endpoint.protocol == "snmp":
             return _snmp_target(endpoint, address)
+        if endpoint.protocol == "ssh":
+            return _ssh_target(endpoint, address, policy)
     except ValueError as error:
         raise NoEndpoint(f"The {endpoint.protocol} endpoint of {endpoint.device} is not usable: {error}") from None
     raise NoEndpoint(f"Nothing here speaks {endpoint.protocol} yet.")
@@ -154,6 +183,37 @@ def _snmp_target(endpoint: ManagementEndpoint, address: str) -> SnmpTarget:
         priv_key=_open(credential, "priv_secret") if credential.priv_secret else None,
         **{**options, "version": "3"},
     )
+
+
+def _ssh_target(endpoint: ManagementEndpoint, address: str, policy: Policy, depth: int = 0) -> SshTarget:
+    credential = endpoint.credential
+    if credential is None:
+        raise NoCredential(f"{endpoint.device} has an SSH endpoint without a credential: choose one.")
+    if not credential.username:
+        raise NoCredential(f"The credential {credential} has no user name, which SSH needs: give it one.")
+    is_key = credential.kind == Credential.Kind.SSH_KEY
+    secret = _open(credential, "secret")
+    return SshTarget(
+        address=address,
+        port=endpoint.effective_port or 22,
+        username=credential.username,
+        password=None if is_key else secret,
+        private_key=secret if is_key else None,
+        pins=host_keys.pins_of(endpoint),
+        trusts_first_use=host_keys.trusts_first_use(endpoint),
+        jump=_jump_target(endpoint, policy, depth),
+        **check_options(SshTarget, _drivers_own(endpoint)),
+    )
+
+
+def _jump_target(endpoint: ManagementEndpoint, policy: Policy, depth: int) -> SshTarget | None:
+    if JUMP not in endpoint.options:
+        return None
+    rows = ManagementEndpoint.objects.select_related("device__primary_ip", "device__tenant", "credential")
+    step = rows.prefetch_related("host_keys").filter(pk=endpoint.options[JUMP], protocol="ssh").first()
+    if step is None or depth >= MAX_JUMPS:
+        raise NoEndpoint(f"The jump host of the SSH endpoint of {endpoint.device} is gone: choose another.")
+    return _ssh_target(step, str(contact_address(step, policy)), policy, depth + 1)
 
 
 def _open(credential: Credential, field: str) -> Secret:

@@ -38,6 +38,9 @@ REQUESTS: dict[str, dict[str, Any]] = {
     },
     "DisableTotpRequest": {"code": "492039", "password": "your password"},
     "EndpointRequest": {"device": 7, "protocol": "snmp", "port": 161, "credential": 3, "options": {"version": "2c"}},
+    "EnteredHostKeyRequest": {
+        "line": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDwiQfGYT39iMiC7a4/tH6w8dJJKzdqa6eY9pWcLtlmn root@core-r1"
+    },
     "GenerateKeyRequest": {"name": "netmon 2026", "type": "ed25519", "username": "netmon"},
     "IPAddressRequest": {"address": "192.0.2.1", "prefix_length": 24, "dns_name": "core-r1.example.net"},
     "ImportKeyRequest": {

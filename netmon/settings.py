@@ -315,6 +315,7 @@ CACHES = {
 
 # --- Monitoring ------------------------------------------------------------------------------------------------------
 ALLOW_LOOPBACK = env.boolean("NETMON_ALLOW_LOOPBACK", False)
+SSH_TRUST_FIRST_KEY = env.boolean("NETMON_SSH_TRUST_FIRST_KEY", False)
 SAMPLES_FULL_DAYS = env.integer("NETMON_SAMPLES_FULL_DAYS", 30, minimum=1, maximum=3650)
 SAMPLES_5MIN_DAYS = env.integer("NETMON_SAMPLES_5MIN_DAYS", 180, minimum=1, maximum=3650)
 SAMPLES_HOUR_DAYS = env.integer("NETMON_SAMPLES_HOUR_DAYS", 1825, minimum=1, maximum=36500)

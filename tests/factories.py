@@ -1,5 +1,6 @@
 """Rows for tests: plain functions, deterministic, each with sensible values that may be overridden."""
 
+from base64 import b64encode
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
@@ -7,11 +8,30 @@ from typing import Any
 from django.utils import timezone
 
 from inventory import ssh_keys
-from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Site, Tag, Tenant
+from inventory.models import (
+    Credential,
+    Device,
+    HostKey,
+    Interface,
+    IPAddress,
+    ManagementEndpoint,
+    Site,
+    Tag,
+    Tenant,
+)
 from inventory.services import create_device
 from monitoring.models import Check, DeviceState, Outage, Series
+from netmon.drivers.targets import HostKey as DriverHostKey
 
 _numbers = count(1)
+# Made for these tests; nobody has the private halves.
+HOST_KEY_LINES = (
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDwiQfGYT39iMiC7a4/tH6w8dJJKzdqa6eY9pWcLtlmn",
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDDd/YuaxuYOo8nPt9SoZqDzz4MMw/QLd6xtthwA/YkA",
+    "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBEUJfENBTYw8kDoY+LxpNuwxMp8OTJ1lRkmZRI4y"
+    "+7PJHDESrPXQXI3il+iskn/Nhx0I5KU+8pirujqf8hDn0Gs=",
+)
+HOST_KEY_FINGERPRINT = "SHA256:h7BPMQNjQ0Fce4W7KareTE5BgfK0JuEBcosrQzaWaQY"
 
 
 def make_tenant(**over: Any) -> Tenant:
@@ -65,6 +85,33 @@ def make_ssh_key(**over: Any) -> Credential:
 
 def make_endpoint(device: Device, **over: Any) -> ManagementEndpoint:
     return ManagementEndpoint.objects.create(**{"device": device, "protocol": "icmp", **over})
+
+
+def make_ssh_endpoint(*, tenant: Tenant | None = None, **over: Any) -> ManagementEndpoint:
+    """An SSH endpoint of a device of its own, with a password."""
+    n = next(_numbers)
+    device = create_device(
+        fields={
+            "name": f"host-{n}", "kind": "computer", "ip": f"127.78.{n // 250}.{n % 250 + 1}", "tenant": tenant,
+            "ssh_username": "netmon", "ssh_password": "ssh-pass-phrase",
+        }
+    )  # fmt: skip
+    endpoint = device.endpoints.get(protocol="ssh")
+    ManagementEndpoint.objects.filter(pk=endpoint.pk).update(**over) if over else None
+    endpoint.refresh_from_db()
+    return endpoint
+
+
+def driver_host_key(number: int) -> DriverHostKey:
+    """A host key of its own for every number."""
+    blob = b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + number.to_bytes(32, "big")
+    return DriverHostKey("ssh-ed25519", b64encode(blob).decode())
+
+
+def make_host_key(endpoint: ManagementEndpoint, key: DriverHostKey | None = None, **over: Any) -> HostKey:
+    key = key or DriverHostKey.parse(HOST_KEY_LINES[0])
+    values = {"key_type": key.key_type, "public_key": key.public_key, "fingerprint": key.fingerprint, **over}
+    return HostKey.objects.create(endpoint=endpoint, **values)
 
 
 def make_check(endpoint: ManagementEndpoint, **over: Any) -> Check:

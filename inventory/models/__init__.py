@@ -2,6 +2,7 @@
 
 from inventory.models.access import Credential, CredentialUse, ManagementEndpoint
 from inventory.models.devices import Device, DeviceChildQuerySet, Interface, IPAddress
+from inventory.models.hostkeys import HostKey
 from inventory.models.places import Prefix, Site, Tag, TargetRule, Tenant, TenantMember
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "CredentialUse",
     "Device",
     "DeviceChildQuerySet",
+    "HostKey",
     "IPAddress",
     "Interface",
     "ManagementEndpoint",

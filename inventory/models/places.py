@@ -28,6 +28,10 @@ class SiteQuerySet(VisibleQuerySet):
 class Tenant(TimeStamped):
     """Whose equipment it is: a company, a school, a customer."""
 
+    class HostKeyPolicy(models.TextChoices):
+        APPROVE = "approve", "An admin approves every host key"
+        FIRST_USE = "first_use", "The first host key of a server is trusted"
+
     name = models.CharField(max_length=100, validators=NO_NUL)
     name_key = FoldedField("name", max_length=100)
     slug = models.SlugField(max_length=100, unique=True)
@@ -38,12 +42,25 @@ class Tenant(TimeStamped):
         related_name="tenants",
         help_text="People bound to this tenant: they see and touch only what belongs to their tenants.",
     )
+    host_key_policy = models.CharField(
+        max_length=16,
+        choices=HostKeyPolicy.choices,
+        default=HostKeyPolicy.APPROVE,
+        help_text="Of SSH servers. A changed key is refused under both.",
+    )
 
     objects: ClassVar[models.Manager["Tenant"]] = models.Manager.from_queryset(TenantQuerySet)()
 
     class Meta:
         ordering = ["name_key"]
-        constraints = unique("tenant_name", ["name_key"], error_field="name", message="A tenant of this name exists.")
+        constraints = [
+            *unique("tenant_name", ["name_key"], error_field="name", message="A tenant of this name exists."),
+            models.CheckConstraint(
+                name="tenant_host_key_policy_known",
+                condition=Q(host_key_policy__in=["approve", "first_use"]),
+                violation_error_message="The policy is approve or first_use.",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

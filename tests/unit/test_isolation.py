@@ -51,6 +51,7 @@ class World:
         }  # fmt: skip
         device = kinds["devices"]
         endpoint = device.endpoints.get(protocol="snmp")
+        factories.make_host_key(endpoint)
         interface = device.interfaces.get()
         Interface.objects.filter(pk=interface.pk).update(if_alias=f"{word} uplink")
         job, _ = jobs.start(

@@ -23,6 +23,7 @@ OPEN = {
 }
 # Rank that reading and writing need, where it is not viewer and operator: 1 viewer, 2 operator, 3 admin.
 READ = {
+    "api/v1/endpoints/{pk}/host-keys/": 2,
     "api/v1/credentials/": 2,
     "api/v1/target-rules/": 2,
     "api/v1/ssh-keys/": 2,
@@ -31,6 +32,7 @@ READ = {
     "api/v1/invites/": 3,
 }
 WRITE = {
+    "api/v1/endpoints/{pk}/host-keys/": 3,
     "api/v1/credentials/{pk}/test/": 2,
     "api/v1/target-rules/check/": 2,
     "api/v1/target-rules/": 3,
@@ -59,6 +61,7 @@ def api_routes() -> Iterator[tuple[str, Any]]:
 
     for path, callback in walk(get_resolver().url_patterns, ""):
         plain = re.sub(r"\(\?P<pk>[^)]*\)", "{pk}", path.replace("^", "").replace("$", "").replace("\\Z", ""))
+        plain = re.sub(r"\(\?P<fingerprint>[^)]*\)", factories.HOST_KEY_FINGERPRINT, plain)
         plain = re.sub(r"\(\?P<key>[^)]*\)", "a-name", plain)
         if plain.startswith("api/v1/") and "format" not in plain:
             yield plain, callback
@@ -80,6 +83,7 @@ def ids(cast: people.Cast, _clean_cache: None) -> dict[str, int]:
     router, switch = factories.make_flat(), factories.make_flat(kind="switch")
     computer = factories.make_flat(kind="computer")
     endpoint = router.endpoints.get(protocol="snmp")
+    factories.make_host_key(endpoint)
     interface = router.interfaces.get()
     from inventory.models import Prefix, Tag, TargetRule
     from netmon.accounts.services import invites, keys

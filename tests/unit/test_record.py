@@ -49,13 +49,15 @@ def rows(cast: people.Cast, _clean_cache: None) -> dict[str, Any]:
     spare = factories.make_device()
     labels = {"routers": "router", "switches": "switch", "computers": "computer", "cameras": "camera"}
     kinds = {name: factories.make_device(kind=kind) for name, kind in labels.items()}
-    endpoint = ManagementEndpoint.objects.create(device=spare, protocol="icmp")
+    endpoint = ManagementEndpoint.objects.create(device=spare, protocol="ssh")
+    factories.make_host_key(endpoint)
     job, _ = jobs.start(kind="test", key="1", task="netmon.jobs.tasks.reconcile_jobs", user=None, deadline_seconds=60)
     key = ssh.generate(type="ed25519")
     return {
         **kinds,
         "devices": device,
         "endpoints": endpoint,
+        "pinged": ManagementEndpoint.objects.create(device=spare, protocol="icmp"),
         "checks": device.endpoints.get(protocol="snmp").checks.first(),
         "interfaces": factories.make_interface(spare),
         "ip-addresses": factories.make_address(),
@@ -94,7 +96,7 @@ def bodies(rows: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "ssh-keys": {"whole": {}, "part": {"comment": "of netmon"}},
         "endpoints": {
             "whole": {"device": spare, "protocol": "tcp", "port": 80},
-            "put": {"device": spare, "protocol": "icmp", "is_enabled": False},
+            "put": {"device": spare, "protocol": "ssh", "is_enabled": False},
             "part": {"is_enabled": False},
         },
         "devices": device,
@@ -103,7 +105,7 @@ def bodies(rows: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "computers": device,
         "cameras": device,
         "checks": {
-            "whole": {"endpoint": rows["endpoints"].pk, "module": "icmp", "interval_seconds": 30},
+            "whole": {"endpoint": rows["pinged"].pk, "module": "icmp", "interval_seconds": 30},
             "put": {"endpoint": rows["checks"].endpoint_id, "module": rows["checks"].module, "retries": 2},
             "part": {"retries": 2},
         },
@@ -119,6 +121,7 @@ ACTIONS: dict[str, Any] = {
     "api/v1/ssh-keys/generate/": {"name": "made", "type": "ed25519"},
     "api/v1/ssh-keys/import/": lambda: {"name": "taken", "private_key": ssh.generate(type="ed25519").private},
     "api/v1/users/invite/": {"role": "viewer"},
+    "api/v1/endpoints/{pk}/host-keys/": {"line": factories.HOST_KEY_LINES[1]},
     "api/v1/users/{pk}/logout-everywhere/": {},
     "api/v1/users/{pk}/reset-totp/": {},
     "api/v1/api-keys/{pk}/revoke/": {},

@@ -1,0 +1,139 @@
+"""The verbs of host keys. A server's key is believed because an admin said so, or because it was the first one and the
+tenant trusts first keys; any other key is kept for comparison, and no session begins."""
+
+from typing import Any, TypeAlias
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from inventory import followers
+from inventory.models import HostKey, ManagementEndpoint, Tenant
+from netmon.audit import services as audit
+from netmon.common import locks
+from netmon.drivers.targets import HostKey as DriverHostKey
+
+State: TypeAlias = HostKey.State
+Reason: TypeAlias = HostKey.Reason
+# What a server may leave behind by showing a new key at every contact.
+MAX_PENDING = 20
+REASONS = {"unknown": Reason.FIRST, "changed": Reason.CHANGED, "other_type": Reason.OTHER_TYPE}
+
+
+def pins_of(endpoint: ManagementEndpoint) -> tuple[DriverHostKey, ...]:
+    """The keys that a session with this endpoint may show."""
+    return tuple(row.as_pin() for row in endpoint.host_keys.all() if row.state == State.TRUSTED)
+
+
+def trusts_first_use(endpoint: ManagementEndpoint) -> bool:
+    """Whether the first key of a server is believed unseen: the tenant's word, for devices of none the site's.
+
+    Never again once any key is known: a revoked one must not be followed by whatever comes next.
+    """
+    if any(row.state != State.PENDING for row in endpoint.host_keys.all()):
+        return False
+    tenant = endpoint.device.tenant
+    if tenant is None:
+        return bool(settings.SSH_TRUST_FIRST_KEY)
+    return tenant.host_key_policy == Tenant.HostKeyPolicy.FIRST_USE
+
+
+@transaction.atomic
+def note_accepted(endpoint_id: int, key: DriverHostKey, *, is_first_use: bool) -> None:
+    """A session began with this key."""
+    now = timezone.now()
+    if not is_first_use:
+        HostKey.objects.filter(endpoint=endpoint_id, fingerprint=key.fingerprint).update(last_seen_at=now)
+        return
+    row = _kept(endpoint_id, key, Reason.FIRST)
+    if row is None or row.state != State.PENDING:
+        return
+    before = audit.snapshot(row)
+    row.state, row.decided_at, row.decided_by = State.TRUSTED, now, None
+    row.save()
+    audit.record("approve", row, before=before, after=audit.snapshot(row), detail="trusted on first use")
+
+
+@transaction.atomic
+def note_refused(endpoint_id: int, key: DriverHostKey, reason: str) -> HostKey | None:
+    """A server showed this key and was hung up on. Returns the row when this is news; None when it is known."""
+    known = HostKey.objects.filter(endpoint=endpoint_id, fingerprint=key.fingerprint)
+    if known.update(last_seen_at=timezone.now()):
+        return None
+    row = _kept(endpoint_id, key, REASONS.get(reason, Reason.CHANGED))
+    if row is not None:
+        audit.record("offer", row, after=audit.snapshot(row), detail="The server showed this key and was not believed.")
+    return row
+
+
+def _kept(endpoint_id: int, key: DriverHostKey, reason: Reason) -> HostKey | None:
+    """The row of a key, made when it is new; None when the endpoint is gone or has shown too many."""
+    locks.hold(ManagementEndpoint, endpoint_id)
+    endpoint = ManagementEndpoint.objects.filter(pk=endpoint_id).first()
+    if endpoint is None:
+        return None
+    now = timezone.now()
+    row = HostKey.objects.filter(endpoint=endpoint, fingerprint=key.fingerprint).first()
+    if row is not None:
+        row.last_seen_at = now
+        row.save(update_fields=["last_seen_at"])
+        return row
+    if HostKey.objects.filter(endpoint=endpoint, state=State.PENDING).count() >= MAX_PENDING:
+        return None
+    row = HostKey(
+        endpoint=endpoint, key_type=key.key_type, public_key=key.public_key, reason=reason,
+        first_seen_at=now, last_seen_at=now,
+    )  # fmt: skip
+    row.full_clean()
+    row.save()
+    return row
+
+
+@transaction.atomic
+def enter(endpoint: ManagementEndpoint, key: DriverHostKey, *, user: Any) -> HostKey:
+    """Trust a key before it was ever seen, such as one read at the console. Raises ValidationError (known already)."""
+    locks.hold(ManagementEndpoint, endpoint.pk)
+    row = HostKey(
+        endpoint=endpoint, key_type=key.key_type, public_key=key.public_key, reason=Reason.ENTERED,
+        state=State.TRUSTED, decided_by=user, decided_at=timezone.now(),
+    )  # fmt: skip
+    row.full_clean()
+    row.save()
+    audit.record("create", row, after=audit.snapshot(row))
+    _try_again(endpoint)
+    return row
+
+
+@transaction.atomic
+def approve(row: HostKey, *, user: Any) -> HostKey:
+    """Believe this key from now on. Trusted keys of the same type were those of the server before: they are revoked."""
+    locks.hold(ManagementEndpoint, row.endpoint_id)
+    rows = HostKey.objects.filter(endpoint=row.endpoint_id, key_type=row.key_type, state=State.TRUSTED)
+    for old in rows.exclude(pk=row.pk).select_related("endpoint__device"):
+        _decide(old, State.REVOKED, user, "revoke")
+    _decide(row, State.TRUSTED, user, "approve")
+    _try_again(row.endpoint)
+    return row
+
+
+@transaction.atomic
+def revoke(row: HostKey, *, user: Any) -> HostKey:
+    """Believe this key no longer; the row stays, so that it is not trusted as a first one again."""
+    locks.hold(ManagementEndpoint, row.endpoint_id)
+    _decide(row, State.REVOKED, user, "revoke")
+    return row
+
+
+def _decide(row: HostKey, state: State, user: Any, action: str) -> None:
+    row.refresh_from_db()
+    if row.state == state:
+        return
+    before = audit.snapshot(row)
+    row.state, row.decided_by, row.decided_at = state, user, timezone.now()
+    row.save()
+    audit.record(action, row, before=before, after=audit.snapshot(row))
+
+
+def _try_again(endpoint: ManagementEndpoint) -> None:
+    """What waited for the decision runs now."""
+    followers.announce_endpoint(endpoint)
