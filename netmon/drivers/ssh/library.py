@@ -144,6 +144,11 @@ class Client(paramiko.SSHClient):
         self._wire = WireTransport(sock, **options)
         return self._wire
 
+    def close(self) -> None:
+        """Hangs up. paramiko's own is not for two threads at once, and the watchdog may be the second."""
+        if self._wire is not None:
+            self._wire.close()
+
     @property
     def wire(self) -> WireTransport:
         """The transport, closed or not; only after `connect` has begun."""

@@ -130,7 +130,7 @@ def test_linux_frr_and_vyos_are_told_apart(server, tmp_path):
     folder = fake_vtysh(tmp_path / "bin")
     if not shutil.which("vtysh"):
         assert detect(server.target()).platform == "linux"
-    with sshd(tmp_path / "frr", settings=[f"SetEnv PATH={folder}:/usr/bin:/bin"]) as running:
+    with sshd(tmp_path / "frr", path=f"{folder}:/usr/bin:/bin") as running:
         found = detect(running.target())
     assert (found.platform, "vtysh" in found.evidence) == ("frr", True)
 
