@@ -34,6 +34,7 @@ LEGACY = {
 # One RSA key answers to two names of signatures.
 SIGNATURES = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
 ABORTED, TIMED_OUT = "transport shut down", "Authentication timeout"
+UNPROVEN = "Signature verification"
 
 # What netmiko's shells raise: its two trees of exceptions, and ValueError for a prompt that it does not find.
 SHELL_ERRORS = (NetmikoBaseException, paramiko.SSHException, EOFError, OSError, ValueError)

@@ -19,6 +19,7 @@ from netmon.drivers.errors import (
     NotSupported,
     ProtocolError,
     Unreachable,
+    UntrustedPeer,
 )
 from netmon.drivers.ssh import Habits, OutputTooLarge, UntrustedHostKey, Vtysh, open_session, read_host_keys
 from netmon.drivers.targets import HostKey, Secret, SshTarget
@@ -241,6 +242,14 @@ def test_no_credential_leaves_for_a_key_that_is_not_trusted(pins, trusts, reason
     assert error.offered == offered and offered.fingerprint in error.detail
     assert all(pin.fingerprint in error.detail for pin in known)
     assert server.connections == 1 and server.attempts == []
+
+
+def test_a_key_that_the_server_cannot_prove_is_no_key(caplog):
+    with bad_ssh() as server:
+        target = server.target()
+        server.key.sign_ssh_data = new_host_key().sign_ssh_data  # it copied the public part only
+        error = failure(target, caplog)
+    assert (type(error), error.reason) == (UntrustedPeer, "hostkey-unproven") and server.attempts == []
 
 
 def test_the_first_key_is_taken_where_the_caller_says_so():

@@ -46,6 +46,11 @@ def test_a_vendors_shell_answers_line_by_line():
     assert "terminal length 0" in server.commands
 
 
+def test_a_shell_through_a_jump_host(server):
+    with bad_ssh(**IOS) as switch, open_shell(switch.target(platform="cisco_ios", jump=server.target())) as session:
+        assert session.run(["show clock"])["show clock"].status == 0
+
+
 def test_a_message_of_the_day_with_signs_of_prompts():
     with bad_ssh("motd") as server, open_shell(server.target(platform="linux")) as session:
         assert session.run(["uptime"])["uptime"].stdout.strip() == "ok uptime"
