@@ -47,7 +47,8 @@ _TRAP_HOST: Final = re.compile(
 )
 _SNMP_USER: Final = re.compile(
     r"(?P<head>\b(?:auth(?:entication-mode)?|priv(?:acy-mode)?) +"
-    r"(?:md5|sha[\w-]{0,8}|3?des\d{0,3}|aes[\w-]{0,8}(?: \d{3})?) +(?:(?:cipher|simple|plain|\d{1,3}(?= +(?:cipher|plain|simple))) +)*)"
+    r"(?:md5|sha[\w-]{0,8}|3?des\d{0,3}|aes[\w-]{0,8}(?: \d{3})?) +"
+    r"(?:(?:cipher|simple|plain|\d{1,3}(?= +(?:cipher|plain|simple))) +)*)"
     rf"{_VALUE}",
     re.IGNORECASE,
 )

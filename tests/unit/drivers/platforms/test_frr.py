@@ -257,9 +257,9 @@ def test_a_limit_cuts_the_table_and_says_so():
 def test_a_hundred_thousand_routes_in_bounded_memory():
     # one real route, 100 000 times under other prefixes
     one = next(iter(json.loads(r1("show_ip_route.json").stdout).values()))
-    row = json.dumps(one, indent=2)
+    row = json.dumps(one)
     text = "{\n" + ",\n".join(f'"20.{n >> 16}.{n >> 8 & 255}.{n & 255}/32":{row}' for n in range(100_000)) + "\n}\n"
-    assert len(text) > 50_000_000
+    assert len(text) > 40_000_000
     tracemalloc.start()
     found, is_truncated = routes_from_json(text)
     _, peak = tracemalloc.get_traced_memory()
