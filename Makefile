@@ -7,7 +7,7 @@ PYTHON_IN_VENV = .venv/bin/python
 export PYTHONDONTWRITEBYTECODE = 1
 
 .PHONY: help run demo test test-embedded test-production unit integration fuzz browser check lint types contracts \
-        migrations schema vendor lock format bench-timeseries bench-secrets bench-inventory clean
+        migrations schema vendor lock format bench-timeseries bench-secrets bench-inventory bench-ssh clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -104,6 +104,11 @@ bench-secrets: ## what stored secrets cost, and 10,000 of them rotated while the
 bench-inventory: ## lists, search and import of 10,000 devices against their targets
 	@sh .ci/environment test
 	$(PYTHON_IN_VENV) bench/inventory.py
+
+bench-ssh: ## one script for all commands beside netmiko's shell, and 200 hosts in rounds
+	@sh .ci/environment test
+	@sh .ci/packages
+	$(PYTHON_IN_VENV) bench/ssh.py
 
 clean: ## the environment and caches; never the data under var/
 	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .import_linter_cache

@@ -90,10 +90,12 @@ def sshd(
     host_keys: Sequence[str] = ("ed25519",),
     key_options: str = "",
     settings: Sequence[str] = (),
+    path: str = "",
 ) -> Iterator[Sshd]:
     """A running sshd whose files are below `directory`; it ends with the block.
 
     `key_options` stand before the user's authorized key, `settings` are lines of sshd_config, before all others.
+    `path` is the PATH of what is run.
     """
     require("sshd")
     port = free_port(socket.SOCK_STREAM, address)
@@ -105,7 +107,9 @@ def sshd(
         keys[name] = HostKey.parse((directory / f"host_{name}.pub").read_text())
     authorized = directory / "authorized_keys"
     authorized.write_text(f"{key_options} {(directory / 'user.pub').read_text()}".lstrip())
-    lines = [*settings, f"Port {port}", f"ListenAddress {address}", f"AuthorizedKeysFile {authorized}"]
+    # start files of whoever runs the suite would be run by each command, and may take longer than it
+    environment = f"SetEnv HOME={directory}" + (f" PATH={path}" if path else "")
+    lines = [*settings, environment, f"Port {port}", f"ListenAddress {address}", f"AuthorizedKeysFile {authorized}"]
     lines += [f"HostKey {directory / f'host_{name}'}" for name in host_keys]
     lines += ["PidFile none", "UsePAM no", "PasswordAuthentication no", "KbdInteractiveAuthentication no"]
     lines += ["PermitRootLogin yes", "StrictModes no", "PrintMotd no", "LogLevel VERBOSE"]

@@ -11,6 +11,7 @@ from netmon.drivers.ssh import failures
 from netmon.drivers.ssh.link import Link
 
 CHUNK = 1 << 16
+CUT_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ def execute(link: Link, line: str, *, seconds: float, is_fatal: bool) -> Raw:
         try:
             channel.exec_command(line)
         except failures.WIRE_ERRORS:
+            # a connection that was cut closes its channels first, which looks like a refusal for a moment
+            link.transport.join(CUT_SECONDS)
             is_refused = link.transport.is_active()
             raise link.failure(failures.no_exec() if is_refused else failures.cut()) from None
         raw = _drain(link, channel, ends)

@@ -21,7 +21,9 @@ from netmon.drivers.errors import (
     ProtocolError,
     Rejected,
     Unreachable,
+    UntrustedPeer,
 )
+from netmon.drivers.ssh import library
 from netmon.drivers.ssh.library import ABORTED, TIMED_OUT, AsksForMore, WireTransport
 
 # What the libraries raise for anything that comes from the other end.
@@ -61,6 +63,9 @@ def of_handshake(error: BaseException, transport: WireTransport | None, *, secon
         return DeadlineExceeded(text, reason="handshake-timeout" if has_banner else "banner-timeout")
     if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
         return _of_negotiation(str(error))
+    if library.UNPROVEN in str(error):
+        text = "The server shows a host key that it cannot prove to be its own: somebody may be in between."
+        return UntrustedPeer(text, reason="hostkey-unproven")
     if isinstance(cause, EOFError | OSError):
         if has_banner:
             return ProtocolError("The server cut the connection during the key exchange.", reason="cut")

@@ -34,6 +34,7 @@ LEGACY = {
 # One RSA key answers to two names of signatures.
 SIGNATURES = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
 ABORTED, TIMED_OUT = "transport shut down", "Authentication timeout"
+UNPROVEN = "Signature verification"
 
 # What netmiko's shells raise: its two trees of exceptions, and ValueError for a prompt that it does not find.
 SHELL_ERRORS = (NetmikoBaseException, paramiko.SSHException, EOFError, OSError, ValueError)
@@ -143,6 +144,11 @@ class Client(paramiko.SSHClient):
     def _new_wire(self, sock: Any, **options: Any) -> WireTransport:
         self._wire = WireTransport(sock, **options)
         return self._wire
+
+    def close(self) -> None:
+        """Hangs up. paramiko's own is not for two threads at once, and the watchdog may be the second."""
+        if self._wire is not None:
+            self._wire.close()
 
     @property
     def wire(self) -> WireTransport:

@@ -46,6 +46,11 @@ def test_a_vendors_shell_answers_line_by_line():
     assert "terminal length 0" in server.commands
 
 
+def test_a_shell_through_a_jump_host(server):
+    with bad_ssh(**IOS) as switch, open_shell(switch.target(platform="cisco_ios", jump=server.target())) as session:
+        assert session.run(["show clock"])["show clock"].status == 0
+
+
 def test_a_message_of_the_day_with_signs_of_prompts():
     with bad_ssh("motd") as server, open_shell(server.target(platform="linux")) as session:
         assert session.run(["uptime"])["uptime"].stdout.strip() == "ok uptime"
@@ -130,7 +135,7 @@ def test_linux_frr_and_vyos_are_told_apart(server, tmp_path):
     folder = fake_vtysh(tmp_path / "bin")
     if not shutil.which("vtysh"):
         assert detect(server.target()).platform == "linux"
-    with sshd(tmp_path / "frr", settings=[f"SetEnv PATH={folder}:/usr/bin:/bin"]) as running:
+    with sshd(tmp_path / "frr", path=f"{folder}:/usr/bin:/bin") as running:
         found = detect(running.target())
     assert (found.platform, "vtysh" in found.evidence) == ("frr", True)
 

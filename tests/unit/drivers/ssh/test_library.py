@@ -67,6 +67,7 @@ def test_paramikos_names():
         assert callable(getattr(AuthHandler, name))
     source = inspect.getsource(AuthHandler)
     assert library.ABORTED in source and library.TIMED_OUT in source
+    assert library.UNPROVEN in inspect.getsource(paramiko.Transport)
     assert callable(paramiko.packet.Packetizer.complete_handshake)
     source = inspect.getsource(paramiko.Channel)
     assert all(name in source for name in ("eof_received", "status_event", "exit_status"))

@@ -1,0 +1,144 @@
+"""Secrets in configurations made unreadable, while a change of one stays visible.
+
+A mask holds eight hexadecimal digits of an HMAC: equal secrets have equal masks under one key, another secret another
+one, and without the key nobody can try guesses against it. Rather too much is masked than too little.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from typing import Final
+
+from netmon.drivers.platforms.text import clean
+
+_MASKED: Final = re.compile(r"<masked:[0-9a-f]{8}>")
+_TYPES: Final = (
+    r"(?:(?:level \d{1,2}|encrypted|cipher|simple|irreversible-cipher|plain-text|plaintext|ciphertext|clear|hash|scrypt"
+    r"|pbkdf2|md5|hmac-[\w-]{1,20}|sha\d{0,3}|sha-\d{3}|ascii|ascii-text|hexadecimal|hex|auth-key|string|text|local|remote"
+    r"|\d{1,2}(?= +\S)) +)*"
+)
+_KEYWORDS: Final = (
+    # ends of words too: encrypted-password, plaintext-password, domain-password
+    r"[\w-]{0,40}?password|[\w-]{0,40}?passphrase|(?:[\w-]{0,40}-)?secret|key-string|(?:[\w-]{0,40}-)?pre-shared-key"
+    r"|pre-shared-secret|authentication-key|private-key|server-key|shared-key|md5-key|tcp-md5-key|wpa-psk|psk"
+    r"|message-digest-key \d{1,3} md5|authentication string|authentication-code|auth-password|priv-password"
+    r"|isakmp key|(?:tacacs|radius)(?:-server)?(?: [\w.:-]{1,80}){0,6} key|area-password"
+)
+# What may stand behind a secret; anything else there belongs to it, since several systems allow spaces in secrets.
+_BEHIND: Final = re.compile(
+    r"\s+(?:encrypted|pbkdf2|nt-encrypted|mschap|privilege|role|address|hostname|level|localizedkey|priv|auth|access|view"
+    r"|ro|rw|group|version|timeout|port|service-type|auth-port|acct-port|retransmit|\{|#|/\*|[\w-]{1,40}=)"
+)
+_VALUE: Final = r"""(?P<secret>"[^"]*"|'[^']*'|\S+?)(?=;?(?:\s|$))"""
+_AFTER_KEYWORD: Final = re.compile(rf"(?P<head>(?<![\w-])(?:{_KEYWORDS}) +{_TYPES}){_VALUE}", re.IGNORECASE)
+# a block of an AAA server or a key chain: `key 7 0822...`; a bare number is a key's name
+_KEY_LINE: Final = re.compile(rf"(?P<head>^\s+key +(?:\d{{1,2}} +)?)(?!\d+$){_VALUE}")
+_OSPF6_KEY: Final = re.compile(rf"(?P<head>\bhash-algo [\w-]{{1,20}} key +){_VALUE}")
+_COMMUNITY: Final = re.compile(
+    r"(?P<head>\b(?:snmp-server|snmp-agent|snmp|snmpv3)\b.{0,80}?\bcommunity +(?:(?:read|write|cipher|simple|\d) +)*)"
+    rf"{_VALUE}"
+)
+_COMMUNITY_LINE: Final = re.compile(rf"(?P<head>^\s*(?:set snmp |snmp )?community +){_VALUE}")
+_TRAP_HOST: Final = re.compile(
+    r"(?P<head>\bsnmp-server host [\w.:%-]{1,80}(?: (?:traps|informs))?"
+    r"(?: version \S{1,3}(?: (?:auth|noauth|priv))?)? +)(?!version|traps|informs)(?P<secret>\S+)"
+)
+_SNMP_USER: Final = re.compile(
+    r"(?P<head>\b(?:auth(?:entication-mode)?|priv(?:acy-mode)?) +"
+    r"(?:md5|sha[\w-]{0,8}|3?des\d{0,3}|aes[\w-]{0,8}(?: \d{3})?) +"
+    r"(?:(?:cipher|simple|plain|\d{1,3}(?= +(?:cipher|plain|simple))) +)*)"
+    rf"{_VALUE}",
+    re.IGNORECASE,
+)
+# RouterOS: name=value; values with spaces are quoted
+_ASSIGNED: Final = re.compile(
+    r"(?P<head>(?<![\w-])[\w-]{0,40}?(?:password|secret|passphrase|pre-shared-key|private-key|authentication-key|auth-key"
+    r'|md5-key|community)=)(?P<secret>"[^"]*"|[^\s"]\S*)',
+)
+_COMMUNITY_NAME: Final = re.compile(
+    r"(?P<head>^(?:/snmp community )?(?:add|set)\b.{0,200}?\bname=)(?P<secret>\"[^\"]*\"|\S+)"
+)
+_URL: Final = re.compile(r"(?P<head>\b[a-z][a-z0-9+.-]{1,15}://[^\s/:@]{1,128}:)(?P<secret>[^\s@]{1,256})(?=@)")
+_HASH: Final = re.compile(r"(?P<head>(?:^|(?<=[\s\"'=])))(?P<secret>\$[0-9a-zA-Z]{1,12}\$[^\s\"';]+)")
+_FLAGGED: Final = re.compile(r"(?P<head>)(?P<secret>\"[^\"]*\")(?=; ## SECRET-DATA)")
+_LINE_RULES: Final = (
+    _AFTER_KEYWORD,
+    _KEY_LINE,
+    _OSPF6_KEY,
+    _COMMUNITY,
+    _COMMUNITY_LINE,
+    _TRAP_HOST,
+    _SNMP_USER,
+    _ASSIGNED,
+    _URL,
+    _FLAGGED,
+    _HASH,
+)
+_WORDS: Final = re.compile(
+    r"pass|secret|key|psk|communit|snmp|auth|priv|://|\$|string|SECRET", re.IGNORECASE
+)  # a line without any of them holds no secret: most lines
+
+
+def mask(platform: str, text: str, key: bytes | str = b"") -> str:
+    """The text with each secret as `<masked:1a2b3c4d>`: HMAC-SHA256 under `key`, eight digits of it.
+
+    Passwords, keys, communities, hashes of passwords, private key blocks and credentials in addresses. `platform` is a
+    netmiko name, "frr" or "vyos". Lines and their order stay, but for private key blocks, which become one line.
+    Idempotent: a mask is not masked again.
+    """
+    secret_key = key.encode() if isinstance(key, str) else key
+    found: list[str] = []
+    block: list[str] | None = None
+    section = ""
+    for line in clean(text).split("\n"):
+        if block is not None:
+            block.append(line.strip())
+            if "-----END" in line:
+                found.append(_mask_of("\n".join(block[:-1]), secret_key))
+                found.append(line)
+                block = None
+            continue
+        if line.startswith("/"):
+            section = line
+        if "-----BEGIN" in line and "PRIVATE KEY" in line:
+            found.append(line)
+            block = []
+            continue
+        found.append(_mask_line(line, secret_key, section))
+    if block:  # a block without an end: nothing of it may leak
+        found.append(_mask_of("\n".join(block), secret_key))
+    return "\n".join(found)
+
+
+def _mask_of(secret: str, key: bytes) -> str:
+    if _MASKED.fullmatch(secret):
+        return secret
+    return f"<masked:{hmac.new(key, secret.encode(), hashlib.sha256).hexdigest()[:8]}>"
+
+
+def _mask_line(line: str, key: bytes, section: str) -> str:
+    if len(line) > 16384:
+        return _mask_of(line, key)  # no command is as long; rules would take their time
+    if section.startswith("/snmp") and (line.startswith(("add", "set", "/snmp community"))):
+        line = _replace(_COMMUNITY_NAME, line, key)
+    if _WORDS.search(line):
+        for rule in _LINE_RULES:
+            line = _replace(rule, line, key)
+    return line
+
+
+def _replace(rule: re.Pattern[str], line: str, key: bytes) -> str:
+    parts, at = [], 0
+    while match := rule.search(line, at):
+        secret, end = match["secret"], match.end("secret")
+        quoted = secret[:1] in "\"'"
+        if not quoted and rule is _AFTER_KEYWORD and not _MASKED.match(secret) and not line[end:].startswith(";"):
+            rest = line[end:]
+            if rest.strip() and not _BEHIND.match(rest):
+                secret, end = line[match.start("secret") :], len(line)
+        bare = secret[1:-1] if quoted and len(secret) > 1 else secret
+        parts += [line[at : match.start("secret")], _mask_of(bare, key) if bare else secret]
+        at = end
+    return "".join([*parts, line[at:]]) if parts else line
