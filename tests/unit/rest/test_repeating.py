@@ -132,6 +132,13 @@ def test_an_etag_saves_the_answer_and_guards_the_change(api):
     assert api.patch(url, {"location": "rack 3"}, format="json", HTTP_IF_MATCH="*").status_code == 200
 
 
+def test_a_page_is_not_taken_for_the_data_that_a_browser_has(api):
+    url = f"/api/v1/devices/{factories.make_flat().pk}/"
+    tag = api.get(url)["ETag"]
+    page = api.get(url, HTTP_ACCEPT="text/html", HTTP_IF_NONE_MATCH=tag)
+    assert page.status_code == 200 and page["Content-Type"].startswith("text/html") and "ETag" not in page
+
+
 def test_the_etag_of_a_device_follows_what_other_rows_hold(api):
     device = factories.make_flat()
     url = f"/api/v1/devices/{device.pk}/"
