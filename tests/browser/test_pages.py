@@ -298,7 +298,9 @@ def test_a_reader_has_no_button_to_poll_or_add(visit, scene):
 ])  # fmt: skip
 def test_a_telephone_reaches_every_page_of_ones_role(visit, username, theme, pages):
     visitor = visit(username, width=390, theme=theme)
-    page = visitor.open("/")
+    for path in ("/account/", "/"):
+        page = visitor.open(path)
+        expect(page.locator("#more")).to_be_hidden()
     page.locator("[popovertarget=more]").focus()
     page.keyboard.press("Enter")
     expect(page.locator("#more a")).to_have_text(pages)
