@@ -3,6 +3,7 @@
 `make bench-inventory`. The yardstick is a plain nested serializer over row objects, run side by side.
 """
 
+import functools
 import os
 import statistics
 import sys
@@ -31,9 +32,11 @@ from rest_framework.test import APIClient
 from inventory import representation
 from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Site
 from netmon.accounts.models import User
+from netmon.audit import services as audit
 
 DEVICES, LISTED, RUNS = 10_000, 1_000, 9
 IMPORTED, ONE_BY_ONE = 10_000, 200
+UPDATED = 2_000
 
 
 class SiteNested(serializers.ModelSerializer[Site]):
@@ -199,6 +202,46 @@ def imports(user: User) -> None:
     print(f"    one wrong line: line {refused.faults[0].line} named after {stopped:.1f} s CPU, nothing written")
 
 
+def _counted(count: list[int], execute: Any, *arguments: Any) -> Any:
+    count[0] += 1
+    return execute(*arguments)
+
+
+def updates(user: User) -> None:
+    """A file that changes UPDATED devices against the same changes made one by one."""
+    from django.db import connection
+
+    from inventory.services import update_device
+    from inventory.transfer import importing
+
+    for what, columns in (
+        ("location", {"location": "moved"}),
+        ("location and community", {"location": "changed", "snmp_community": "another"}),
+    ):
+        head = ",".join(["name", *columns])
+        lines = [",".join([f"im{n}", *columns.values()]) for n in range(UPDATED)]
+        start = time.process_time()
+        count = [0]
+        with connection.execute_wrapper(functools.partial(_counted, count)):
+            text = "\n".join([head, *lines])
+            outcome = importing.run(text, user=user, file_format="csv", existing="update")
+        bulk, statements = (time.process_time() - start) / UPDATED, count[0] / UPDATED
+        assert outcome.updated == UPDATED, outcome
+        devices = list(Device.objects.filter(name_key__in=[f"im{UPDATED + n}" for n in range(ONE_BY_ONE)]))
+        start, count = time.process_time(), [0]
+        with connection.execute_wrapper(functools.partial(_counted, count)):
+            for device in devices:
+                before = audit.snapshot(device)
+                changed = update_device(device, fields=dict(columns), may_redirect=False)
+                audit.record("update", changed, before=before, after=audit.snapshot(changed))
+        single = (time.process_time() - start) / ONE_BY_ONE
+        print(f"  update of {UPDATED} devices, {what}: {bulk * 1000:.2f} ms CPU, {statements:.2f} statements each")
+        print(
+            f"    one by one (of {ONE_BY_ONE}): {single * 1000:.1f} ms, {count[0] / ONE_BY_ONE:.0f} statements each; "
+            f"{single / bulk:.1f} times as much"
+        )
+
+
 def main() -> None:
     call_command("migrate", verbosity=0)
     if "samples" in settings.DATABASES:
@@ -224,6 +267,7 @@ def main() -> None:
     print(f"  {LISTED} devices, read without row objects     {whole:8.1f}")
     print(f"  {LISTED} devices, a plain nested serializer    {slow:8.1f}   {slow / whole:.1f} times as much (target 5)")
     imports(user)
+    updates(user)
     for text in ("sw-00", "10.0.3", "00:11:22:00", "SN0000", "no such thing"):
         print(f"  search {text!r:36}{cpu(lambda text=text: get(f'/api/v1/search/?q={text}')):8.1f}   (target 80)")
 

@@ -232,8 +232,7 @@ class DeviceAdmin(AuditedAdmin):
         if formset.model is ManagementEndpoint and formset.deleted_objects:
             followers.announce_endpoint_left(form.instance.pk)
         if formset.model is ManagementEndpoint:
-            for endpoint in [*formset.new_objects, *(row for row, _ in formset.changed_objects)]:
-                followers.announce_endpoint(endpoint)
+            followers.announce_endpoints([*formset.new_objects, *(row for row, _ in formset.changed_objects)])
 
     def delete_rows(self, rows: QuerySet[Device]) -> None:
         services.delete_devices(rows.values_list("pk", flat=True))

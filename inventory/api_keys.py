@@ -21,6 +21,7 @@ from inventory import ssh_keys
 from inventory.filters import SSHKeyFilter
 from inventory.models import Credential, Device
 from netmon.rest import etags
+from netmon.rest.bulk import BulkMixin
 from netmon.rest.viewsets import VisibleReadViewSet
 
 
@@ -34,7 +35,7 @@ class PlainTextRenderer(BaseRenderer):
         return orjson.dumps(data, default=str)
 
 
-class SSHKeyViewSet(mixins.UpdateModelMixin, mixins.DestroyModelMixin, VisibleReadViewSet):
+class SSHKeyViewSet(BulkMixin, mixins.UpdateModelMixin, mixins.DestroyModelMixin, VisibleReadViewSet):
     """SSH keys: operators see them and their public parts, admins make, import, rename and delete them."""
 
     model, queryset = Credential, Credential.objects.none()
@@ -63,6 +64,31 @@ class SSHKeyViewSet(mixins.UpdateModelMixin, mixins.DestroyModelMixin, VisibleRe
         if "If-Match" in request.headers:
             etags.check(request, etags.of(self.get_serializer(self.get_object()).data))
 
+    def get_serializer_class(self) -> Any:
+        return serializers.NewSSHKeySerializer if self.action == "bulk" else super().get_serializer_class()
+
+    # --- one of many, for bulk/ ---
+
+    def create_one(self, data: Any) -> dict[str, Any]:
+        serializer = serializers.NewSSHKeySerializer(data=data, context=self.get_serializer_context())
+        serializer.is_valid(raise_exception=True)
+        return self._shown(serializer.save())
+
+    def update_one(self, row: Credential, data: Any, *, partial: bool) -> dict[str, Any]:
+        serializer = serializers.SSHKeySerializer(
+            row, data=data, partial=partial, context=self.get_serializer_context()
+        )
+        serializer.is_valid(raise_exception=True)
+        return self._shown(serializer.save())
+
+    def delete_one(self, row: Credential) -> None:
+        ssh_keys.delete_key(row)
+
+    def _shown(self, key: Credential) -> dict[str, Any]:
+        made = self.get_queryset().get(pk=key.pk)
+        shown: dict[str, Any] = serializers.SSHKeySerializer(made, context=self.get_serializer_context()).data
+        return shown
+
     def perform_update(self, serializer: Any) -> None:
         serializer.instance = self.get_queryset().get(pk=serializer.save().pk)
 
@@ -72,9 +98,7 @@ class SSHKeyViewSet(mixins.UpdateModelMixin, mixins.DestroyModelMixin, VisibleRe
     def _create(self, request: Request) -> Response:
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        made = self.get_queryset().get(pk=serializer.save().pk)
-        shown = serializers.SSHKeySerializer(made, context=self.get_serializer_context())
-        return Response(shown.data, status=status.HTTP_201_CREATED)
+        return Response(self._shown(serializer.save()), status=status.HTTP_201_CREATED)
 
     @extend_schema(responses={201: serializers.SSHKeySerializer})
     @action(detail=False, methods=["post"], serializer_class=serializers.GenerateKeySerializer)

@@ -10,10 +10,12 @@ from urllib.parse import unquote, urlsplit
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from inventory import followers
-from inventory.models import Credential, Device, ManagementEndpoint
+from inventory import followers, scopes
+from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Tag
+from inventory.policy import Policy
 from netmon.common.addresses import parse_address
 
+MGMT = "mgmt"
 SNMP_FIELDS = (
     "snmp_version", "snmp_community", "snmp_port", "snmp_username", "snmp_auth_protocol", "snmp_auth_password",
     "snmp_priv_protocol", "snmp_priv_password",
@@ -92,7 +94,14 @@ RTSP_NAMES = Names(
 
 
 class Store:
-    """Where `write_access` reads and puts its rows: the database here, memory in an import of many new devices."""
+    """Where the flat form reads and puts its rows: the database here, memory in an import of many devices."""
+
+    def policy(self) -> Policy:
+        return Policy.load()
+
+    def endpoints(self, device: Device) -> list[ManagementEndpoint]:
+        """All of a device, the first one made first."""
+        return list(device.endpoints.select_related("credential").order_by("pk"))
 
     def endpoint(self, device: Device, protocol: str) -> ManagementEndpoint | None:
         """The endpoint to change, if there is one."""
@@ -102,9 +111,40 @@ class Store:
         """A credential of the device's own that nothing uses."""
         return device.own_credentials.filter(kind=kind, endpoints__isnull=True).order_by("pk").first()
 
+    def has_idle_secret(self, device: Device) -> bool:
+        return scopes.idle_secrets(device)
+
     def names_like(self, stem: str) -> set[str]:
         """The names of credentials that begin like this."""
         return set(Credential.objects.filter(name__startswith=stem).values_list("name", flat=True))
+
+    def address(self, device: Device, address: str) -> IPAddress | None:
+        """The row of an address that the device has already."""
+        return IPAddress.objects.filter(interface__device=device, address=address).first()
+
+    def management_interface(self, device: Device) -> Interface:
+        """The interface that stands for the device while nothing is known of its real ones; made when it is missing."""
+        return Interface.objects.get_or_create(device=device, name=MGMT)[0]
+
+    def save_device(self, device: Device) -> None:
+        """Raises ValidationError."""
+        device.full_clean()
+        device.save()
+
+    def save_primary_ip(self, device: Device) -> None:
+        """The device points to another address."""
+        device.save(update_fields=["primary_ip", "updated_at"])
+
+    def set_tags(self, device: Device, tags: Iterable[Tag]) -> None:
+        device.tags.set(tags)
+
+    def save_interface(self, interface: Interface) -> None:
+        interface.save()
+
+    def save_address(self, row: IPAddress) -> None:
+        """Raises ValidationError."""
+        row.full_clean()
+        row.save()
 
     def save_credential(self, credential: Credential) -> None:
         """Raises ValidationError."""
@@ -115,7 +155,7 @@ class Store:
         """Raises ValidationError."""
         endpoint.full_clean()
         endpoint.save()
-        followers.announce_endpoint(endpoint)
+        followers.announce_endpoints([endpoint])
 
     def drop(self, replaced: Credential | None, device: Device) -> None:
         """Delete an own credential that no endpoint uses any more."""
@@ -140,12 +180,14 @@ def write_access(device: Device, fields: dict[str, Any], store: Store = DATABASE
         _save_endpoint(ManagementEndpoint(device=device, protocol="icmp"), Names({}, "ip"), store)
 
 
-def unentered_secrets(endpoint: ManagementEndpoint, fields: dict[str, Any]) -> list[str] | None:
+def unentered_secrets(
+    endpoint: ManagementEndpoint, fields: dict[str, Any], store: Store = DATABASE
+) -> list[str] | None:
     """The fields of an endpoint's secrets that `fields` does not enter; None when one of them has no field here."""
     credential, device = endpoint.credential, endpoint.device
     assert credential is not None
     names = ("rtsp_password",) if endpoint.protocol == "rtsp" else SECRET_FIELDS.get(credential.kind)
-    shown = endpoint_of(device.endpoints.filter(protocol=endpoint.protocol), endpoint.protocol)
+    shown = store.endpoint(device, endpoint.protocol)
     if names is None or credential.device_id != device.pk or endpoint.protocol not in ("snmp", "ssh", "rtsp"):
         return None
     if shown is None or shown.pk != endpoint.pk:

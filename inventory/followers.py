@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from inventory.models import ManagementEndpoint
 
-EndpointSaved = Callable[["ManagementEndpoint"], None]
+EndpointsSaved = Callable[[Sequence["ManagementEndpoint"]], None]
 EndpointsMade = Callable[[Sequence["ManagementEndpoint"]], None]
 DevicesLeaving = Callable[[Iterable[int]], None]
 InterfacesLeaving = Callable[[Iterable[int]], None]
 EndpointsLeaving = Callable[[Iterable[int]], None]  # ids of their devices
 EndpointLeft = Callable[[int], None]
 
-ENDPOINT_SAVED: dict[str, EndpointSaved] = {}
+ENDPOINTS_SAVED: dict[str, EndpointsSaved] = {}
 ENDPOINTS_MADE: dict[str, EndpointsMade] = {}
 DEVICES_LEAVING: dict[str, DevicesLeaving] = {}
 INTERFACES_LEAVING: dict[str, InterfacesLeaving] = {}
@@ -25,7 +25,7 @@ ENDPOINT_LEFT: dict[str, EndpointLeft] = {}
 def register(
     name: str,
     *,
-    endpoint_saved: EndpointSaved,
+    endpoints_saved: EndpointsSaved,
     endpoints_made: EndpointsMade,
     endpoints_leaving: EndpointsLeaving,
     endpoint_left: EndpointLeft,
@@ -33,9 +33,9 @@ def register(
     devices_leaving: DevicesLeaving,
 ) -> None:
     """Raises ValueError when `name` follows already."""
-    if name in ENDPOINT_SAVED:
+    if name in ENDPOINTS_SAVED:
         raise ValueError(f"follower {name!r} is registered twice")
-    ENDPOINT_SAVED[name] = endpoint_saved
+    ENDPOINTS_SAVED[name] = endpoints_saved
     ENDPOINTS_MADE[name] = endpoints_made
     ENDPOINTS_LEAVING[name] = endpoints_leaving
     ENDPOINT_LEFT[name] = endpoint_left
@@ -43,9 +43,10 @@ def register(
     DEVICES_LEAVING[name] = devices_leaving
 
 
-def announce_endpoint(endpoint: "ManagementEndpoint") -> None:
-    for follower in ENDPOINT_SAVED.values():
-        follower(endpoint)
+def announce_endpoints(endpoints: "Sequence[ManagementEndpoint]") -> None:
+    """Endpoints that are new or changed."""
+    for follower in ENDPOINTS_SAVED.values():
+        follower(endpoints)
 
 
 def announce_new_endpoints(endpoints: "Sequence[ManagementEndpoint]") -> None:

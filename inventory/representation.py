@@ -160,10 +160,19 @@ SHOWN = {"snmp": _snmp, "ssh": _ssh, "rtsp": _rtsp}
 
 def recorded(device: Device) -> dict[str, Any]:
     """What the record of writes keeps of a device beyond its own columns."""
-    (row,) = device_rows([device.pk], names_logins=True)
-    changes = device.own_credentials.exclude(secret_changed_at=None).order_by("secret_changed_at")
+    return recorded_many([device.pk])[device.pk]
+
+
+def recorded_many(device_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """The same of many devices, by number."""
     kept: Iterable[str] = ("hostname", "ip", "mac", "tags", *NO_ACCESS)
+    changes: dict[int, list[Any]] = {pk: [] for pk in device_ids}
+    own = Credential.objects.exclude(secret_changed_at=None).order_by("secret_changed_at")
+    for start in range(0, len(device_ids), BATCH):
+        rows = own.filter(device__in=device_ids[start : start + BATCH])
+        for device_id, changed_at in rows.values_list("device_id", "secret_changed_at"):
+            changes[device_id].append(changed_at)
     return {
-        **{name: row[name] for name in kept},
-        "secrets_changed_at": list(changes.values_list("secret_changed_at", flat=True)),
+        row["id"]: {**{name: row[name] for name in kept}, "secrets_changed_at": changes[row["id"]]}
+        for row in device_rows(device_ids, names_logins=True)
     }

@@ -103,9 +103,10 @@ class Ways:
     by_endpoint: dict[int, Way]
 
     @classmethod
-    def of(cls, device: Device) -> Self:
+    def of(cls, device: Device, endpoints: Iterable[ManagementEndpoint] | None = None) -> Self:
+        """`endpoints` are the device's, where they are read already."""
         address = device.primary_ip
-        rows = device.endpoints.select_related("credential")
+        rows = device.endpoints.select_related("credential") if endpoints is None else endpoints
         found = {row.pk: way for row in rows if (way := _way_of(row)) is not None}
         return cls(address.address if address else None, found)
 

@@ -140,6 +140,48 @@ class ImportKeyFileSerializer(_OpenedSerializer):
         return ssh_keys.import_key(data=validated_data.pop("file").read(), key_field="file", **validated_data)
 
 
+class NewSSHKeySerializer(SSHKeySerializer):
+    """One of many new keys: with a `private_key` it is brought in, with a `type` it is made."""
+
+    type = serializers.ChoiceField(  # type: ignore[assignment]
+        choices=["ed25519", "rsa", "ecdsa"],
+        source="key_type",
+        required=False,
+        help_text="Of a key to make: ed25519. RSA takes seconds and is made alone, at generate/.",
+    )
+    private_key = serializers.CharField(
+        write_only=True, required=False, max_length=keys.MAX_BYTES, trim_whitespace=False
+    )
+    passphrase = serializers.CharField(
+        write_only=True, required=False, allow_blank=True, max_length=1024, trim_whitespace=False
+    )
+
+    class Meta(SSHKeySerializer.Meta):
+        fields = [*SSHKeySerializer.Meta.fields, "private_key", "passphrase"]
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        kind = attrs.get("key_type")
+        if "private_key" in attrs and kind:
+            raise serializers.ValidationError({"private_key": "It says its type itself: leave the type out."})
+        if "private_key" not in attrs and not kind:
+            raise serializers.ValidationError("Write a private_key to bring a key in, or a type to make one.")
+        if kind and kind != "ed25519":
+            raise serializers.ValidationError(
+                {"bits": "Of many keys only ed25519 is made: make this one at generate/."}
+            )
+        if kind and attrs.get("passphrase"):
+            raise serializers.ValidationError({"passphrase": LEAVE_OUT})
+        return attrs  # the model's rules come with the key, which is read or made first
+
+    def create(self, validated_data: dict[str, Any]) -> Credential:
+        values = dict(validated_data)
+        kind, private = values.pop("key_type", None), values.pop("private_key", None)
+        if private is None:
+            values.pop("passphrase", None)
+            return ssh_keys.generate_key(type=kind, **values)
+        return ssh_keys.import_key(data=private, **values)
+
+
 class KeyDeviceSerializer(serializers.Serializer[Any]):
     """A device that logs in with a key."""
 

@@ -14,8 +14,6 @@ from inventory.policy import Policy, check_contactable
 from netmon.common.addresses import parse_address
 from netmon.common.fields import normalise_mac
 
-MGMT = "mgmt"
-
 
 class SeenInterface(Protocol):
     """An interface as a device reports it (IF-MIB words)."""
@@ -57,9 +55,9 @@ def create_device(*, fields: dict[str, Any], may_redirect: bool = True) -> Devic
     if "tags" in fields:
         device.tags.set(fields["tags"])
     before = scopes.Ways(None, {})
-    _apply_flat(device, fields)
+    _apply_flat(device, fields, flat.DATABASE)
     if not may_redirect:
-        _refuse_redirects(device, before, fields)
+        _refuse_redirects(device, before, fields, flat.DATABASE)
     return device
 
 
@@ -71,44 +69,48 @@ def update_device(device: Device, *, fields: dict[str, Any], may_redirect: bool 
     scope admits it: else whoever may change an address could have stored secrets sent to a host of his own.
     """
     device = Device.objects.select_for_update().get(pk=device.pk)
-    fields = flat.completed(fields, is_new=False)
-    tenant_id, before = device.tenant_id, scopes.Ways.of(device)
-    for name, value in fields.items():
-        if name not in (*flat.FLAT_FIELDS, "tags"):
-            setattr(device, name, value)
-    device.full_clean()
-    device.save()
-    if "tags" in fields:
-        device.tags.set(fields["tags"])
-    if device.tenant_id != tenant_id:
-        move_addresses(device)
-    _apply_flat(device, fields)
-    address = device.primary_ip.address if device.primary_ip else None
-    if address != before.address:
-        check_scopes(device, address, field="ip")
-    if device.tenant_id != tenant_id:
-        check_tenant(device)
-    if not may_redirect:
-        _refuse_redirects(device, before, fields)
+    change(device, fields=fields, may_redirect=may_redirect, store=flat.DATABASE)
     return device
 
 
-def _refuse_redirects(device: Device, before: scopes.Ways, fields: dict[str, Any]) -> None:
-    policy = Policy.load()
+def change(device: Device, *, fields: dict[str, Any], may_redirect: bool, store: flat.Store) -> None:
+    """What `update_device` does to a device that is locked, with rows from `store`. Raises ValidationError."""
+    fields = flat.completed(fields, is_new=False)
+    tenant_id, before = device.tenant_id, scopes.Ways.of(device, store.endpoints(device))
+    for name, value in fields.items():
+        if name not in (*flat.FLAT_FIELDS, "tags"):
+            setattr(device, name, value)
+    store.save_device(device)
+    if "tags" in fields:
+        store.set_tags(device, fields["tags"])
+    if device.tenant_id != tenant_id:
+        move_addresses(device)
+    _apply_flat(device, fields, store)
+    address = device.primary_ip.address if device.primary_ip else None
+    if address != before.address:
+        check_scopes(device, address, field="ip", store=store)
+    if device.tenant_id != tenant_id:
+        check_tenant(device)
+    if not may_redirect:
+        _refuse_redirects(device, before, fields, store)
+
+
+def _refuse_redirects(device: Device, before: scopes.Ways, fields: dict[str, Any], store: flat.Store) -> None:
+    policy = store.policy()
     missing: dict[str, list[str]] = {}
     refused: dict[str, str] = {}
-    for endpoint in device.endpoints.select_related("credential").order_by("pk"):
+    for endpoint in store.endpoints(device):
         what = scopes.redirected(endpoint, before, policy)
         if what is None:
             continue
         field = _flat_name(what, endpoint.protocol)
-        names = None if what == "credential" else flat.unentered_secrets(endpoint, fields)
+        names = None if what == "credential" else flat.unentered_secrets(endpoint, fields, store)
         if names is None:
             refused[field] = scopes.sentence(what, f"only an admin may do that; {scopes.REMEDY}")
         elif names:
             missing.setdefault(field, []).extend(names)
     address = device.primary_ip.address if device.primary_ip else None
-    if address != before.address and scopes.idle_secrets(device):
+    if address != before.address and store.has_idle_secret(device):
         refused["ip"] = "A stored secret that nothing uses belongs to this device: only an admin may move it."
     for field, names in missing.items():
         what = {"ip": "address", "ssh_host": "host"}.get(field, "port")
@@ -124,9 +126,9 @@ def _flat_name(what: str, protocol: str) -> str:
     return names.get(what) or ports.get(protocol, "ip")
 
 
-def check_scopes(device: Device, address: str | None, *, field: str) -> None:
+def check_scopes(device: Device, address: str | None, *, field: str, store: flat.Store = flat.DATABASE) -> None:
     """Raises ValidationError under `field` when a credential of the device is not for this address of it."""
-    rows = device.endpoints.select_related("credential")
+    rows = store.endpoints(device)
     if reason := scopes.first_refusal(rows, parse_address(address) if address else None):
         raise ValidationError({field: reason})
 
@@ -204,57 +206,53 @@ def addresses_moved(device: Device, tenant: Tenant | None) -> list[IPAddress]:
     return rows
 
 
-def _apply_flat(device: Device, fields: dict[str, Any]) -> None:
+def _apply_flat(device: Device, fields: dict[str, Any], store: flat.Store) -> None:
     if fields.get("ip") is not None:
-        set_primary_ip(device, fields["ip"], dns_name=fields.get("hostname"))
+        _set_primary_ip(device, fields["ip"], fields.get("hostname"), store)
     elif fields.get("hostname") is not None and device.primary_ip:
         device.primary_ip.dns_name = fields["hostname"]
-        _save_address(device.primary_ip)
+        _save_address(device.primary_ip, store)
     elif fields.get("hostname"):
         raise ValidationError({"ip": "A host name needs an address beside it."})
     if fields.get("mac") is not None:
         interface = device.primary_ip.interface if device.primary_ip else None
         if interface is None:
-            interface, _ = Interface.objects.get_or_create(device=device, name=MGMT)
+            interface = store.management_interface(device)
         try:
             interface.mac_address = normalise_mac(fields["mac"]) if fields["mac"] else ""
         except ValidationError as error:
             raise ValidationError({"mac": error}) from None
-        interface.save()
-    flat.write_access(device, fields)
+        store.save_interface(interface)
+    flat.write_access(device, fields, store)
 
 
-@transaction.atomic
-def set_primary_ip(device: Device, address: str, *, dns_name: str | None = None) -> IPAddress:
+def _set_primary_ip(device: Device, address: str, dns_name: str | None, store: flat.Store) -> None:
     """The address by which the device is reached. Raises ValidationError under the name `ip`."""
     row = device.primary_ip
     if row is None or row.address != address:  # what is stored may be sent back
         try:
-            address = str(check_contactable(address, tenant_id=device.tenant_id))
+            address = str(check_contactable(address, tenant_id=device.tenant_id, policy=store.policy()))
         except ValidationError as error:
             raise ValidationError({"ip": error}) from None
-        held = IPAddress.objects.filter(interface__device=device, address=address).first()
+        held = store.address(device, address)
         if held is not None:
             row = held
         elif row is None:
-            interface, _ = Interface.objects.get_or_create(device=device, name=MGMT)
-            row = IPAddress(interface=interface)
+            row = IPAddress(interface=store.management_interface(device))
         row.address, row.tenant = address, device.tenant
     if dns_name is not None:
         row.dns_name = dns_name
-    _save_address(row)
-    if device.primary_ip_id != row.pk:
+    _save_address(row, store)
+    if device.primary_ip is not row:
         device.primary_ip = row
-        device.save(update_fields=["primary_ip", "updated_at"])
-    return row
+        store.save_primary_ip(device)
 
 
-def _save_address(row: IPAddress) -> None:
+def _save_address(row: IPAddress, store: flat.Store) -> None:
     try:
-        row.full_clean()
+        store.save_address(row)
     except ValidationError as error:
         raise flat.Names({"dns_name": "hostname"}, "ip").translate(error) from None
-    row.save()
 
 
 @transaction.atomic
@@ -273,7 +271,7 @@ def save_endpoint(endpoint: ManagementEndpoint, *, may_redirect: bool = True) ->
             raise ValidationError({field: scopes.sentence(what, remedy)})
     endpoint.full_clean()
     endpoint.save()
-    followers.announce_endpoint(endpoint)
+    followers.announce_endpoints([endpoint])
     if replaced is not None and replaced.pk != endpoint.credential_id:
         drop_idle([replaced.pk])
     return endpoint

@@ -29,10 +29,12 @@ CREDENTIAL_KINDS: dict[str, set[str]] = {
 }
 
 
-def check_endpoint(endpoint: ManagementEndpoint, *, policy: Policy | None = None) -> None:
+def check_endpoint(
+    endpoint: ManagementEndpoint, *, policy: Policy | None = None, stored: ManagementEndpoint | None = None
+) -> None:
     """Refuse an endpoint whose options or credential do not fit its protocol. Raises ValidationError.
 
-    `policy` is that of a caller who has many endpoints to check.
+    `policy` and the endpoint as it is `stored` are those of a caller who has many endpoints to check.
     """
     errors: dict[str, str] = {}
     try:
@@ -50,16 +52,20 @@ def check_endpoint(endpoint: ManagementEndpoint, *, policy: Policy | None = None
     if endpoint.protocol == "icmp" and endpoint.port:
         errors["port"] = "ICMP has no ports."
     if not errors:
-        errors = _place_errors(endpoint, policy)
+        errors = _place_errors(endpoint, policy, stored)
     if errors:
         raise ValidationError(errors)
 
 
-def _place_errors(endpoint: ManagementEndpoint, policy: Policy | None) -> dict[str, str]:
+def _place_errors(
+    endpoint: ManagementEndpoint, policy: Policy | None, stored: ManagementEndpoint | None
+) -> dict[str, str]:
     """What scope and policy say of an endpoint that is new or leads elsewhere; one that stays may be switched off."""
-    stored = ManagementEndpoint.objects.filter(pk=endpoint.pk).first() if endpoint.pk else None
+    if stored is None and endpoint.pk:
+        stored = ManagementEndpoint.objects.filter(pk=endpoint.pk).first()
     deciding = ("credential_id", "port", "options")
-    if stored and all(getattr(stored, name) == getattr(endpoint, name) for name in deciding):
+    has_new_credential = endpoint.credential is not None and endpoint.credential.pk is None
+    if stored and not has_new_credential and all(getattr(stored, name) == getattr(endpoint, name) for name in deciding):
         return {}
     if (host := scopes.host_of(endpoint)) is None:
         reason = scopes.refusal(endpoint.credential, endpoint.device, None) if endpoint.credential else None

@@ -19,7 +19,7 @@ def register_all() -> None:
     )
     followers.register(
         "monitoring",
-        endpoint_saved=scheduling.ensure_default_checks,
+        endpoints_saved=scheduling.ensure_default_checks,
         endpoints_made=scheduling.make_default_checks,
         endpoints_leaving=leaving.endpoints_leaving,
         endpoint_left=leaving.endpoint_left,

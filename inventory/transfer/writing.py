@@ -1,4 +1,4 @@
-"""Lines become devices: checked one by one without a query each, written in one transaction, in bulk.
+"""Lines become devices, new or changed: checked one by one without a query each, written in one transaction, in bulk.
 
 A device costs a dozen statements when it is made alone; ten thousand of them cost a few hundred here. The rules are
 the flat form's own: the same serializer fields, the same `write_access`.
@@ -11,14 +11,14 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import OuterRef, Subquery
-from rest_framework.exceptions import ErrorDetail
 from rest_framework.exceptions import ValidationError as FieldErrors
 
-from inventory import flat, followers, services
+from inventory import flat, followers
 from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Site, Tag, Tenant
 from inventory.policy import Policy, check_contactable
 from inventory.serializers import DeviceSerializer
 from inventory.targets import check_endpoint
+from inventory.transfer import faults, updating
 from inventory.transfer.reading import Fault, Line
 from netmon.audit import services as audit
 from netmon.common.errors import Conflict
@@ -91,7 +91,10 @@ class _Memory(flat.Store):
     """Collects the rows of one new device."""
 
     def __init__(self, plan: Plan, names: set[str], policy: Policy) -> None:
-        self.plan, self.names, self.policy = plan, names, policy
+        self.plan, self.names, self._policy = plan, names, policy
+
+    def policy(self) -> Policy:
+        return self._policy
 
     def endpoint(self, device: Device, protocol: str) -> ManagementEndpoint | None:
         return next((row for row in self.plan.endpoints if row.protocol == protocol), None)
@@ -110,7 +113,7 @@ class _Memory(flat.Store):
 
     def save_endpoint(self, endpoint: ManagementEndpoint) -> None:
         endpoint.clean_fields(exclude={"device", "credential"})
-        check_endpoint(endpoint, policy=self.policy)
+        check_endpoint(endpoint, policy=self._policy)
         self.plan.endpoints.append(endpoint)
 
     def drop(self, replaced: Credential | None, device: Device) -> None:
@@ -129,9 +132,11 @@ class Planner:
         self.sites = _index(Site.objects.visible_to(user), "name_key")
         self.tags = {tag.slug: tag for tag in Tag.objects.visible_to(user).order_by("-tenant_id")}
         self.keys = _index(Credential.objects.visible_to(user).filter(kind=Credential.Kind.SSH_KEY), "name")
-        self.names: dict[tuple[int | None, str], int] = {
-            (tenant, key): pk for pk, tenant, key in Device.objects.values_list("pk", "tenant_id", "name_key")
+        rows = Device.objects.values_list("pk", "kind", "tenant_id", "name_key")
+        self.names: dict[tuple[int | None, str], tuple[int, str]] = {
+            (tenant, key): (pk, kind) for pk, kind, tenant, key in rows
         }
+        self.hypervisors: dict[Any, Device | None] = {}
         self.addresses: set[tuple[int | None, str]] = set(IPAddress.objects.values_list("tenant_id", "address"))
         self.credential_names = set(Credential.objects.values_list("name", flat=True))
         self.default_tenant = Tenant.objects.visible_to(user).first() if len(user.tenant_ids) == 1 else None
@@ -143,9 +148,9 @@ class Planner:
         try:
             return self._plan(line)
         except FieldErrors as error:
-            line.faults += _faults(line, error.detail)
+            line.faults += faults.of(line, error.detail)
         except ValidationError as error:
-            line.faults += _faults(line, _details(error))
+            line.faults += faults.of(line, faults.details(error))
         return None
 
     def _plan(self, line: Line) -> Plan:
@@ -172,18 +177,16 @@ class Planner:
         held = self.names.get(key)
         if held is None:
             plan = self._new(line, fields)
-            self.names[key] = 0  # 0: it is in this file
+            self.names[key] = (0, plan.device.kind)  # 0: it is in this file
             return plan
-        if held == 0:
+        pk, kind = held
+        if pk == 0:
             raise ValidationError({"name": "This file has a device of this name already."}, code="unique")
         if self.existing == "refuse":
             raise ValidationError({"name": "A device of this name exists already."}, code="unique")
-        device = Device.objects.filter(pk=held).first()
-        if device is None:
-            raise ValidationError({"name": "Somebody deleted this device just now: import again."})
-        if self.kind and device.kind != self.kind:
-            raise ValidationError({"kind": f"The device of this name is a {device.kind}, not a {self.kind}."})
-        return Plan(line, self.existing, fields, device)
+        if self.kind and kind != self.kind:
+            raise ValidationError({"kind": f"The device of this name is a {kind}, not a {self.kind}."})
+        return Plan(line, self.existing, fields, Device(pk=pk))
 
     def _new(self, line: Line, fields: dict[str, Any]) -> Plan:
         own = {name: value for name, value in fields.items() if name not in (*flat.FLAT_FIELDS, "tags")}
@@ -201,7 +204,7 @@ class Planner:
         elif fields.get("hostname"):
             raise ValidationError({"ip": "A host name needs an address beside it."})
         if plan.address or mac:
-            plan.interface = Interface(device=device, name=services.MGMT, mac_address=mac)
+            plan.interface = Interface(device=device, name=flat.MGMT, mac_address=mac)
         device.primary_ip = plan.address
         flat.write_access(device, fields, _Memory(plan, self.credential_names, self.policy))
         device.primary_ip = None  # it points to the address once both are there
@@ -235,9 +238,12 @@ class Planner:
         return found
 
     def _hypervisor(self, wanted: Any) -> Device:
-        rows = Device.objects.visible_to(self.user)
-        rows = rows.filter(pk=wanted) if isinstance(wanted, int) else rows.filter(name_key=fold(str(wanted)))
-        device = rows.first()
+        key = wanted if isinstance(wanted, int) else fold(str(wanted))
+        if key not in self.hypervisors:
+            rows = Device.objects.visible_to(self.user)
+            rows = rows.filter(pk=key) if isinstance(key, int) else rows.filter(name_key=key)
+            self.hypervisors[key] = rows.first()
+        device = self.hypervisors[key]
         if device is None:
             raise ValidationError(
                 {"hypervisor": f"There is no device {str(wanted)[:60]!r}: import it before its guests."}
@@ -272,32 +278,6 @@ def _one(index: dict[Any, list[Any]], wanted: Any, name: str) -> Any:
     return rows[0]
 
 
-def _details(error: ValidationError) -> Any:
-    if not hasattr(error, "error_dict"):
-        return {"": [ErrorDetail(text, error.code or "invalid") for text in error.messages]}
-    return {
-        name: [ErrorDetail(text, entry.code or "invalid") for entry in entries for text in entry.messages]
-        for name, entries in error.error_dict.items()
-    }
-
-
-def _faults(line: Line, detail: Any) -> list[Fault]:
-    if not isinstance(detail, dict):
-        detail = {"": detail}
-    return [
-        Fault(line.number, name, getattr(entry, "code", "invalid"), _told(entry))
-        for name, entries in detail.items()
-        for entry in (entries if isinstance(entries, list) else [entries])
-    ]
-
-
-def _told(entry: Any) -> str:
-    """The text of an error without the value: in a file with shifted columns the value may be a secret."""
-    if getattr(entry, "code", "") == "invalid_choice":
-        return "This is none of the values that this column takes."
-    return str(entry)
-
-
 def run(
     lines: Iterable[Line],
     request: Any,
@@ -318,9 +298,8 @@ def run(
             outcome.add(line.faults)
         else:
             plans.append(plan)
-            if len(outcome.preview) < PREVIEW:
-                outcome.preview.append(plan.as_dict())
         progress(count)
+    outcome.preview = _preview(plans[:PREVIEW])
     for plan in plans:
         outcome.created += plan.action == "create"
         outcome.updated += plan.action == "update"
@@ -331,7 +310,7 @@ def run(
     try:
         with transaction.atomic():
             _create([plan for plan in plans if plan.action == "create"])
-            _update([plan for plan in plans if plan.action == "update"], request, outcome, atomic=atomic)
+            _update([plan for plan in plans if plan.action == "update"], planner, outcome)
             if dry_run or (atomic and outcome.fault_count):
                 raise _Undo  # a dry run does everything, and undoes it: what it says is what would happen
             before_commit()
@@ -384,20 +363,22 @@ def _create(plans: list[Plan]) -> None:
     audit.record_many("create", devices, afters=[plan.as_dict() for plan in plans])
 
 
-def _update(plans: list[Plan], request: Any, outcome: Outcome, *, atomic: bool) -> None:
-    may_redirect = has_role(request.user, "admin")
+def _update(plans: list[Plan], planner: Planner, outcome: Outcome) -> None:
+    errors = updating.update(
+        [updating.Wish(plan.device.pk, plan.fields) for plan in plans],
+        may_redirect=has_role(planner.user, "admin"),
+        policy=planner.policy,
+        names=planner.credential_names,
+        addresses=planner.addresses,
+    )
+    for position in sorted(errors):
+        outcome.add(faults.of(plans[position].line, faults.details(errors[position])))
+        outcome.updated -= 1
+
+
+def _preview(plans: list[Plan]) -> list[dict[str, Any]]:
+    """The first plans as people see them; devices that are there are shown as they are now."""
+    stored = Device.objects.select_related("site", "tenant").in_bulk([p.device.pk for p in plans if p.device.pk])
     for plan in plans:
-        row = Device.objects.select_for_update().filter(pk=plan.device.pk).first()
-        if row is None:
-            outcome.add([Fault(plan.line.number, "name", "conflict", "Somebody deleted this device just now.")])
-            outcome.updated -= 1
-            continue
-        before = audit.snapshot(row)
-        try:
-            with transaction.atomic():
-                device = services.update_device(plan.device, fields=plan.fields, may_redirect=may_redirect)
-        except ValidationError as error:
-            outcome.add(_faults(plan.line, _details(error)))
-            outcome.updated -= 1
-            continue
-        audit.record("update", device, before=before, after=audit.snapshot(device))
+        plan.device = stored.get(plan.device.pk, plan.device)
+    return [plan.as_dict() for plan in plans]

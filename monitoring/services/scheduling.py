@@ -132,22 +132,25 @@ def first_slot(check: Check, now: datetime) -> datetime:
     return now + timedelta(seconds=min(spread, check.interval_seconds / 4))
 
 
-def ensure_default_checks(endpoint: ManagementEndpoint) -> None:
-    """The checks that an endpoint of this protocol has by default; those that exist are kept as they are."""
+def ensure_default_checks(endpoints: Sequence[ManagementEndpoint]) -> None:
+    """The checks that endpoints of these protocols have by default; those that exist are kept as they are."""
+    if not endpoints:
+        return
     now = timezone.now()
-    DeviceState.objects.get_or_create(device_id=endpoint.device_id)
-    list(states.lock([endpoint.device_id]))
-    existing = set(Check.objects.filter(endpoint=endpoint).values_list("module", flat=True))
-    for check in _default_checks(endpoint, now):
-        if check.module in existing:
-            continue
-        check.full_clean()
-        check.save()
+    ids = sorted({endpoint.pk for endpoint in endpoints})
+    device_ids = sorted({endpoint.device_id for endpoint in endpoints})
+    DeviceState.objects.bulk_create([DeviceState(device_id=pk) for pk in device_ids], ignore_conflicts=True)
+    list(states.lock(device_ids))
+    existing = set(Check.objects.filter(endpoint__in=ids).values_list("endpoint_id", "module"))
+    wanted = [check for endpoint in endpoints for check in _default_checks(endpoint, now)]
+    Check.objects.bulk_create(
+        [check for check in wanted if (check.endpoint_id, check.module) not in existing], batch_size=200
+    )
     if existing:
         # What was changed may be the cure: look at once, but skip no slot of a run that is under way.
-        idle = Check.objects.filter(endpoint=endpoint).exclude(claimed_until__gt=now)
+        idle = Check.objects.filter(endpoint__in={pk for pk, _ in existing}).exclude(claimed_until__gt=now)
         idle.exclude(status=Check.Status.PAUSED).update(next_run_at=now)
-    states.evaluate([endpoint.device_id], now)
+    states.evaluate(device_ids, now)
 
 
 def _default_checks(endpoint: ManagementEndpoint, now: datetime) -> list[Check]:

@@ -1,6 +1,6 @@
 """`auth/`: tokens, one's own profile, password and second factor."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib.auth import update_session_auth_hash
 from django.core.exceptions import ValidationError
@@ -22,6 +22,7 @@ from netmon.accounts.serializers import (
     CodeSerializer,
     DisableTotpSerializer,
     EnrolmentSerializer,
+    EnrolTotpSerializer,
     LoginSerializer,
     LogoutSerializer,
     MeSerializer,
@@ -190,69 +191,82 @@ def _refuse_keys(request: Request) -> None:
         raise PermissionDenied("A second factor is changed by the person, not by an API key.")
 
 
-class TotpEnrolView(GenericAPIView[Totp]):
-    """A fresh secret for your authenticator. It counts once `auth/totp/confirm/` has seen a code of it."""
+class _FactorView(GenericAPIView[Totp]):
+    """A change of the second factor, by the person alone and by what `proofs` names of the request."""
 
-    serializer_class = EnrolmentSerializer
     required_roles = {"write": "viewer"}
+    proofs: ClassVar[tuple[str, ...]] = ()
+    needs_factor: ClassVar[bool] = True
 
-    @extend_schema(request=None, responses={200: EnrolmentSerializer})
-    def post(self, request: Request) -> Response:
+    def proved(self, request: Request) -> dict[str, Any]:
+        """What was sent. Raises ValidationError, LockedOut, PermissionDenied or a Conflict of the second factor."""
         _refuse_keys(request)
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        given: dict[str, Any] = serializer.validated_data
+        is_on = _person(request).totp_enabled
+        if self.needs_factor and not is_on:
+            raise totp.TotpNotEnabled("There is no second factor.")
+        if not self.needs_factor and is_on:
+            raise totp.TotpAlreadyEnabled("A second factor is in use: disable it first.")
+        if self.proofs:
+            _prove(request, fields={name: name for name in self.proofs}, **{name: given[name] for name in self.proofs})
+        return given
+
+
+def _secret_answer(body: Any) -> Response:
+    """An answer that is shown once."""
+    return Response(body, headers={"Cache-Control": "no-store"})
+
+
+class TotpEnrolView(_FactorView):
+    """A fresh secret for your authenticator, for your password. It counts once `auth/totp/confirm/` saw a code."""
+
+    serializer_class = EnrolTotpSerializer
+    proofs = ("password",)
+    needs_factor = False
+
+    @extend_schema(responses={200: EnrolmentSerializer})
+    def post(self, request: Request) -> Response:
+        self.proved(request)
         row = totp.enrol(user=_person(request))
         uri = totp.provisioning_uri(row)
         body = {"secret": totp.clear_secret(row), "otpauth_uri": uri, "qr_svg": totp.qr_svg(uri)}
-        return Response(EnrolmentSerializer(body).data, headers={"Cache-Control": "no-store"})
+        return _secret_answer(EnrolmentSerializer(body).data)
 
 
-class TotpConfirmView(GenericAPIView[Totp]):
+class TotpConfirmView(_FactorView):
     """Switches the second factor on by its first code; answers ten recovery codes, once."""
 
     serializer_class = CodeSerializer
-    required_roles = {"write": "viewer"}
+    needs_factor = False  # the code belongs to the secret that waits
 
     @extend_schema(responses={200: RecoveryCodesSerializer})
     def post(self, request: Request) -> Response:
-        _refuse_keys(request)
-        serializer = self.get_serializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        codes = totp.confirm(user=_person(request), code=serializer.validated_data["code"])
-        return Response({"recovery_codes": codes}, headers={"Cache-Control": "no-store"})
+        given = self.proved(request)
+        return _secret_answer({"recovery_codes": totp.confirm(user=_person(request), code=given["code"])})
 
 
-class TotpDisableView(GenericAPIView[Totp]):
+class TotpDisableView(_FactorView):
     """Switches the second factor off: takes the password and a code."""
 
     serializer_class = DisableTotpSerializer
-    required_roles = {"write": "viewer"}
+    proofs = ("password", "code")
 
     @extend_schema(responses={204: None})
     def post(self, request: Request) -> Response:
-        _refuse_keys(request)
-        serializer = self.get_serializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        if not _person(request).totp_enabled:
-            raise totp.TotpNotEnabled("There is no second factor.")
-        given = serializer.validated_data
-        fields = {"password": "password", "code": "code"}
-        _prove(request, fields=fields, password=given["password"], code=given["code"])
+        self.proved(request)
         totp.remove(user=_person(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class RecoveryCodesView(GenericAPIView[Totp]):
+class RecoveryCodesView(_FactorView):
     """Ten new recovery codes for a code; the old ones end."""
 
     serializer_class = CodeSerializer
-    required_roles = {"write": "viewer"}
+    proofs = ("code",)
 
     @extend_schema(responses={200: RecoveryCodesSerializer})
     def post(self, request: Request) -> Response:
-        _refuse_keys(request)
-        serializer = self.get_serializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        if not _person(request).totp_enabled:
-            raise totp.TotpNotEnabled("There is no second factor.")
-        _prove(request, fields={"code": "code"}, code=serializer.validated_data["code"])
-        codes = totp.renew_recovery_codes(user=_person(request))
-        return Response({"recovery_codes": codes}, headers={"Cache-Control": "no-store"})
+        self.proved(request)
+        return _secret_answer({"recovery_codes": totp.renew_recovery_codes(user=_person(request))})

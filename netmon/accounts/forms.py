@@ -71,6 +71,10 @@ class PasswordForm(Plain, forms.Form):
         return values
 
 
+class EnrolTotpForm(Plain, forms.Form):
+    password = forms.CharField(label="Password", max_length=4096, strip=False, widget=CURRENT_PASSWORD)
+
+
 class DisableTotpForm(CodeForm):
     password = forms.CharField(label="Password", max_length=4096, strip=False, widget=CURRENT_PASSWORD)
     field_order = ["password", "code"]

@@ -122,6 +122,10 @@ class CodeSerializer(StrictSerializer):
     code = serializers.CharField(max_length=40, help_text="Six digits of the authenticator, or a recovery code.")
 
 
+class EnrolTotpSerializer(StrictSerializer):
+    password = PasswordField(max_length=4096, trim_whitespace=False, help_text="Yours, as it is now.")
+
+
 class DisableTotpSerializer(CodeSerializer):
     password = PasswordField(max_length=4096, trim_whitespace=False)
 

@@ -177,9 +177,10 @@ def second_factor(request: HttpRequest) -> HttpResponse:
     user, asked = _me(request), request.POST.get("form", "")
     code = forms.CodeForm(request.POST if asked in ("confirm", "renew") else None)
     disable = forms.DisableTotpForm(request.POST if asked == "disable" else None, prefix="d")
+    enrol = forms.EnrolTotpForm(request.POST if asked == "enrol" else None, prefix="e")
     shown: list[str] = []
     try:
-        if asked == "enrol":
+        if asked == "enrol" and enrol.is_valid() and _proved(request, user, enrol):
             totp.enrol(user=user)
             return redirect("account-totp")
         if asked == "confirm" and code.is_valid():
@@ -204,6 +205,7 @@ def second_factor(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "code": forms.CodeForm() if shown else code,
         "disable": disable,
+        "enrol": enrol,
         "recovery_codes": shown,
         "recovery_left": totp.recovery_codes_left(user),
         "is_required": totp.is_required(user),
@@ -217,9 +219,9 @@ def second_factor(request: HttpRequest) -> HttpResponse:
     return render(request, "accounts/second_factor.html", context)
 
 
-def _proved(request: HttpRequest, user: User, form: forms.DisableTotpForm) -> bool:
+def _proved(request: HttpRequest, user: User, form: forms.EnrolTotpForm | forms.DisableTotpForm) -> bool:
     given = form.cleaned_data
-    wrong = logins.prove(request, user, password=given["password"], code=given["code"])
+    wrong = logins.prove(request, user, password=given["password"], code=given.get("code"))
     if wrong:
         form.add_error(wrong, "This is not your password." if wrong == "password" else "This code is wrong or used.")
     return wrong is None

@@ -18,10 +18,11 @@ SILENT = {"created_at", "updated_at", "last_login", "version"}
 HIDDEN = {"password", "key_hash"}
 
 
-def snapshot(obj: models.Model) -> dict[str, Any]:
+def snapshot(obj: models.Model, extra: dict[str, Any] | None = None) -> dict[str, Any]:
     """The columns of a row for the record. Of a secret only whether it is set.
 
-    A model may add what belongs to it in a method `audit_extra() -> dict`.
+    A model may add what belongs to it in a method `audit_extra() -> dict`; who reads that of many rows at once gives it
+    as `extra`.
     """
     values: dict[str, Any] = {}
     for field in obj._meta.concrete_fields:
@@ -32,9 +33,16 @@ def snapshot(obj: models.Model) -> dict[str, Any]:
         elif field.editable or field.name.endswith("_at"):
             value = field.value_from_object(obj)
             values[field.name] = str(value) if isinstance(value, tzinfo) else value
-    if extra := getattr(obj, "audit_extra", None):
-        values |= extra()
-    return values
+    if extra is None:
+        extra = getattr(obj, "audit_extra", dict)()
+    return values | extra
+
+
+def _changed(before: dict[str, Any], after: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What differs, before and after."""
+    names = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    kept = [{name: value for name, value in side.items() if name in names} for side in (before, after)]
+    return kept[0], kept[1]
 
 
 def record(
@@ -58,11 +66,9 @@ def record(
     actor = context.current()
     person = user if user is not None else actor.user
     if before is not None and after is not None:
-        changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-        if not changed:
+        before, after = _changed(before, after)
+        if not before and not after:
             return None
-        before = {name: value for name, value in before.items() if name in changed}
-        after = {name: value for name, value in after.items() if name in changed}
     parent = getattr(obj, "audit_parent", lambda: None)() if obj is not None else None
     return AuditEvent.objects.create(
         action=action,
@@ -82,12 +88,31 @@ def record(
     )
 
 
-def record_many(
-    action: str, rows: Sequence[models.Model], *, details: Sequence[str] = (), afters: Sequence[dict[str, Any]] = ()
+def record_changes(
+    rows: Sequence[models.Model], befores: Sequence[dict[str, Any]], afters: Sequence[dict[str, Any]]
 ) -> None:
-    """One event per row, in as few statements as may be: for bulk writes. `details` and `afters` are one per row."""
+    """The updates of many rows: like `record`, none where nothing changed."""
+    changes = [_changed(before, after) for before, after in zip(befores, afters, strict=True)]
+    told = [(row, change) for row, change in zip(rows, changes, strict=True) if any(change)]
+    record_many(
+        "update",
+        [row for row, _ in told],
+        befores=[change[0] for _, change in told],
+        afters=[change[1] for _, change in told],
+    )
+
+
+def record_many(
+    action: str,
+    rows: Sequence[models.Model],
+    *,
+    details: Sequence[str] = (),
+    befores: Sequence[dict[str, Any]] = (),
+    afters: Sequence[dict[str, Any]] = (),
+) -> None:
+    """One event per row, in as few statements as may be: for bulk writes. What is given is one per row."""
     texts = details or [""] * len(rows)
-    snapshots: list[dict[str, Any] | None] = [*afters] or [None] * len(rows)
+    nothing: list[dict[str, Any] | None] = [None] * len(rows)
     actor = context.current()
     AuditEvent.objects.bulk_create(
         [
@@ -100,11 +125,12 @@ def record_many(
                 request_id=request_id.get(),
                 object_type=row._meta.label_lower,
                 object_id=str(row.pk),
-                object_name=str(row)[:255],
+                object_name=str(row)[:255].replace("\x00", ""),
                 detail=text[:255],
+                before=before,
                 after=after,
             )
-            for row, text, after in zip(rows, texts, snapshots, strict=True)
+            for row, text, before, after in zip(rows, texts, befores or nothing, afters or nothing, strict=True)
         ],
         batch_size=200,
     )

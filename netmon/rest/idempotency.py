@@ -18,6 +18,7 @@ from rest_framework.views import APIView
 from netmon.common.errors import Conflict
 from netmon.common.parsers import PayloadTooLarge
 from netmon.common.secrets import open_secret
+from netmon.rest import liveness
 from netmon.rest.models import IdempotentRequest
 
 HEADER = "Idempotency-Key"
@@ -32,6 +33,12 @@ class IdempotencyMismatch(Conflict):
 
 class IdempotencyInProgress(Conflict):
     code = "idempotency_in_progress"
+
+
+class IdempotencyLost(Conflict):
+    """The process that had the first request ended before it kept its answer."""
+
+    code = "idempotency_lost"
 
 
 class Replay(Exception):
@@ -71,15 +78,25 @@ def begin(request: Request) -> IdempotentRequest | None:
     now = timezone.now()
     rows = IdempotentRequest.objects.filter(user_id=request.user.pk, key=key)
     rows.filter(created_at__lt=now - KEPT).delete()
-    rows.filter(status=None, created_at__lt=now - GIVEN_UP).delete()
     try:
         with transaction.atomic():
             return IdempotentRequest.objects.create(
-                user_id=request.user.pk, key=key, path=path, body_hash=digest, created_at=now
+                user_id=request.user.pk,
+                key=key,
+                path=path,
+                body_hash=digest,
+                created_at=now,
+                process=liveness.this_process(),
             )
     except IntegrityError:
         row = rows.first()
-    if row is None or (row.status is None and row.body_hash == digest):
+    under_way = row if row is not None and row.status is None and row.body_hash == digest else None
+    if under_way and (under_way.created_at < now - GIVEN_UP or liveness.is_dead(under_way.process)):
+        raise IdempotencyLost(
+            "The process that had the first request ended before it could answer, so it may be done or not: look, "
+            "and if it is not, send it with a new Idempotency-Key."
+        )
+    if row is None or under_way:
         raise IdempotencyInProgress("The first request with this Idempotency-Key is under way: ask again.")
     if row.body_hash != digest:
         raise IdempotencyMismatch("This Idempotency-Key was used for another request: take a new one.")
@@ -92,7 +109,7 @@ def finish(row: IdempotentRequest, response: Any) -> None:
         row.delete()
         return
     if not IdempotentRequest.objects.filter(pk=row.pk).exists():
-        return  # given up for lost meanwhile
+        return  # forgotten meanwhile
     row.status = response.status_code
     row.location = response.get("Location", "")[:255]
     row.content_type = response.get("Content-Type", "")[:100]

@@ -22,6 +22,7 @@ class IdempotentRequest(models.Model):
     body_hash = models.CharField(max_length=64)
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
     status = models.PositiveSmallIntegerField(null=True, help_text="Null while the first request is under way.")
+    process = models.CharField(max_length=120, blank=True, help_text="Which process has it under way.")
     location = models.CharField(max_length=255, blank=True)
     content_type = models.CharField(max_length=100, blank=True)
     body = EncryptedTextField(blank=True)

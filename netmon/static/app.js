@@ -163,6 +163,13 @@ const netmon = {
   }
 })();
 
+// --- a row of tabs that scrolls shows the one that is open
+for (const tab of document.querySelectorAll(".tabs [aria-current]")) {
+  const row = tab.closest("ul");
+  const ends = tab.getBoundingClientRect().right - row.getBoundingClientRect().left;
+  if (ends > row.clientWidth) row.scrollLeft = ends - row.clientWidth;
+}
+
 // --- dialogs close by their buttons; tables that scroll can be reached by keyboard
 document.addEventListener("click", (event) => {
   const close = event.target.closest("[data-close]");

@@ -11,12 +11,19 @@
   const version = form.elements.snmp_version;
   const button = form.querySelector("[type=submit]");
 
+  const kind = form.elements.kind;
+
   const adapt = () => {
+    for (const part of form.querySelectorAll("[data-kinds]")) {
+      const has = [...part.querySelectorAll("[name]")].some((field) => shown[field.name]); // what is stored stays seen
+      part.hidden = !has && !part.dataset.kinds.split(" ").includes(kind.value);
+    }
     for (const part of form.querySelectorAll("[data-versions]")) {
       part.hidden = !part.dataset.versions.split(" ").includes(version.value);
     }
   };
   version.addEventListener("change", adapt);
+  kind.addEventListener("change", adapt);
   adapt();
 
   function fields() {
@@ -51,7 +58,7 @@
     const boxes = [...form.querySelectorAll("[name=tags]")];
     const kept = (shown.tags ?? []).filter((slug) => !boxes.some((box) => box.value === slug));
     const tags = [...kept, ...boxes.filter((box) => box.checked).map((box) => box.value)];
-    if (tags.toSorted().join() !== [...(shown.tags ?? [])].sort().join()) data.tags = tags;
+    if (tags.slice().sort().join() !== (shown.tags ?? []).slice().sort().join()) data.tags = tags;
     return data;
   }
 

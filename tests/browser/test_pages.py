@@ -287,3 +287,31 @@ def test_a_reader_has_no_button_to_poll_or_add(visit, scene):
     assert page.locator("#poll-now").count() == 0
     visitor.open("/")
     assert page.locator("text=Add a device").count() == 0
+
+
+@pytest.mark.parametrize(("username", "theme", "pages"), [
+    ("vera", "dark", ["Jobs", "API", "Your API keys"]),
+    ("omar", "light", ["Jobs", "Import", "Credentials", "SSH keys", "API", "Your API keys"]),
+    ("ada", "dark", [
+        "Jobs", "Import", "Credentials", "SSH keys", "Audit", "People", "Admin", "API", "Your API keys",
+    ]),
+])  # fmt: skip
+def test_a_telephone_reaches_every_page_of_ones_role(visit, username, theme, pages):
+    visitor = visit(username, width=390, theme=theme)
+    for path in ("/account/", "/"):
+        page = visitor.open(path)
+        expect(page.locator("#more")).to_be_hidden()
+    page.locator("[popovertarget=more]").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#more a")).to_have_text(pages)
+    expect(page.locator("#more")).to_be_visible()
+    assert visitor.accessibility_faults() == [] and visitor.overflow() == 0
+    page.keyboard.press("Escape")
+    expect(page.locator("#more")).to_be_hidden()
+    expect(page.locator("[popovertarget=more]")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/jobs/")
+    expect(page.locator("#more [aria-current=page]")).to_have_text("Jobs")
+    assert visitor.small_targets() == []

@@ -33,6 +33,7 @@ def test_every_page_about_people_is_accessible_and_fits(visit, cast, width, them
         visitor.open(path)
         look(path)
     page = visitor.page
+    page.fill("#id_e-password", people.PASSWORD)
     page.click("text=Set it up")
     expect(page.locator("svg.qr")).to_be_visible()
     look("enrolment")

@@ -172,7 +172,7 @@ def test_registers_refuse_a_second_owner() -> None:
     with pytest.raises(ValueError, match="twice"):
         followers.register(
             "monitoring",
-            endpoint_saved=print,
+            endpoints_saved=print,
             endpoints_made=print,
             endpoints_leaving=print,
             endpoint_left=print,

@@ -93,7 +93,7 @@ def bodies(rows: dict[str, Any]) -> dict[str, dict[str, Any]]:
             "whole": {"name": "new", "kind": "snmp_community", "secret": SECRET},
             "part": {"secret": SECRET},
         },
-        "ssh-keys": {"whole": {}, "part": {"comment": "of netmon"}},
+        "ssh-keys": {"whole": {"name": "made", "type": "ed25519"}, "part": {"comment": "of netmon"}},
         "endpoints": {
             "whole": {"device": spare, "protocol": "tcp", "port": 80},
             "put": {"device": spare, "protocol": "ssh", "is_enabled": False},

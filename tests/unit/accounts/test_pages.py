@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from netmon.accounts.models import ApiKey, Invite, User
+from netmon.accounts.models import ApiKey, Invite, Totp, User
 from netmon.accounts.services import keys
 from netmon.audit.models import AuditEvent
 from tests import factories, people
@@ -23,7 +23,7 @@ def admin(cast: people.Cast, _clean_cache: None) -> APIClient:
 
 def test_nothing_stands_inline_on_any_page(admin: APIClient, cast: people.Cast) -> None:
     with_totp(cast.omar)
-    admin.post("/account/totp/", {"form": "enrol"})
+    admin.post("/account/totp/", {"form": "enrol", "e-password": people.PASSWORD})
     for path in ("/account/", "/account/totp/", "/account/keys/", "/people/", f"/people/{cast.omar.pk}/"):
         page = admin.get(path)
         text = page.content.decode()
@@ -130,7 +130,9 @@ def test_an_admin_changes_somebody(admin: APIClient, cast: people.Cast, clock: C
 
 def test_the_second_factor_page_from_off_to_on_and_off(api: APIClient, cast: people.Cast, clock: Clock) -> None:
     assert b"Set it up" in api.get("/account/totp/").content
-    api.post("/account/totp/", {"form": "enrol"})
+    refused = api.post("/account/totp/", {"form": "enrol", "e-password": "wrong"})
+    assert b"This is not your password." in refused.content and not Totp.objects.exists()
+    api.post("/account/totp/", {"form": "enrol", "e-password": people.PASSWORD})
     page = api.get("/account/totp/").content.decode()
     assert "<path d=" in page and 'id="secret"' in page
     assert b"wrong, used or too old" in api.post("/account/totp/", {"form": "confirm", "code": "000000"}).content

@@ -28,7 +28,10 @@ def test_enrol_confirm_use_and_disable_by_api(api: APIClient, cast: people.Cast,
     assert api.get(T).json() == {
         "enabled": False, "confirmed_at": None, "is_required": False, "recovery_codes_left": 0,
     }  # fmt: skip
-    enrolment = post(api, T + "enrol/").json()
+    for body, code in (({}, "required"), ({"password": "wrong"}, "wrong_password")):
+        refused = post(api, T + "enrol/", **body).json()["errors"][0]
+        assert (refused["pointer"], refused["code"]) == ("/password", code)
+    enrolment = post(api, T + "enrol/", password=people.PASSWORD).json()
     assert enrolment["otpauth_uri"].startswith("otpauth://totp/netmon:omar?")
     assert enrolment["secret"] in enrolment["otpauth_uri"] and "style=" not in enrolment["qr_svg"]
     assert token_login(api).status_code == 200, "not in force before a code has proved it"
@@ -37,7 +40,7 @@ def test_enrol_confirm_use_and_disable_by_api(api: APIClient, cast: people.Cast,
     confirmed = post(api, T + "confirm/", code=code_at(cast.omar))
     codes = confirmed.json()["recovery_codes"]
     assert len(set(codes)) == 10 and api.get(T).json()["recovery_codes_left"] == 10
-    assert post(api, T + "enrol/").json()["code"] == "totp_already_enabled"
+    assert post(api, T + "enrol/", password=people.PASSWORD).json()["code"] == "totp_already_enabled"
     assert token_login(api).json()["code"] == "otp_required"
     clock.forward(30)
     assert token_login(api, otp=code_at(cast.omar)).status_code == 200
@@ -206,7 +209,7 @@ def test_who_must_have_one_is_led_to_it(nobody: APIClient, cast: people.Cast, se
     refused = nobody.get("/api/v1/users/")
     assert refused.status_code == 403 and refused.json()["code"] == "totp_enrolment_required"
     assert nobody.get("/api/v1/auth/me/").status_code == 200 and nobody.get(T).json()["is_required"] is True
-    nobody.post("/account/totp/", {"form": "enrol"})
+    nobody.post("/account/totp/", {"form": "enrol", "e-password": people.PASSWORD})
     page = nobody.post("/account/totp/", {"form": "confirm", "code": code_at(cast.ada)})
     assert page.status_code == 200 and page.content.count(b"<li>") >= 10
     assert nobody.get("/").status_code == 200 and nobody.get("/api/v1/users/").status_code == 200
@@ -219,7 +222,7 @@ def test_by_token_too(nobody: APIClient, settings: Any) -> None:
     nobody.credentials(HTTP_AUTHORIZATION=f"Bearer {token['access']}")
     refused = nobody.get("/api/v1/devices/")
     assert refused.status_code == 403 and refused.json()["code"] == "totp_enrolment_required"
-    assert post(nobody, T + "enrol/").status_code == 200
+    assert post(nobody, T + "enrol/", password=people.PASSWORD).status_code == 200
     assert post(nobody, "/api/v1/auth/logout/", refresh=token["refresh"]).status_code == 204
 
 

@@ -334,3 +334,51 @@ def test_the_admin_form_reads_a_pasted_key_and_shows_its_public_part(
     assert admin.post(f"/admin/inventory/credential/{row.pk}/change/", gone).status_code == 302
     row.refresh_from_db()
     assert (row.fingerprint, row.key_type, row.key_bits, row.public_key) == ("", "", None, "")
+
+
+# --- many at once
+
+
+def test_many_keys_are_made_brought_in_renamed_and_deleted(admin: APIClient, pair: keys.KeyPair) -> None:
+    items = [{"name": "made", "type": "ed25519"}, {"name": "taken", "private_key": pair.private, "username": "root"}]
+    answer = admin.post(f"{URL}bulk/", items, format="json")
+    assert answer.status_code == 201, answer.json()
+    made, taken = answer.json()
+    assert (made["name"], made["type"], taken["fingerprint"]) == ("made", "ed25519", pair.fingerprint)
+    assert "PRIVATE" not in answer.content.decode()
+    changes = [{"id": made["id"], "comment": "first"}, {"id": taken["id"], "name": "brought"}]
+    answer = admin.patch(f"{URL}bulk/", changes, format="json")
+    assert [row["name"] for row in answer.json()] == ["made", "brought"]
+    assert answer.json()[0]["public_key"].endswith(" first")
+    assert admin.delete(f"{URL}bulk/", [made["id"], taken["id"]], format="json").status_code == 204
+    assert not Credential.objects.exists()
+    assert [action for action, _, _ in events()] == ["create", "create", "update", "update", "delete", "delete"]
+
+
+def test_errors_of_many_name_the_item_and_nothing_is_kept(admin: APIClient, pair: keys.KeyPair) -> None:
+    wrong = [
+        {"name": "a", "type": "ed25519"},
+        {"name": "b"},
+        {"name": "c", "private_key": "no key"},
+        {"name": "d", "type": "rsa"},
+        {"name": "e", "type": "ed25519", "passphrase": "word"},
+        {"name": "f", "type": "ed25519", "private_key": pair.private},
+        {"type": "ed25519"},
+        {"name": "a", "type": "ed25519"},
+    ]
+    answer = admin.post(f"{URL}bulk/", wrong, format="json")
+    assert answer.status_code in (400, 409) and answer.json()["code"] == "bulk_failed"
+    assert [error["pointer"] for error in answer.json()["errors"]] == [
+        "/1", "/2/private_key", "/3/bits", "/4/passphrase", "/5/private_key", "/6/name", "/7/name",
+    ]  # fmt: skip
+    assert not Credential.objects.exists()
+    answer = admin.post(f"{URL}bulk/?atomic=false", wrong, format="json")
+    assert [row["status"] for row in answer.json()["results"]][:2] == [201, 400] and Credential.objects.count() == 1
+
+
+def test_a_key_in_use_stops_a_deletion_of_many(admin: APIClient) -> None:
+    used, free = factories.make_ssh_key(name="used"), factories.make_ssh_key(name="free")
+    factories.make_endpoint(factories.make_flat(), protocol="ssh", credential=used)
+    answer = admin.delete(f"{URL}bulk/", [free.pk, used.pk], format="json")
+    assert answer.status_code == 409 and answer.json()["errors"][0]["pointer"] == "/1"
+    assert Credential.objects.filter(kind="ssh_key").count() == 2

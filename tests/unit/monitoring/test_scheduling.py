@@ -130,7 +130,7 @@ def test_a_new_endpoint_has_its_checks_and_an_existing_one_keeps_an_operators_in
     assert DeviceState.objects.get(device=device).state == "unknown"
     check = Check.objects.get(endpoint__device=device, module="snmp.system")
     Check.objects.filter(pk=check.pk).update(interval_seconds=300, next_run_at=timezone.now() + timedelta(minutes=4))
-    scheduling.ensure_default_checks(check.endpoint)
+    scheduling.ensure_default_checks([check.endpoint])
     fresh = Check.objects.get(pk=check.pk)
     assert fresh.interval_seconds == 300
     assert fresh.next_run_at <= timezone.now(), "what was changed may be the cure: look at once"

@@ -1,5 +1,7 @@
 """Idempotency-Key, ETag and If-Match: repeated and late requests do no harm."""
 
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -7,7 +9,7 @@ from django.db import connection, connections
 from django.utils import timezone
 
 from inventory.models import Device, Site
-from netmon.rest import idempotency
+from netmon.rest import idempotency, liveness
 from netmon.rest.models import IdempotentRequest
 from tests import factories, people
 
@@ -51,6 +53,32 @@ def test_a_request_under_way_is_not_done_beside_itself(api, cast):
     IdempotentRequest.objects.update(status=None)
     answer = api.post("/api/v1/sites/", body, content_type="application/json", **KEY)
     assert (answer.status_code, answer.json()["code"]) == (409, "idempotency_in_progress")
+
+
+def test_a_request_that_lost_its_process_says_so_at_once_and_is_not_repeated(api):
+    body = b'{"name":"a"}'
+    api.post("/api/v1/sites/", body, content_type="application/json", **KEY)
+    code = "from netmon.rest import liveness; print(liveness.this_process())"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    IdempotentRequest.objects.update(status=None, process=ended.stdout.strip())
+    answer = api.post("/api/v1/sites/", body, content_type="application/json", **KEY)
+    assert (answer.status_code, answer.json()["code"]) == (409, "idempotency_lost")
+    assert Site.objects.count() == 1
+    other = api.post("/api/v1/sites/", {"name": "b"}, format="json", **KEY)
+    assert other.json()["code"] == "idempotency_mismatch"
+
+
+def test_a_process_that_cannot_be_seen_from_here_has_its_time(api):
+    body = b'{"name":"a"}'
+    api.post("/api/v1/sites/", body, content_type="application/json", **KEY)
+    for process in ("", "another-boot 4026531836 1@1"):
+        IdempotentRequest.objects.update(status=None, process=process)
+        answer = api.post("/api/v1/sites/", body, content_type="application/json", **KEY)
+        assert answer.json()["code"] == "idempotency_in_progress"
+    IdempotentRequest.objects.update(created_at=timezone.now() - idempotency.GIVEN_UP * 1.01)
+    answer = api.post("/api/v1/sites/", body, content_type="application/json", **KEY)
+    assert answer.json()["code"] == "idempotency_lost"
+    assert not liveness.is_dead(liveness.this_process()) and not liveness.is_dead("nonsense")
 
 
 @pytest.mark.parametrize("key", ["", "a b", "é", "x" * 256])
@@ -102,6 +130,13 @@ def test_an_etag_saves_the_answer_and_guards_the_change(api):
     assert api.delete(url, HTTP_IF_MATCH=tag).status_code == 412
     assert api.get(url)["ETag"] == changed["ETag"]
     assert api.patch(url, {"location": "rack 3"}, format="json", HTTP_IF_MATCH="*").status_code == 200
+
+
+def test_a_page_is_not_taken_for_the_data_that_a_browser_has(api):
+    url = f"/api/v1/devices/{factories.make_flat().pk}/"
+    tag = api.get(url)["ETag"]
+    page = api.get(url, HTTP_ACCEPT="text/html", HTTP_IF_NONE_MATCH=tag)
+    assert page.status_code == 200 and page["Content-Type"].startswith("text/html") and "ETag" not in page
 
 
 def test_the_etag_of_a_device_follows_what_other_rows_hold(api):
