@@ -136,4 +136,4 @@ def _decide(row: HostKey, state: State, user: Any, action: str) -> None:
 
 def _try_again(endpoint: ManagementEndpoint) -> None:
     """What waited for the decision runs now."""
-    followers.announce_endpoint(endpoint)
+    followers.announce_endpoints([endpoint])

@@ -11,6 +11,7 @@ from django.utils import timezone
 from inventory.models import Device, DeviceChildQuerySet, Interface, ManagementEndpoint
 from monitoring import modules
 from monitoring.metrics import MAX_COLUMNS
+from netmon.common.addresses import parse_address
 from netmon.common.constraints import unique
 from netmon.common.models import TimeStamped
 from netmon.common.querysets import VisibleQuerySet
@@ -196,6 +197,102 @@ class DeviceFact(models.Model):
 
     def __str__(self) -> str:
         return self.kind
+
+
+class DeviceEvent(models.Model):
+    """Something that happened at a device between two looks: a session fell, a neighbour came, a setting changed.
+
+    `data` holds what a program may want: the values before and after.
+    """
+
+    class Source(models.TextChoices):
+        BGP = "bgp", "BGP"
+        OSPF = "ospf", "OSPF"
+        BFD = "bfd", "BFD"
+        INTERFACE = "interface", "Interface"
+        ROUTING = "routing", "Routing"
+        NTP = "ntp", "NTP"
+        HOST = "host", "Host"
+        HOST_KEY = "host_key", "Host key"
+        CONFIG = "config", "Configuration"
+
+    class Severity(models.TextChoices):
+        INFO = "info", "Info"
+        WARNING = "warning", "Warning"
+        CRITICAL = "critical", "Critical"
+
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="events")
+    at = models.DateTimeField(default=timezone.now)
+    source = models.CharField(max_length=16, choices=Source.choices)
+    kind = models.CharField(max_length=32, help_text="Such as bgp_down, ospf_gone, key_changed.")
+    severity = models.CharField(max_length=16, choices=Severity.choices, default=Severity.INFO)
+    subject = models.CharField(max_length=255, blank=True, help_text="What it happened to: a peer, an interface.")
+    detail = models.CharField(max_length=500, blank=True)
+    data = models.JSONField(default=dict, blank=True)
+
+    objects: ClassVar[models.Manager["DeviceEvent"]] = models.Manager.from_queryset(DeviceChildQuerySet)()
+
+    class Meta:
+        ordering = ["-at", "-pk"]
+        indexes = [models.Index(fields=["device", "-at"], name="device_event_by_device")]
+        constraints = [
+            models.CheckConstraint(
+                name="device_event_source_known",
+                condition=Q(
+                    source__in=["bgp", "ospf", "bfd", "interface", "routing", "ntp", "host", "host_key", "config"]
+                ),
+            ),
+            models.CheckConstraint(
+                name="device_event_severity_known", condition=Q(severity__in=["info", "warning", "critical"])
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.subject}".strip()
+
+
+class ExpectedNeighbour(TimeStamped):
+    """A routing neighbour that must be there. Only such a list tells that one has vanished without a trace."""
+
+    class Protocol(models.TextChoices):
+        BGP = "bgp", "BGP"
+        OSPF = "ospf", "OSPF"
+        OSPF6 = "ospf6", "OSPFv3"
+
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="expected_neighbours")
+    protocol = models.CharField(max_length=8, choices=Protocol.choices)
+    neighbour = models.CharField(max_length=45, help_text="BGP: the peer's address. OSPF: its router id or address.")
+    note = models.CharField(max_length=200, blank=True)
+
+    objects: ClassVar[models.Manager["ExpectedNeighbour"]] = models.Manager.from_queryset(DeviceChildQuerySet)()
+
+    class Meta:
+        ordering = ["device_id", "protocol", "neighbour"]
+        constraints = [
+            *unique(
+                "expected_neighbour_once",
+                ["device", "protocol", "neighbour"],
+                error_field="neighbour",
+                message="This neighbour is expected already.",
+            ),
+            models.CheckConstraint(
+                name="expected_neighbour_protocol_known",
+                condition=Q(protocol__in=["bgp", "ospf", "ospf6"]),
+                violation_error_message="The protocol is bgp, ospf or ospf6.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.protocol} {self.neighbour}"
+
+    def audit_parent(self) -> Device:
+        return self.device
+
+    def clean(self) -> None:
+        try:
+            self.neighbour = str(parse_address(self.neighbour.strip()))
+        except ValidationError as error:
+            raise ValidationError({"neighbour": error}) from None
 
 
 class Series(models.Model):
