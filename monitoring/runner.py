@@ -1,16 +1,20 @@
 """Runs many collects at once: the only place that starts an event loop. No database here.
 
 One loop lives in a thread of its own for the life of the process, so that drivers may keep sockets and derived keys
-between runs, and so that a cap on requests in flight is a cap for the whole process.
+between runs, and so that a cap on requests in flight is a cap for the whole process. A collect that is a plain function
+(SSH) gets one of THREADS threads: that many sessions, and logins at an AAA server, are the most at any moment.
 """
 
 import asyncio
+import dataclasses
+import inspect
 import logging
 import os
 import queue
 import threading
 import time
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Coroutine, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -20,6 +24,9 @@ from netmon.drivers.errors import DeadlineExceeded, DriverError
 log = logging.getLogger(__name__)
 
 WIDTH = 200
+THREADS = 20
+# Less than this is not worth a login.
+SHORTEST_SECONDS = 1.0
 LINGER_SECONDS = 0.5
 Answer = TypeVar("Answer")
 
@@ -53,6 +60,7 @@ class _Loop:
         self.pid = os.getpid()
         self.loop = asyncio.new_event_loop()
         self.width = asyncio.Semaphore(WIDTH)
+        self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="netmon-collect")
         threading.Thread(target=self._serve, name="netmon-runner", daemon=True).start()
 
     def _serve(self) -> None:
@@ -79,7 +87,7 @@ def _start(runs: Sequence[Run], deadline_seconds: float) -> "queue.SimpleQueue[R
     results: queue.SimpleQueue[Result] = queue.SimpleQueue()
     end = time.monotonic() + deadline_seconds
     for entry in runs:
-        asyncio.run_coroutine_threadsafe(_one(entry, holder.width, end, results), holder.loop)
+        asyncio.run_coroutine_threadsafe(_one(entry, holder, end, results), holder.loop)
     return results
 
 
@@ -109,13 +117,17 @@ def run_in_batches(runs: Sequence[Run], *, deadline_seconds: float, size: int) -
         yield batch
 
 
-async def _one(entry: Run, width: asyncio.Semaphore, end: float, results: "queue.SimpleQueue[Result]") -> None:
+async def _one(entry: Run, holder: _Loop, end: float, results: "queue.SimpleQueue[Result]") -> None:
     started = time.monotonic()
     try:
-        async with asyncio.timeout_at(asyncio.get_running_loop().time() + end - started):
-            async with width:
+        if inspect.iscoroutinefunction(entry.collect):
+            async with asyncio.timeout_at(asyncio.get_running_loop().time() + end - started), holder.width:
                 started = time.monotonic()
-                collected = await entry.collect(entry.target, entry.context)
+                coming: Any = entry.collect(entry.target, entry.context)
+                collected = await coming
+        else:
+            # Nothing stops a thread: it stops itself at the deadline that it is given.
+            started, collected = await holder.loop.run_in_executor(holder.threads, _in_thread, entry, end)
         result = Result(key=entry.key, collected=collected, duration_ms=_since(started))
     except TimeoutError:
         result = Result(key=entry.key, duration_ms=_since(started))
@@ -124,6 +136,25 @@ async def _one(entry: Run, width: asyncio.Semaphore, end: float, results: "queue
     except Exception as error:  # noqa: BLE001 - a bug in one module must not end the others; the poll re-raises it
         result = Result(key=entry.key, error=error, duration_ms=_since(started))
     results.put(result)
+
+
+def _in_thread(entry: Run, end: float) -> tuple[float, Collected]:
+    """Raises TimeoutError when its turn came too late; else what the module raises."""
+    started = time.monotonic()
+    left = end - started
+    if left < SHORTEST_SECONDS:
+        raise TimeoutError
+    target, own = entry.target, getattr(entry.target, "deadline_seconds", 0.0)
+    if own > left:
+        target = dataclasses.replace(target, deadline_seconds=left)
+    try:
+        collected = entry.collect(target, entry.context)
+    except DeadlineExceeded:
+        if left < own / 2:  # we had kept it waiting: that is no verdict about the device
+            raise TimeoutError from None
+        raise
+    assert not isinstance(collected, Awaitable)
+    return started, collected
 
 
 def _since(started: float) -> float:

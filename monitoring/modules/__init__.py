@@ -1,8 +1,8 @@
 """What a check module gives back, and the register of modules.
 
-A module is an async function `collect(target, context) -> Collected` plus what `register` says about it. It knows
-the wire (through a driver) and no database; an AppConfig registers it. Either it returns a whole Collected or it
-raises a DriverError: never half a result.
+A module is a function `collect(target, context) -> Collected` plus what `register` says about it: `async def` where the
+driver is, else a plain `def`, which runs in a thread. It knows the wire (through a driver) and no database; an
+AppConfig registers it. Either it returns a whole Collected or it raises a DriverError: never half a result.
 """
 
 from __future__ import annotations
@@ -73,12 +73,15 @@ class Collected:
     warnings: list[str] = field(default_factory=list)
 
 
-Collect = Callable[[Any, Mapping[str, Any]], Awaitable[Collected]]
+Collect = Callable[[Any, Mapping[str, Any]], Awaitable[Collected] | Collected]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Module:
-    """A registered module: `context(check)` runs before the network, `store(check, collected)` in the transaction."""
+    """A registered module: `context(check)` runs before the network, `store(check, collected)` in the transaction.
+
+    `is_default(endpoint)` says whether an endpoint gets the check by itself; left out, every one of its protocol does.
+    """
 
     key: str
     protocol: str
@@ -87,6 +90,7 @@ class Module:
     store: Callable[[Any, Collected], None] | None = None
     interval_seconds: int = 60
     is_availability: bool = False
+    is_default: Callable[[Any], bool] | None = None
 
 
 MODULES: dict[str, Module] = {}
@@ -101,6 +105,7 @@ def register(
     store: Callable[[Any, Collected], None] | None = None,
     interval_seconds: int = 60,
     is_availability: bool = False,
+    is_default: Callable[[Any], bool] | None = None,
 ) -> Module:
     """Makes a module known under `key`; the same registration again is harmless, another owner raises ValueError."""
     module = Module(
@@ -111,6 +116,7 @@ def register(
         store=store,
         interval_seconds=interval_seconds,
         is_availability=is_availability,
+        is_default=is_default,
     )
     owner = MODULES.setdefault(key, module)
     if owner != module:

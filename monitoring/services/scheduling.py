@@ -156,7 +156,7 @@ def ensure_default_checks(endpoints: Sequence[ManagementEndpoint]) -> None:
 def _default_checks(endpoint: ManagementEndpoint, now: datetime) -> list[Check]:
     checks = []
     for module in modules.MODULES.values():
-        if module.protocol == endpoint.protocol:
+        if module.protocol == endpoint.protocol and (module.is_default is None or module.is_default(endpoint)):
             interval = settings.POLL_INTERVAL_SECONDS if module.interval_seconds == 60 else module.interval_seconds
             check = Check(endpoint=endpoint, module=module.key, interval_seconds=interval)
             check.next_run_at = first_slot(check, now)

@@ -92,6 +92,22 @@ class Link:
             text = f"The device answered more than {self.target.max_output_bytes} bytes; raise max_output_bytes, or ask"
             raise OutputTooLarge(f"{text} for less.", reason="too-large")
 
+    def renew(self, seconds: float) -> None:
+        """Time and output anew, for the next user of the same connection."""
+        self._watchdog.cancel()
+        self._read = 0
+        self.clock = Clock(seconds)
+        self._watchdog = threading.Timer(seconds, self._expire)
+        self._watchdog.daemon = True
+        self._watchdog.start()
+        if self._below is not None:
+            self._below.renew(seconds)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the connection still stands, as far as this end knows."""
+        return not self.has_expired and self.client is not None and bool(self.transport.is_active())
+
     def close(self) -> None:
         """Hangs up, on the jump hosts too."""
         self._watchdog.cancel()

@@ -73,6 +73,15 @@ class SshSession:
     ) -> None:
         self.close()
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether the connection still stands, as far as this end knows."""
+        return self._link.is_alive
+
+    def renew(self, deadline_seconds: float) -> None:
+        """Gives the next user of the session that much time, and the whole of the output allowance."""
+        self._link.renew(deadline_seconds)
+
     def close(self) -> None:
         """Hangs up; a second time does nothing."""
         self._link.close()
