@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 
 import paramiko
 
@@ -44,6 +45,8 @@ def of_tcp(error: OSError, *, seconds: float) -> DriverError:
         return DeadlineExceeded(text, reason="connect-timeout")
     if isinstance(error, ConnectionRefusedError):
         return Unreachable("The connection was refused; check the port, and whether SSH runs.", reason="refused")
+    if isinstance(error, socket.gaierror):  # a zone such as %eth9 that does not exist
+        return Unreachable(f"The address cannot be used: {error.strerror}.", reason="dns")
     why = os.strerror(error.errno) if error.errno else type(error).__name__
     if error.errno in NO_ROUTE:
         return Unreachable(f"There is no way to the address: {why}.", reason="no-route")

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import socket
-import struct
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import paramiko
-from cryptography.exceptions import UnsupportedAlgorithm
 from netmiko.base_connection import BaseConnection
 
-from netmon.drivers.errors import AuthenticationFailed, DriverError, NotSupported
+from netmon.drivers.errors import AuthenticationFailed, DriverError, NotSupported, UntrustedPeer
 from netmon.drivers.ssh import failures, library
 from netmon.drivers.ssh.errors import OutputTooLarge, UntrustedHostKey
 from netmon.drivers.ssh.hostkeys import PinPolicy, host_key_of, key_types_of
 from netmon.drivers.ssh.library import AsksForMore, Client, Prompts, WireTransport
+from netmon.drivers.ssh.userkeys import private_key_of
 from netmon.drivers.targets import HOST_KEY_TYPES, HostKey, Secret, SshTarget
 
 # Keyboard-interactive servers may greet with rounds of no question at all.
@@ -70,6 +67,7 @@ class Link:
 
     def open(self, device_type: str) -> None:
         """Connects and logs in as netmiko's `device_type`. Raises DriverError; the caller closes in every case."""
+        key = private_key_of(self.target)  # what cannot be used needs no connection
         self._watchdog.start()
         seconds = self.clock.limit(self.target.connect_timeout_seconds)
         ends = time.monotonic() + seconds
@@ -82,7 +80,7 @@ class Link:
             self._sock = dial(self.target.address, self.target.port, seconds=ends - time.monotonic(), below=self._below)
         except DriverError as error:
             raise self.failure(error) from None
-        self._log_in(device_type, seconds=max(0.001, ends - time.monotonic()))
+        self._log_in(device_type, key, seconds=max(0.001, ends - time.monotonic()))
 
     def count(self, octets: int) -> None:
         """Raises OutputTooLarge, and hangs up, once more came than the target allows."""
@@ -125,15 +123,20 @@ class Link:
         self.close()
 
     def failure(self, error: DriverError) -> DriverError:
-        """`error`, or the deadline where the watchdog hung up: then it is the reason of all that followed."""
+        """`error`, or the deadline where the watchdog hung up: then it is the reason of all that followed.
+
+        What the device said in so many words stays: a refusal that looked like a timeout would be tried again.
+        """
+        if isinstance(error, AuthenticationFailed | UntrustedPeer):
+            return error
         return failures.deadline(self.clock.seconds) if self.has_expired or not self.clock.remaining else error
 
-    def _log_in(self, device_type: str, *, seconds: float) -> None:
+    def _log_in(self, device_type: str, key: Any, *, seconds: float) -> None:
         target = self.target
         policy = PinPolicy(
             target.pins, trusts_first_use=target.trusts_first_use, address=target.address, port=target.port
         )
-        self.client = Client(_Login(self, _private_key(target)))
+        self.client = Client(_Login(self, key))
         self.client.set_missing_host_key_policy(policy)
         key_types = key_types_of(target.pins)
         self.connection = library.new_connection(
@@ -232,24 +235,6 @@ def _unfinished(wanted: list[str] | None) -> DriverError:
     rest = ", ".join(name for name in wanted or [] if name.isascii() and name.isprintable())[:200]
     text = f"The device wants a further login step ({rest or 'unnamed'}) that the credentials do not hold."
     return AuthenticationFailed(text, reason="auth-method")
-
-
-def _private_key(target: SshTarget) -> Any:
-    """The library's key of the target's text, None if it has none. Raises AuthenticationFailed."""
-    if not target.private_key:
-        return None
-    text = target.private_key.reveal()
-    passphrase = target.passphrase.reveal() if target.passphrase else None
-    for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
-        try:
-            return kind.from_private_key(io.StringIO(text), passphrase)
-        except paramiko.PasswordRequiredException:
-            told = "The private key is locked with a passphrase; give it along."
-            raise AuthenticationFailed(told, reason="key-unusable") from None
-        except (paramiko.SSHException, UnsupportedAlgorithm, struct.error, ValueError, LookupError, TypeError):
-            continue  # another kind of key, or a wrong passphrase
-    told = "The private key cannot be read: it is no ed25519, ECDSA or RSA key, or its passphrase is wrong."
-    raise AuthenticationFailed(told, reason="key-unusable")
 
 
 @contextmanager

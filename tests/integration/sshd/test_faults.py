@@ -214,7 +214,7 @@ def test_a_key_that_cannot_be_read_is_never_tried(text, caplog):
     with bad_ssh() as server:
         error = failure(server.target(private_key=Secret(text)), caplog)
     assert (type(error), error.reason) == (AuthenticationFailed, "key-unusable")
-    assert server.attempts == []
+    assert server.attempts == [] and server.connections == 0
 
 
 @pytest.mark.parametrize("passphrase", [None, Secret("wrong-passphrase")])

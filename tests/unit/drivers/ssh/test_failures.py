@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import socket
 
 import pytest
 
@@ -17,6 +18,7 @@ from netmon.drivers.ssh import failures
         (OSError(errno.EHOSTUNREACH, "x"), Unreachable, "no-route"),
         (OSError(errno.ENETUNREACH, "x"), Unreachable, "no-route"),
         (ConnectionResetError(errno.ECONNRESET, "x"), Unreachable, "network"),
+        (socket.gaierror(socket.EAI_NONAME, "x"), Unreachable, "dns"),
         (OSError("no number"), Unreachable, "network"),
         (TimeoutError(), DeadlineExceeded, "connect-timeout"),
         (OSError(errno.EMFILE, "x"), LocalFault, "no-socket"),
