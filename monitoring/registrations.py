@@ -2,8 +2,8 @@
 
 from inventory import followers
 from monitoring import admin_actions, modules
-from monitoring.modules import icmp, snmp_interfaces, snmp_system
-from monitoring.services import leaving, memories, scheduling
+from monitoring.modules import icmp, snmp_interfaces, snmp_system, ssh_host, ssh_routing
+from monitoring.services import leaving, memories, scheduling, ssh_results
 from netmon.common import schedules
 
 
@@ -16,6 +16,27 @@ def register_all() -> None:
         snmp_interfaces.collect,
         context=memories.interfaces_context,
         store=memories.remember_interfaces,
+    )
+    modules.register(
+        "ssh.host",
+        "ssh",
+        ssh_host.collect,
+        context=ssh_results.host_context,
+        store=ssh_results.store_host,
+        note=ssh_results.note_host_key,
+        is_availability=True,
+        guards_login=True,
+    )
+    modules.register(
+        "ssh.routing",
+        "ssh",
+        ssh_routing.collect,
+        context=ssh_results.routing_context,
+        store=ssh_results.store_routing,
+        note=ssh_results.note_host_key,
+        interval_seconds=300,
+        is_default=lambda endpoint: endpoint.device.is_network,
+        guards_login=True,
     )
     followers.register(
         "monitoring",
