@@ -15,22 +15,23 @@ import monitoring.api
 import netmon.accounts.api as accounts
 import netmon.audit.api
 import netmon.jobs.api
+from monitoring.facts_api import DeviceEventViewSet, ExpectedNeighbourViewSet, HostFactsMixin, RoutingFactsMixin
 from netmon.common.permissions import SERVICE
 
 
-class DeviceViewSet(inventory.api.DeviceViewSet, monitoring.api.DeviceReportsMixin):
+class DeviceViewSet(inventory.api.DeviceViewSet, HostFactsMixin, RoutingFactsMixin):
     """Every piece of equipment: the inventory's view of it, joined with what monitoring measured."""
 
 
-class RouterViewSet(inventory.api.RouterViewSet, monitoring.api.DeviceReportsMixin):
+class RouterViewSet(inventory.api.RouterViewSet, HostFactsMixin, RoutingFactsMixin):
     """Devices of kind router."""
 
 
-class SwitchViewSet(inventory.api.SwitchViewSet, monitoring.api.DeviceReportsMixin):
+class SwitchViewSet(inventory.api.SwitchViewSet, HostFactsMixin, RoutingFactsMixin):
     """Devices of kind switch."""
 
 
-class ComputerViewSet(inventory.api.ComputerViewSet, monitoring.api.DeviceReportsMixin):
+class ComputerViewSet(inventory.api.ComputerViewSet, monitoring.api.DeviceReportsMixin, HostFactsMixin):
     """Devices of kind computer."""
 
 
@@ -67,6 +68,8 @@ router.register("computers", ComputerViewSet, "computer")
 router.register("cameras", CameraViewSet, "camera")
 router.register("checks", monitoring.api.CheckViewSet, "check")
 router.register("series", monitoring.api.SeriesViewSet, "series")
+router.register("device-events", DeviceEventViewSet, "device-event")
+router.register("expected-neighbours", ExpectedNeighbourViewSet, "expected-neighbour")
 router.register("audit-events", netmon.audit.api.AuditEventViewSet, "audit-event")
 router.register("jobs", netmon.jobs.api.JobViewSet, "job")
 router.register("users", accounts.UserViewSet, "user")
