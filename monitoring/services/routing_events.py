@@ -23,6 +23,8 @@ BAD = {
 SOURCES = {"bgp": Source.BGP, "ospf": Source.OSPF, "link": Source.INTERFACE}
 PROTOCOLS = {"bgp": "bgp_summary", "ospf": "ospf_neighbors", "ospf6": "ospf6_neighbors"}
 MAX_EVENTS = 200
+# Three hello intervals of OSPF (RFC 2328 appendix C.3 suggests 10 s): a living link has carried a packet by then.
+SILENCE_SECONDS = 30.0
 
 
 def tell(check: Check, collected: Collected) -> None:
@@ -80,7 +82,10 @@ def _health(
     cuts: Sequence[Any] = ()
     well = memory.get("ospf_well")
     if "bgp" in after and "ospf" in after and "interfaces" in after and well:
-        cuts = changes.silent_cut(after["bgp"], well, after["ospf"], after["interfaces"], before.get("interfaces", ()))
+        # Between two readings in a row a quiet link has nothing to say either.
+        is_apart = after["seconds"] - before.get("seconds", after["seconds"]) >= SILENCE_SECONDS
+        counted = before.get("interfaces", ()) if is_apart else ()
+        cuts = changes.silent_cut(after["bgp"], well, after["ospf"], after["interfaces"], counted)
     return {"neighbours": neighbours, "silent_cuts": [dict(cut) for cut in cuts]}
 
 
