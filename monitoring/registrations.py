@@ -1,6 +1,6 @@
 """What monitoring hangs into the registers at start."""
 
-from inventory import followers
+from inventory import followers, panels
 from monitoring import admin_actions, modules
 from monitoring.modules import icmp, snmp_interfaces, snmp_system, ssh_host, ssh_routing
 from monitoring.services import leaving, memories, scheduling, ssh_results
@@ -48,6 +48,7 @@ def register_all() -> None:
         devices_leaving=leaving.devices_leaving,
     )
     admin_actions.register_all()
+    panels.register("Routing", "device-routing", is_for=lambda device: device.is_network)
     for name, task, every, description in (
         ("Dispatch polls", "dispatch_polls", 5, "Hands the checks that are due to the workers, in shards."),
         ("Seal samples", "seal_samples", 300, "Packs closed hours of samples into chunks and roll-ups."),

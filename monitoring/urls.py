@@ -15,6 +15,7 @@ urlpatterns = [
     re_path(
         r"^devices/(?P<pk>\d{1,18})/(?P<tab>interfaces|checks|facts)/live/\Z", views.device_live, name="device-tab-live"
     ),
+    path("devices/<int:pk>/routing/", views.device_routing, name="device-routing"),
     path("devices/<int:pk>/chart.json", views.device_chart, name="device-chart"),
     path("health/", views.health, name="health-page"),
 ]

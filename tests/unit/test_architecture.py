@@ -157,7 +157,7 @@ def test_every_app_uses_the_same_file_names() -> None:
         },
         "monitoring": {
             "metrics", "runner", "rates", "reports", "retention", "registrations", "parameters", "availability",
-            "device_views", "facts_api",
+            "device_views", "facts_api", "ssh_pages",
             "pages", "device_pages", "charts", "navigation", "presentation", "graphics", "forms", "admin_actions",
         },
     }  # fmt: skip
