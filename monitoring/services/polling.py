@@ -180,11 +180,16 @@ def poll_device(device: Device) -> list[dict[str, Any]]:
     return poll_devices([device])[device.pk]
 
 
-def poll_devices(devices: Sequence[Device]) -> dict[int, list[dict[str, Any]]]:
-    """The same for several devices side by side, by their id. A hundred at a time end in time; more need more calls."""
+def poll_devices(devices: Sequence[Device], *, protocol: str = "") -> dict[int, list[dict[str, Any]]]:
+    """The same for several devices side by side, by their id. A hundred at a time end in time; more need more calls.
+
+    With `protocol` only the checks of its endpoints run.
+    """
     checks = Check.objects.filter(endpoint__device__in=devices, endpoint__is_enabled=True).exclude(
         status=Check.Status.PAUSED
     )
+    if protocol:
+        checks = checks.filter(endpoint__protocol=protocol)
     before = dict(checks.values_list("pk", "last_run_at"))
     ids = list(before)
     started = timezone.now()

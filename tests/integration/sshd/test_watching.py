@@ -1,10 +1,13 @@
 """Computers watched over SSH from end to end: endpoint, credential, host key, check, facts, samples, events, API."""
 
+import io
+import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from inventory import host_keys, ssh_keys
@@ -189,3 +192,33 @@ class TestReadingFacts:
         device = factories.make_device(kind="computer")
         answer = people.client_for(cast.vera).get(f"/api/v1/computers/{device.pk}/memory/?refresh=1")
         assert answer.status_code == 403
+
+
+class TestTheCommand:
+    def run(self, *args: str) -> tuple[int, str]:
+        out = io.StringIO()
+        with pytest.raises(SystemExit) as ended:
+            call_command("ssh_facts", *args, stdout=out)
+        return int(ended.value.code or 0), out.getvalue()
+
+    def test_it_reads_and_prints(self, server: Sshd) -> None:
+        endpoint = endpoint_at(server, trusted=server.host_keys["ed25519"])
+        code, text = self.run(endpoint.device.name, "--kind", "os_release", "--kind", "uptime", "--json")
+        (entry,) = json.loads(text)["devices"]
+        assert (code, set(entry["facts"])) == (0, {"os_release", "uptime"})
+        assert entry["facts"]["uptime"]["data"]["uptime_seconds"] > 0
+        assert [result["module"] for result in entry["results"] if result["ok"]] == ["ssh.host"]
+        code, text = self.run(endpoint.device.name, "--stored", "--raw", "--kind", "os_release")
+        assert (code, "PRETTY_NAME=" in text) == (0, True)
+
+    def test_a_refused_login_has_its_own_exit_code(self, db: None) -> None:
+        with bad_ssh() as server:
+            endpoint = endpoint_at(server, trusted=server.host_key, password="wrong")
+            code, text = self.run(endpoint.device.name)
+            assert code == 5 and "ssh.host" in text and "wrong" not in text
+
+    @pytest.mark.parametrize(("args", "code"), [((), 2), (("nobody",), 4), (("--all", "nobody"), 2), (("--all",), 4)])
+    def test_usage(self, args: tuple[str, ...], code: int, db: None) -> None:
+        with pytest.raises(CommandError) as refused:
+            call_command("ssh_facts", *args)
+        assert refused.value.returncode == code

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from monitoring.modules.config_backup import collect
 
 from monitoring.modules import config_backup
-from monitoring.modules.config_backup import collect
 from netmon.drivers.errors import DeadlineExceeded, DriverError, NotSupported, ProtocolError, Rejected
 from netmon.drivers.ssh.answers import Answer
 from netmon.drivers.ssh.detect import Detection
