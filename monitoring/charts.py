@@ -71,13 +71,24 @@ def traffic_series(device: Device) -> list[Series]:
     return list(rows.select_related("interface").order_by("interface__if_index", "interface__name"))
 
 
+# Where a response time is measured, best first: its column, what it is called, and the column of answered or lost.
+RESPONSES = {
+    "icmp": ("rtt_ms", "ICMP", "loss_percent"),
+    "snmp.system": ("response_ms", "SNMP", "up"),
+    "host": ("response_ms", "SSH", "up"),
+}
+
+
 def response_series(device: Device) -> Series | None:
-    """Ping where there is one, else how fast SNMP answers."""
-    rows = {
-        row.metric_set: row
-        for row in Series.objects.filter(device=device, interface=None, metric_set__in=("icmp", "snmp.system"))
-    }
-    return rows.get("icmp") or rows.get("snmp.system")
+    """Ping where there is one, else how fast SNMP answers, else a login by SSH."""
+    found = Series.objects.filter(device=device, interface=None, metric_set__in=RESPONSES)
+    rows = {row.metric_set: row for row in found}
+    return next((rows[name] for name in RESPONSES if name in rows), None)
+
+
+def response_column(row: Series) -> int:
+    """The position of the response time in a series of `response_series`."""
+    return metrics.get(row.metric_set).index(RESPONSES[row.metric_set][0])
 
 
 def chart(device: Device, name: str, *, span: str = "", interface: str = "") -> dict[str, Any]:
@@ -155,10 +166,12 @@ def _response(device: Device, start: float, end: float) -> dict[str, Any]:
         return {"title": "", "columns": columns, "times": [], "step": 60, "csv": None}
     frame = store.read(row, start, end)
     # Where nobody pings, an unanswered poll is a loss.
-    loss = frame.average[:, 1] if row.metric_set == "icmp" else 100 * (1 - frame.average[:, 2])
-    rtt, top = frame.average[:, 0], frame.maximum[:, 0]
+    _, title, answered = RESPONSES[row.metric_set]
+    lost = frame.average[:, metrics.get(row.metric_set).index(answered)]
+    loss = lost if answered == "loss_percent" else 100 * (1 - lost)
+    rtt, top = frame.average[:, response_column(row)], frame.maximum[:, response_column(row)]
     return {
-        "title": "ICMP" if row.metric_set == "icmp" else "SNMP",
+        "title": title,
         "columns": columns,
         "times": frame.times.tolist(),
         "step": frame.step,

@@ -195,7 +195,7 @@ def _response_figure(device: Device, state: DeviceState | None, at: datetime) ->
     hints = []
     row = charts.response_series(device)
     if row is not None:
-        p95 = charts.nearest_rank(store.read(row, at - DAY, at).average[:, 0])
+        p95 = charts.nearest_rank(store.read(row, at - DAY, at).average[:, charts.response_column(row)])
         hints += [f"p95 {decimals(p95, 'ms')}"] if p95 is not None else []
     if state and state.loss_percent is not None:
         hints.append(f"loss {decimals(state.loss_percent, '%')}")

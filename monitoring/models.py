@@ -253,6 +253,12 @@ class DeviceEvent(models.Model):
     def __str__(self) -> str:
         return f"{self.kind} {self.subject}".strip()
 
+    @property
+    def words(self) -> str:
+        """The kind as people say it."""
+        first, *rest = self.kind.split("_")
+        return " ".join([first.upper() if first in ("bgp", "ospf", "bfd") else first.capitalize(), *rest])
+
 
 class ExpectedNeighbour(TimeStamped):
     """A routing neighbour that must be there. Only such a list tells that one has vanished without a trace."""
