@@ -2,8 +2,8 @@
 
 from inventory import followers
 from monitoring import admin_actions, modules
-from monitoring.modules import icmp, snmp_interfaces, snmp_system
-from monitoring.services import leaving, memories, scheduling
+from monitoring.modules import config_backup, icmp, snmp_interfaces, snmp_system
+from monitoring.services import configs, leaving, memories, scheduling
 from netmon.common import schedules
 
 
@@ -16,6 +16,14 @@ def register_all() -> None:
         snmp_interfaces.collect,
         context=memories.interfaces_context,
         store=memories.remember_interfaces,
+    )
+    modules.register(
+        configs.MODULE,
+        "ssh",
+        config_backup.collect,
+        context=configs.context,
+        store=configs.store,
+        interval_seconds=86400,
     )
     followers.register(
         "monitoring",
