@@ -12,29 +12,40 @@ import inventory.api
 import inventory.api_keys
 import inventory.policy_api
 import monitoring.api
+import monitoring.config_api
 import netmon.accounts.api as accounts
 import netmon.audit.api
 import netmon.jobs.api
 from netmon.common.permissions import SERVICE
 
 
-class DeviceViewSet(inventory.api.DeviceViewSet, monitoring.api.DeviceReportsMixin):
+class DeviceViewSet(
+    inventory.api.DeviceViewSet, monitoring.api.DeviceReportsMixin, monitoring.config_api.DeviceConfigsMixin
+):
     """Every piece of equipment: the inventory's view of it, joined with what monitoring measured."""
 
 
-class RouterViewSet(inventory.api.RouterViewSet, monitoring.api.DeviceReportsMixin):
+class RouterViewSet(
+    inventory.api.RouterViewSet, monitoring.api.DeviceReportsMixin, monitoring.config_api.DeviceConfigsMixin
+):
     """Devices of kind router."""
 
 
-class SwitchViewSet(inventory.api.SwitchViewSet, monitoring.api.DeviceReportsMixin):
+class SwitchViewSet(
+    inventory.api.SwitchViewSet, monitoring.api.DeviceReportsMixin, monitoring.config_api.DeviceConfigsMixin
+):
     """Devices of kind switch."""
 
 
-class ComputerViewSet(inventory.api.ComputerViewSet, monitoring.api.DeviceReportsMixin):
+class ComputerViewSet(
+    inventory.api.ComputerViewSet, monitoring.api.DeviceReportsMixin, monitoring.config_api.DeviceConfigsMixin
+):
     """Devices of kind computer."""
 
 
-class CameraViewSet(inventory.api.CameraViewSet, monitoring.api.DeviceReportsMixin):
+class CameraViewSet(
+    inventory.api.CameraViewSet, monitoring.api.DeviceReportsMixin, monitoring.config_api.DeviceConfigsMixin
+):
     """Devices of kind camera."""
 
 

@@ -147,6 +147,20 @@ MEANINGS: dict[str, dict[str, Any]] = {
         "code": "invalid",
         "detail": "This is not an IPv4 or IPv6 address.",
     },
+    "ConfigVersion": {"platform": "frr", "summary": "1 line added in `router bgp 65001`.", "changed_by": "ada"},
+    "ConfigText": {"text": "hostname core-r1\npassword <masked:1f8a07c2>\n"},
+    "ConfigHunk": {"before_start": 9, "after_start": 9, "section": "router bgp 65001"},
+    "ConfigRow": {
+        "kind": "changed",
+        "before_number": 11,
+        "after_number": 11,
+        "before": " neighbor 192.0.2.2 remote-as 65002",
+        "after": " neighbor 192.0.2.2 remote-as 65003",
+        "before_spans": [[30, 35]],
+        "after_spans": [[30, 35]],
+    },
+    "ConfigDiff": {"summary": "1 line changed in `router bgp 65001`."},
+    "BackedUp": {"summary": "1 line added in `router bgp 65001`.", "changed_by": "ada"},
     "ImportFault": {"code": "invalid_choice", "column": "kind", "detail": "Give one of router, switch, computer ..."},
 }
 

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -245,6 +246,12 @@ def compare(old: ConfigVersion, new: ConfigVersion) -> dict[str, Any]:
         hunks.append({**hunk, "rows": hunk["rows"][:left]})
         left -= len(hunk["rows"])
     return {**found, "hunks": hunks, "is_cut": left < 0, "summary": config_text.summary(*texts)}
+
+
+def file_name(name: str) -> str:
+    """A file name that no shell, browser or file system misreads; two devices may have the same."""
+    kept = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._-")[:80]
+    return kept or "device"
 
 
 # --- running ----------------------------------------------------------------------------------------------------------
