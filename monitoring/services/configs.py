@@ -210,13 +210,17 @@ def text_of(version: ConfigVersion, *, reveal_to: Any = None) -> str:
     Undecryptable.
     """
     if reveal_to is None:
-        text = _unpack(open_secret(version, "content"))
-        return _masked(version.device_id, version.platform, _normal(version, text))
+        return _masked(version.device_id, version.platform, _normal(version, whole_of(version)))
     if not has_role(reveal_to, "operator"):
         raise PermissionDenied("Secrets of a configuration are for operators and admins.")
-    text = _unpack(open_secret(version, "content"))
+    text = whole_of(version)
     audit.record("reveal", version, user=reveal_to)
     return text
+
+
+def whole_of(version: ConfigVersion) -> str:
+    """The text as the device gave it, with its secrets: for callers that put on record who gets it."""
+    return _unpack(open_secret(version, "content"))
 
 
 def latest(device: Device, kind: str) -> ConfigVersion | None:
@@ -367,6 +371,6 @@ def _unpack(packed: str) -> str:
 def _open(version: ConfigVersion) -> str:
     """The text, or "" where its key is gone: a new backup must not fail for that."""
     try:
-        return _unpack(open_secret(version, "content"))
+        return whole_of(version)
     except Undecryptable:
         return ""

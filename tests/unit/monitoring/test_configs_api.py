@@ -32,7 +32,8 @@ def test_the_list_is_newest_first_and_says_what_is_unsaved(rows: list[ConfigVers
     body = api.get(url(rows)).json()
     assert (body["count"], body["is_saved"], body["device"]["name"]) == (3, False, "core r1/../x")
     assert [(row["kind"], row["number"]) for row in body["configs"]] == [("running", 2), ("startup", 1), ("running", 1)]
-    assert "text" not in body["configs"][0] and body["configs"][0]["summary"].endswith("1 line changed in `router bgp 65001`.")
+    newest = body["configs"][0]
+    assert "text" not in newest and newest["summary"].endswith("1 line changed in `router bgp 65001`.")
     assert [row["kind"] for row in api.get(url(rows, "?kind=startup")).json()["configs"]] == ["startup"]
     for query in ("?kind=other", "?nonsense=1"):
         assert api.get(url(rows, query)).status_code == 400
