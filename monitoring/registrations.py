@@ -1,6 +1,6 @@
 """What monitoring hangs into the registers at start."""
 
-from inventory import followers
+from inventory import followers, panels
 from monitoring import admin_actions, modules
 from monitoring.modules import config_backup, icmp, snmp_interfaces, snmp_system
 from monitoring.services import configs, leaving, memories, scheduling
@@ -34,6 +34,7 @@ def register_all() -> None:
         interfaces_leaving=leaving.interfaces_leaving,
         devices_leaving=leaving.devices_leaving,
     )
+    panels.register("Configuration", "device-configuration")
     admin_actions.register_all()
     for name, task, every, description in (
         ("Dispatch polls", "dispatch_polls", 5, "Hands the checks that are due to the workers, in shards."),
