@@ -42,10 +42,24 @@ def note(uses: Sequence[Use], *, is_asked: bool = False) -> None:
         _write(due, is_asked)
 
 
+def refused_logins(endpoints: Iterable[ManagementEndpoint]) -> set[int]:
+    """Of these endpoints those whose server refused the credential as it still is, and nothing was changed since."""
+    by_id = {endpoint.pk: endpoint for endpoint in endpoints if endpoint.credential_id is not None}
+    rows = CredentialUse.objects.filter(endpoint_id__in=by_id, last_error_code="auth_failed")
+    found = set()
+    for row in rows:
+        endpoint = by_id[row.endpoint_id]
+        changed_at = max(endpoint.updated_at, endpoint.credential.updated_at)  # type: ignore[union-attr]
+        if row.credential_id == endpoint.credential_id and row.last_used_at > changed_at:
+            found.add(endpoint.pk)
+    return found
+
+
 def _is_news(row: CredentialUse, use: Use) -> bool:
     return (
         row.day != use.at.astimezone(UTC).date()
         or row.last_error_code != use.error_code
+        or use.error_code == "auth_failed"  # whether to try again depends on when it was refused
         or use.at - row.last_used_at >= NOTE_EVERY
     )
 

@@ -8,7 +8,17 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from monitoring import admin_actions
-from monitoring.models import Check, ConfigVersion, DeviceFact, DeviceState, Heartbeat, Outage, Series
+from monitoring.models import (
+    Check,
+    ConfigVersion,
+    DeviceEvent,
+    DeviceFact,
+    DeviceState,
+    ExpectedNeighbour,
+    Heartbeat,
+    Outage,
+    Series,
+)
 from monitoring.services import configs, scheduling
 from netmon.audit.admin_mixin import AuditedAdmin, ReadOnlyAdmin
 from netmon.common.badges import badge
@@ -152,3 +162,26 @@ class HeartbeatAdmin(ReadOnlyAdmin):
     list_display = ["process", "host", "pid", "started_at", "at"]
     list_filter = ["process", "host"]
     search_fields = ["process", "host"]
+
+
+@admin.register(DeviceEvent)
+class DeviceEventAdmin(ReadOnlyAdmin):
+    list_display = ["at", "device", "shown_severity", "source", "kind", "subject", "detail"]
+    list_filter = ["severity", "source", "kind"]
+    list_select_related = ["device"]
+    search_fields = ["device__name_key", "subject", "detail"]
+    date_hierarchy = "at"
+
+    @admin.display(ordering="severity", description="severity")
+    def shown_severity(self, row: DeviceEvent) -> SafeString:
+        shapes = {"info": "pending", "warning": "degraded", "critical": "down"}
+        return badge(shapes[row.severity], row.get_severity_display())
+
+
+@admin.register(ExpectedNeighbour)
+class ExpectedNeighbourAdmin(AuditedAdmin):
+    list_display = ["device", "protocol", "neighbour", "note", "created_at"]
+    list_filter = ["protocol"]
+    list_select_related = ["device"]
+    search_fields = ["device__name_key", "neighbour", "note"]
+    autocomplete_fields = ["device"]

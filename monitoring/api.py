@@ -3,12 +3,12 @@
 import csv
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any, ClassVar
+from typing import Any
 
 from django.http import StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.permissions import AllowAny
@@ -19,6 +19,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from inventory.models import Device
 from monitoring import metrics, parameters, reports, serializers
+from monitoring.device_views import WORD, OfDeviceMixin, bounds, brief, query
 from monitoring.filters import CheckFilter, SeriesFilter
 from monitoring.models import Check, DeviceFact, DeviceState, Series
 from monitoring.services import health, polling, scheduling, testing
@@ -39,42 +40,26 @@ WAIT_SECONDS = 25
 MAX_WAIT_SECONDS = 30
 
 
-def _query(name: str, kind: Any, text: str) -> OpenApiParameter:
-    return OpenApiParameter(name, kind, OpenApiParameter.QUERY, description=text)
+HOURS = query("hours", bounds(1 / 3600, parameters.MAX_HOURS, "number"), "The last so many hours (24).")
+FROM = query("from", OpenApiTypes.DATETIME, "Begin of the period.")
+TO = query("to", OpenApiTypes.DATETIME, "End of the period (now).")
+STEP = query("step", bounds(1, parameters.MAX_STEP), "Seconds of one point; chosen by the period when left out.")
+INTERFACE = query("interface", WORD, "Name or number of an interface.")
 
 
-def _bounds(minimum: float, maximum: float, kind: str = "integer") -> dict[str, Any]:
-    return {"type": kind, "minimum": minimum, "maximum": maximum}
-
-
-WORD = {"type": "string", "minLength": 1}
-HOURS = _query("hours", _bounds(1 / 3600, parameters.MAX_HOURS, "number"), "The last so many hours (24).")
-FROM = _query("from", OpenApiTypes.DATETIME, "Begin of the period.")
-TO = _query("to", OpenApiTypes.DATETIME, "End of the period (now).")
-STEP = _query("step", _bounds(1, parameters.MAX_STEP), "Seconds of one point; chosen by the period when left out.")
-INTERFACE = _query("interface", WORD, "Name or number of an interface.")
-
-
-def brief(device: Device) -> dict[str, Any]:
-    address = device.primary_ip.address if device.primary_ip else None
-    return {"id": device.pk, "name": device.name, "kind": device.kind, "ip": address}
-
-
-class DeviceReportsMixin(GenericViewSet[Any]):
+class DeviceReportsMixin(OfDeviceMixin):
     """What is measured of a device: `devices/{id}/...` and the same under each kind."""
-
-    kind: ClassVar[str | None] = None
 
     @extend_schema(
         request=None,
-        parameters=[_query("wait", _bounds(0, MAX_WAIT_SECONDS), "Seconds to wait for the results (25, at most 30).")],
+        parameters=[query("wait", bounds(0, MAX_WAIT_SECONDS), "Seconds to wait for the results (25, at most 30).")],
         responses={200: serializers.PollSerializer, 202: JobStartedSerializer},
     )
     @action(detail=True, methods=["post"])
     def poll(self, request: Request, pk: str) -> Response:
         """Poll now, all enabled checks: 200 with the results, or 202 with the job that goes on."""
         wait = bounded_int(request, "wait", minimum=0, maximum=MAX_WAIT_SECONDS, default=WAIT_SECONDS)
-        device = self._device(request, {"wait"})
+        device = self.device_of(request, {"wait"})
         audit.record("poll", device)
         job = jobs.wait(polling.poll_now(device, user=request.user), float(wait or 0))
         if job.status != Job.Status.SUCCEEDED:
@@ -91,8 +76,8 @@ class DeviceReportsMixin(GenericViewSet[Any]):
             FROM,
             TO,
             STEP,
-            _query("limit", _bounds(1, 1500), "At most so many entries (100)."),
-            _query(
+            query("limit", bounds(1, 1500), "At most so many entries (100)."),
+            query(
                 "metric",
                 {"type": "string", "pattern": list_of(sorted(metrics.SETS))},
                 "Only this metric set, such as if.counters or snmp.system.",
@@ -103,7 +88,7 @@ class DeviceReportsMixin(GenericViewSet[Any]):
     @action(detail=True, methods=["get"])
     def metrics(self, request: Request, pk: str) -> Response:
         """What was measured, newest first."""
-        device = self._device(request, {"hours", "from", "to", "step", "limit", "metric"})
+        device = self.device_of(request, {"hours", "from", "to", "step", "limit", "metric"})
         limit = bounded_int(request, "limit", minimum=1, maximum=1500, default=100)
         text = request.query_params.get("metric")
         names = text.split(",") if text is not None else []
@@ -118,7 +103,7 @@ class DeviceReportsMixin(GenericViewSet[Any]):
     @action(detail=True, methods=["get"])
     def availability(self, request: Request, pk: str) -> Response:
         """How much of the measured time the device was up. Unknown time counts as neither."""
-        device = self._device(request, {"hours", "from", "to"})
+        device = self.device_of(request, {"hours", "from", "to"})
         period = parameters.period(request)
         report = reports.device_availability(device, period)
         return Response({"device": brief(device), "period_hours": period.hours, **report})
@@ -127,7 +112,7 @@ class DeviceReportsMixin(GenericViewSet[Any]):
     @action(detail=True, methods=["get"])
     def bandwidth(self, request: Request, pk: str) -> Response:
         """Traffic per interface, with the 95th percentile."""
-        device = self._device(request, {"hours", "from", "to", "interface"})
+        device = self.device_of(request, {"hours", "from", "to", "interface"})
         period = parameters.period(request)
         report = reports.bandwidth(device, period, interface=request.query_params.get("interface"))
         return Response({"device": brief(device), "period_hours": period.hours, **report})
@@ -136,7 +121,7 @@ class DeviceReportsMixin(GenericViewSet[Any]):
     @action(detail=True, methods=["get"])
     def errors(self, request: Request, pk: str) -> Response:
         """Errors and discards per interface, counted within each step."""
-        device = self._device(request, {"hours", "from", "to", "interface"})
+        device = self.device_of(request, {"hours", "from", "to", "interface"})
         period = parameters.period(request)
         data = reports.error_data(device, period, interface=request.query_params.get("interface"))
         body = {"period_hours": period.hours, "data_points": len(data), "error_data": data}
@@ -146,19 +131,11 @@ class DeviceReportsMixin(GenericViewSet[Any]):
     @action(detail=True, methods=["get"], pagination_class=None)
     def facts(self, request: Request, pk: str) -> Response:
         """The last collected facts."""
-        rows = DeviceFact.objects.filter(device=self._device(request, set())).order_by("kind")
+        rows = DeviceFact.objects.filter(device=self.device_of(request, set())).order_by("kind")
         return Response([{"kind": row.kind, "collected_at": row.collected_at, "data": row.data} for row in rows])
 
-    def _device(self, request: Request, known: set[str]) -> Device:
-        refuse_unknown(request, known | {"format"})
-        rows = Device.objects.visible_to(request.user).select_related("primary_ip")
-        if self.kind:
-            rows = rows.filter(kind=self.kind)
-        device: Device = get_object_or_404(rows, pk=self.kwargs["pk"])
-        return device
 
-
-TEST_WAIT = _query("wait", _bounds(0, MAX_WAIT_SECONDS), "Seconds to wait for the result (25, at most 30).")
+TEST_WAIT = query("wait", bounds(0, MAX_WAIT_SECONDS), "Seconds to wait for the result (25, at most 30).")
 
 
 def _tested(request: Request, job: Job) -> Response:
@@ -274,7 +251,7 @@ class SeriesViewSet(VisibleReadViewSet):
         return Series.objects.visible_to(self.request.user).select_related("interface")
 
     @extend_schema(
-        parameters=[FROM, TO, HOURS, STEP, _query("columns", WORD, "Names, comma between; all of them.")],
+        parameters=[FROM, TO, HOURS, STEP, query("columns", WORD, "Names, comma between; all of them.")],
         responses={(200, "application/json"): serializers.SeriesDataSerializer, (200, "text/csv"): OpenApiTypes.STR},
         filters=False,
     )

@@ -12,6 +12,7 @@ from django.utils import timezone
 from numpy.typing import NDArray
 
 from inventory.models import Device, Interface
+from monitoring import metrics
 from monitoring.availability import DOWN, breaks_of
 from monitoring.models import DeviceState, Series
 from monitoring.store import read as store
@@ -88,6 +89,10 @@ def chart(device: Device, name: str, *, span: str = "", interface: str = "") -> 
         body = _traffic(device, start, end, interface)
     elif name == "response":
         body = _response(device, start, end)
+    elif name == "host":
+        body = _host(device, start, end)
+    elif name == "disks":
+        body = _disks(device, start, end)
     else:
         raise LookupError("There is no such chart.")
     moment = timezone.now()
@@ -162,6 +167,48 @@ def _response(device: Device, start: float, end: float) -> dict[str, Any]:
         "totals": [_totals(rtt, top, nearest_rank(rtt), None), _totals(loss, loss, None, None)],
         "csv": _csv(row, start, end),
     }
+
+
+def _host(device: Device, start: float, end: float) -> dict[str, Any]:
+    row = Series.objects.filter(device=device, metric_set="host").first()
+    labels = ("CPU", "Memory in use")
+    if row is None:
+        return {"title": "", "columns": _percents(*labels), "times": [], "step": 60, "csv": None}
+    frame = store.read(row, start, end)
+    positions = [metrics.HOST.index(name) for name in ("cpu_percent", "memory_used_percent")]
+    return {
+        "title": "",
+        "columns": _percents(*labels),
+        "times": frame.times.tolist(),
+        "step": frame.step,
+        "average": [_rounded(frame.average[:, n], 1) for n in positions],
+        "maximum": [_rounded(frame.maximum[:, n], 1) for n in positions],
+        "totals": [_totals(frame.average[:, n], frame.maximum[:, n], None, None) for n in positions],
+        "csv": _csv(row, start, end),
+    }
+
+
+def _disks(device: Device, start: float, end: float) -> dict[str, Any]:
+    """The two fullest: a chart of twenty lines says nothing."""
+    rows = Series.objects.filter(device=device, metric_set="host.disk", v0__isnull=False).order_by("-v0")[:2]
+    if not rows:
+        return {"title": "", "columns": _percents("Disk"), "times": [], "step": 60, "csv": None}
+    by_series = store.read_many(list(rows), start, end)
+    frames = [by_series[row.pk] for row in rows]
+    return {
+        "title": "",
+        "columns": _percents(*(row.labels.removeprefix("mount=") for row in rows)),
+        "times": frames[0].times.tolist(),
+        "step": frames[0].step,
+        "average": [_rounded(frame.average[:, 0], 1) for frame in frames],
+        "maximum": [_rounded(frame.maximum[:, 0], 1) for frame in frames],
+        "totals": [_totals(frame.average[:, 0], frame.maximum[:, 0], None, None) for frame in frames],
+        "csv": _csv(rows[0], start, end),
+    }
+
+
+def _percents(*labels: str) -> list[dict[str, str]]:
+    return [{"label": label, "unit": "%"} for label in labels]
 
 
 def nearest_rank(values: Floats, percent: int = 95) -> float | None:

@@ -11,14 +11,13 @@ from rest_framework.decorators import action
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
 from inventory.models import Device
 from monitoring import config_serializers, parameters
+from monitoring.device_views import OfDeviceMixin, bounds, brief, query
 from monitoring.models import ConfigVersion
 from monitoring.services import configs
 from netmon.audit import services as audit
-from netmon.common.filters import refuse_unknown
 from netmon.common.pagination import bounded_int
 from netmon.common.permissions import ScopeMissing, has_role
 from netmon.common.renderers import FastJSONRenderer
@@ -27,29 +26,19 @@ from netmon.jobs import services as jobs
 from netmon.jobs.models import Job
 from netmon.jobs.serializers import JobStartedSerializer
 
-
-def query(name: str, kind: Any, text: str) -> OpenApiParameter:
-    return OpenApiParameter(name, kind, OpenApiParameter.QUERY, description=text)
-
-
 VERSION = OpenApiParameter(
     "version", {"type": "integer", "minimum": 1}, OpenApiParameter.PATH, description="`id` of a version in the list."
 )
 WAIT_SECONDS = 25
 MAX_WAIT_SECONDS = 30
 WHICH = {"type": "string", "pattern": r"^(running|startup|[1-9][0-9]{0,17})$"}
-WAIT = {"type": "integer", "minimum": 0, "maximum": MAX_WAIT_SECONDS}
+WAIT = bounds(0, MAX_WAIT_SECONDS)
 KINDS = ConfigVersion.Kind.values
 REVEALING = {"write", "monitoring:write"}  # of an API key: reading whole configurations is reading secrets
 SECRET = {"Cache-Control": "private, no-store"}
 
 
-def brief(device: Device) -> dict[str, Any]:
-    address = device.primary_ip.address if device.primary_ip else None
-    return {"id": device.pk, "name": device.name, "kind": device.kind, "ip": address}
-
-
-class DeviceConfigsMixin(GenericViewSet[Any]):
+class DeviceConfigsMixin(OfDeviceMixin):
     """`devices/{id}/configs/...` and the same under each kind."""
 
     @extend_schema(
@@ -60,7 +49,7 @@ class DeviceConfigsMixin(GenericViewSet[Any]):
     @action(detail=True, methods=["get"], pagination_class=None)
     def configs(self, request: Request, pk: str) -> Response:
         """The kept versions of the configuration, newest first, without their texts."""
-        device = self._whose(request, {"kind"})
+        device = self.device_of(request, {"kind"})
         kind = request.query_params.get("kind")
         if kind is not None and kind not in KINDS:
             raise parameters.refuse("kind", "Give running or startup.")
@@ -98,7 +87,7 @@ class DeviceConfigsMixin(GenericViewSet[Any]):
     )
     def config(self, request: Request, pk: str, version: str) -> Any:
         """The text of a version, its secrets masked. `raw=1` gives it whole to operators, which is on record."""
-        device = self._whose(request, {"raw", "format"})
+        device = self.device_of(request, {"raw", "format"})
         is_raw = self._choice(request, "raw", ("0", "1")) == "1"
         is_file = self._choice(request, "format", ("json", "text")) == "text"
         if is_raw:
@@ -124,7 +113,7 @@ class DeviceConfigsMixin(GenericViewSet[Any]):
     @action(detail=True, methods=["get"], url_path="configs/diff", url_name="config-diff", pagination_class=None)
     def config_diff(self, request: Request, pk: str) -> Response:
         """Two versions side by side, their secrets masked: a changed secret shows as a changed mask."""
-        device = self._whose(request, {"from", "to"})
+        device = self.device_of(request, {"from", "to"})
         new = self._version(request, device, "to", request.query_params.get("to", "running"))
         given = request.query_params.get("from")
         old = self._version(request, device, "from", given) if given is not None else configs.before(new)
@@ -146,7 +135,7 @@ class DeviceConfigsMixin(GenericViewSet[Any]):
     def config_backup(self, request: Request, pk: str) -> Response:
         """Back up now: 200 with what came of it, or 202 with the job that goes on."""
         wait = bounded_int(request, "wait", minimum=0, maximum=MAX_WAIT_SECONDS, default=WAIT_SECONDS)
-        device = self._whose(request, {"wait"})
+        device = self.device_of(request, {"wait"})
         job = configs.backup_now(device, user=request.user)
         audit.record("backup", device)
         job = jobs.wait(job, float(wait or 0))
@@ -154,14 +143,6 @@ class DeviceConfigsMixin(GenericViewSet[Any]):
             location = job.as_dict()["url"]
             return Response({"job": job.as_dict()}, status=status.HTTP_202_ACCEPTED, headers={"Location": location})
         return Response({**(job.result or {}), "device": brief(device)})
-
-    def _whose(self, request: Request, known: set[str]) -> Device:
-        refuse_unknown(request, known | {"format"})
-        rows = Device.objects.visible_to(request.user).select_related("primary_ip")
-        if kind := getattr(self, "kind", None):
-            rows = rows.filter(kind=kind)
-        device: Device = get_object_or_404(rows, pk=self.kwargs["pk"])
-        return device
 
     @staticmethod
     def _choice(request: Request, name: str, known: tuple[str, ...]) -> str:

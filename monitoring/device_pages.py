@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from inventory.models import Device, Interface, ManagementEndpoint
-from monitoring import charts, graphics
+from monitoring import charts, graphics, ssh_pages
 from monitoring.availability import Availability, cells, window_of_states
 from monitoring.models import Check, DeviceFact, DeviceState, Outage, Series
 from monitoring.pages import DAY, Now
@@ -84,6 +84,8 @@ class DevicePage:
     chosen: str = ""
     checks: list[Check] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
+    computer: ssh_pages.Computer | None = None
+    has_host: bool = False
     events: list[Event] = field(default_factory=list)
 
 
@@ -137,6 +139,8 @@ def device_page(
         choices=[(str(row.interface_id), row.interface.name) for row in series if row.interface],
         chosen=_chosen(series, interface),
         checks=checks,
+        computer=ssh_pages.computer(device) if tab == "facts" else None,
+        has_host=everything and any(check.module == "ssh.host" for check in checks),
         facts=_facts(device, endpoints if shows_credentials else []) if tab in ("overview", "facts") else [],
         events=_events(device, now, at) if everything else [],
     )

@@ -148,3 +148,85 @@ IF_COUNTERS = register(
         ),
     )
 )
+
+HOST = register(
+    MetricSet(
+        "host",
+        "Computer",
+        (
+            Column("cpu_percent", "%", 0.1, label="CPU"),
+            Column("load1", "", 0.01, label="Load, 1 min"),
+            Column("load5", "", 0.01, label="Load, 5 min"),
+            Column("load15", "", 0.01, label="Load, 15 min"),
+            Column("memory_used_percent", "%", 0.1, label="Memory in use"),
+            Column("memory_available_bytes", "B", 1000, label="Memory available"),
+            Column("swap_used_percent", "%", 0.1, label="Swap in use"),
+            Column("uptime_seconds", "s", 1, label="Uptime"),
+            Column("users", "", 1, label="People logged in"),
+            Column("failed_units", "", 1, label="Failed units"),
+            Column("response_ms", "ms", 0.001, label="Response time"),
+            Column("up", "", 1, label="Answered"),
+        ),
+    )
+)
+
+HOST_DISK = register(
+    MetricSet(
+        "host.disk",
+        "Disk",
+        (
+            Column("used_percent", "%", 0.1, label="In use"),
+            Column("used_bytes", "B", 1000, label="Used"),
+            Column("available_bytes", "B", 1000, label="Available"),
+            Column("inodes_used_percent", "%", 0.1, label="Inodes in use"),
+            Column("days_until_full", "d", 0.1, label="Days until full"),
+        ),
+    )
+)
+
+NTP = register(
+    MetricSet(
+        "ntp",
+        "Clock",
+        (
+            Column("offset_seconds", "s", 1e-6, label="Offset, positive when the clock is slow"),
+            Column("stratum", "", 1, label="Stratum"),
+            Column("is_synchronised", "", 1, label="Synchronised"),
+            Column("root_dispersion_seconds", "s", 1e-6, label="Root dispersion"),
+        ),
+    )
+)
+
+ROUTING = register(
+    MetricSet(
+        "routing",
+        "Routing",
+        (
+            Column("routes_ipv4", "", 1, label="IPv4 routes"),
+            Column("routes_ipv6", "", 1, label="IPv6 routes"),
+            Column("bgp_peers", "", 1, label="BGP peers"),
+            Column("bgp_established", "", 1, label="BGP peers established"),
+            Column("ospf_neighbours", "", 1, label="OSPF neighbours"),
+            Column("ospf_full", "", 1, label="OSPF neighbours full"),
+            Column("missing_neighbours", "", 1, label="Expected neighbours missing"),
+            Column("bfd_up", "", 1, label="BFD sessions up"),
+            Column("response_ms", "ms", 0.001, label="Response time"),
+            Column("up", "", 1, label="Answered"),
+        ),
+        period_seconds=300,
+    )
+)
+
+BGP_PEER = register(
+    MetricSet(
+        "bgp.peer",
+        "BGP peer",
+        (
+            Column("is_established", "", 1, label="Established"),
+            Column("prefixes_received", "", 1, label="Prefixes received"),
+            Column("prefixes_sent", "", 1, label="Prefixes sent"),
+            Column("uptime_seconds", "s", 1, label="Uptime"),
+        ),
+        period_seconds=300,
+    )
+)

@@ -188,6 +188,9 @@ class DeviceFact(models.Model):
     device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="facts")
     kind = models.CharField(max_length=32)
     data = models.JSONField(default=dict)
+    raw = models.BinaryField(
+        null=True, blank=True, help_text="What the device said, zlib: what was read of it may be wrong."
+    )
     collected_at = models.DateTimeField()
 
     objects: ClassVar[models.Manager["DeviceFact"]] = models.Manager.from_queryset(DeviceChildQuerySet)()

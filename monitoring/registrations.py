@@ -2,8 +2,8 @@
 
 from inventory import followers, panels
 from monitoring import admin_actions, modules
-from monitoring.modules import config_backup, icmp, snmp_interfaces, snmp_system
-from monitoring.services import configs, leaving, memories, scheduling
+from monitoring.modules import config_backup, icmp, snmp_interfaces, snmp_system, ssh_host, ssh_routing
+from monitoring.services import configs, leaving, memories, scheduling, ssh_results
 from netmon.common import schedules
 
 
@@ -18,12 +18,36 @@ def register_all() -> None:
         store=memories.remember_interfaces,
     )
     modules.register(
+        "ssh.host",
+        "ssh",
+        ssh_host.collect,
+        context=ssh_results.host_context,
+        store=ssh_results.store_host,
+        note=ssh_results.note_host_key,
+        is_availability=True,
+        guards_login=True,
+    )
+    modules.register(
+        "ssh.routing",
+        "ssh",
+        ssh_routing.collect,
+        context=ssh_results.routing_context,
+        store=ssh_results.store_routing,
+        note=ssh_results.note_host_key,
+        interval_seconds=300,
+        is_default=lambda endpoint: endpoint.device.is_network,
+        guards_login=True,
+    )
+    modules.register(
         configs.MODULE,
         "ssh",
         config_backup.collect,
         context=configs.context,
         store=configs.store,
+        note=ssh_results.note_host_key,
         interval_seconds=86400,
+        is_default=lambda endpoint: endpoint.device.is_network,
+        guards_login=True,
     )
     followers.register(
         "monitoring",
@@ -36,6 +60,7 @@ def register_all() -> None:
     )
     panels.register("Configuration", "device-configuration")
     admin_actions.register_all()
+    panels.register("Routing", "device-routing", is_for=lambda device: device.is_network)
     for name, task, every, description in (
         ("Dispatch polls", "dispatch_polls", 5, "Hands the checks that are due to the workers, in shards."),
         ("Seal samples", "seal_samples", 300, "Packs closed hours of samples into chunks and roll-ups."),

@@ -17,6 +17,7 @@ urlpatterns = [
     ),
     path("devices/<int:pk>/configuration/", config_views.configuration, name="device-configuration"),
     path("devices/<int:pk>/configuration/backup/", config_views.backup, name="device-configuration-backup"),
+    path("devices/<int:pk>/routing/", views.device_routing, name="device-routing"),
     path("devices/<int:pk>/chart.json", views.device_chart, name="device-chart"),
     path("health/", views.health, name="health-page"),
 ]

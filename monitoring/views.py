@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET
 
 from inventory.models import Credential, Device, Site, Tag, Tenant
 from inventory.panels import PANELS
-from monitoring import charts, device_pages, pages
+from monitoring import charts, device_pages, pages, ssh_pages
 from monitoring.navigation import BY_KIND, GROUPS
 from netmon.common.permissions import has_role, rank
 
@@ -147,7 +147,11 @@ def _context(request: HttpRequest, device: Device, tab: str) -> dict[str, Any]:
 @login_required
 def device(request: HttpRequest, pk: int, tab: str = "overview") -> HttpResponse:
     found = _device(request, pk)
-    panels = [entry for entry in PANELS if has_role(request.user, entry.role)]
+    panels = [
+        entry
+        for entry in PANELS
+        if has_role(request.user, entry.role) and (entry.is_for is None or entry.is_for(found))
+    ]
     panel = next((entry for entry in panels if entry.label == request.GET.get("panel")), None)
     context = {
         **_context(request, found, tab),
@@ -172,6 +176,16 @@ def device_live(request: HttpRequest, pk: int, tab: str = "overview") -> HttpRes
     if _unchanged(request, etag):
         return _live(HttpResponseNotModified(), etag)
     return _live(render(request, "monitoring/_device_live.html", _context(request, found, tab)), etag)
+
+
+@require_GET
+@login_required
+def device_routing(request: HttpRequest, pk: int) -> HttpResponse:
+    found = _device(request, pk)
+    url = f"/api/v1/devices/{found.pk}/routing-table/?prefix="
+    return render(
+        request, "monitoring/_routing.html", {"device": found, "it": ssh_pages.routing(found), "api_url": url}
+    )
 
 
 @require_GET

@@ -16,36 +16,31 @@ import monitoring.config_api
 import netmon.accounts.api as accounts
 import netmon.audit.api
 import netmon.jobs.api
+from monitoring.facts_api import DeviceEventViewSet, ExpectedNeighbourViewSet, HostFactsMixin, RoutingFactsMixin
 from netmon.common.permissions import SERVICE
 
 
-class DeviceViewSet(
-    inventory.api.DeviceViewSet, monitoring.api.DeviceReportsMixin, monitoring.config_api.DeviceConfigsMixin
-):
+class ConfiguredMixin(monitoring.api.DeviceReportsMixin, monitoring.config_api.DeviceConfigsMixin):
+    """What is measured of a device, and its configurations."""
+
+
+class DeviceViewSet(inventory.api.DeviceViewSet, ConfiguredMixin, HostFactsMixin, RoutingFactsMixin):
     """Every piece of equipment: the inventory's view of it, joined with what monitoring measured."""
 
 
-class RouterViewSet(
-    inventory.api.RouterViewSet, monitoring.api.DeviceReportsMixin, monitoring.config_api.DeviceConfigsMixin
-):
+class RouterViewSet(inventory.api.RouterViewSet, ConfiguredMixin, HostFactsMixin, RoutingFactsMixin):
     """Devices of kind router."""
 
 
-class SwitchViewSet(
-    inventory.api.SwitchViewSet, monitoring.api.DeviceReportsMixin, monitoring.config_api.DeviceConfigsMixin
-):
+class SwitchViewSet(inventory.api.SwitchViewSet, ConfiguredMixin, HostFactsMixin, RoutingFactsMixin):
     """Devices of kind switch."""
 
 
-class ComputerViewSet(
-    inventory.api.ComputerViewSet, monitoring.api.DeviceReportsMixin, monitoring.config_api.DeviceConfigsMixin
-):
+class ComputerViewSet(inventory.api.ComputerViewSet, ConfiguredMixin, HostFactsMixin):
     """Devices of kind computer."""
 
 
-class CameraViewSet(
-    inventory.api.CameraViewSet, monitoring.api.DeviceReportsMixin, monitoring.config_api.DeviceConfigsMixin
-):
+class CameraViewSet(inventory.api.CameraViewSet, ConfiguredMixin):
     """Devices of kind camera."""
 
 
@@ -78,6 +73,8 @@ router.register("computers", ComputerViewSet, "computer")
 router.register("cameras", CameraViewSet, "camera")
 router.register("checks", monitoring.api.CheckViewSet, "check")
 router.register("series", monitoring.api.SeriesViewSet, "series")
+router.register("device-events", DeviceEventViewSet, "device-event")
+router.register("expected-neighbours", ExpectedNeighbourViewSet, "expected-neighbour")
 router.register("audit-events", netmon.audit.api.AuditEventViewSet, "audit-event")
 router.register("jobs", netmon.jobs.api.JobViewSet, "job")
 router.register("users", accounts.UserViewSet, "user")

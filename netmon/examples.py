@@ -41,6 +41,9 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "EnteredHostKeyRequest": {
         "line": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDwiQfGYT39iMiC7a4/tH6w8dJJKzdqa6eY9pWcLtlmn root@core-r1"
     },
+    "AdoptRequest": {"device": 7},
+    "EnrolTotpRequest": {"password": "your password"},
+    "ExpectedNeighbourRequest": {"device": 7, "protocol": "bgp", "neighbour": "192.0.2.2", "note": "transit"},
     "GenerateKeyRequest": {"name": "netmon 2026", "type": "ed25519", "username": "netmon"},
     "IPAddressRequest": {"address": "192.0.2.1", "prefix_length": 24, "dns_name": "core-r1.example.net"},
     "ImportKeyRequest": {
@@ -53,6 +56,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "LogoutRequest": {"refresh": "eyJhbGciOiJIUzI1NiIs..."},
     "MadeApiKeyRequest": {"name": "backup script", "scopes": ["read"], "allowed_networks": ["192.0.2.0/24"]},
     "NewInviteRequest": {"role": "viewer", "email": "vera@example.org", "expires_hours": 72},
+    "NewSSHKeyRequest": {"name": "netmon 2026", "type": "ed25519", "username": "netmon"},
     "PasswordRequest": {"current_password": "your password", "new_password": "correct horse battery staple"},
     "PrefixRequest": {"cidr": "192.0.2.0/24", "description": "servers", "tags": []},
     "RefreshRequest": {"refresh": "eyJhbGciOiJIUzI1NiIs..."},
@@ -67,6 +71,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "PatchedCredentialRequest": {"secret": "the new passphrase"},
     "PatchedDeviceRequest": {"location": "rack B08, unit 3", "status": "active"},
     "PatchedEndpointRequest": {"is_enabled": False},
+    "PatchedExpectedNeighbourRequest": {"note": "transit, second line"},
     "PatchedIPAddressRequest": {"dns_name": "core-r1.example.net"},
     "PatchedInterfaceRequest": {"if_alias": "uplink to r3"},
     "PatchedMeRequest": {"email": "vera@example.org"},
@@ -161,6 +166,15 @@ MEANINGS: dict[str, dict[str, Any]] = {
     },
     "ConfigDiff": {"summary": "1 line changed in `router bgp 65001`."},
     "BackedUp": {"summary": "1 line added in `router bgp 65001`.", "changed_by": "ada"},
+    "CollectedFact": {"kind": "uptime", "data": {"uptime_seconds": 90061.5, "boot_time": MOMENT}},
+    "DeviceEvent": {
+        "source": "bgp",
+        "kind": "bgp_down",
+        "severity": "warning",
+        "subject": "192.0.2.2 ipv4_unicast",
+        "detail": "The session with 192.0.2.2 fell.",
+    },
+    "ExpectedNeighbour": {"protocol": "bgp", "neighbour": "192.0.2.2", "note": "transit"},
     "ImportFault": {"code": "invalid_choice", "column": "kind", "detail": "Give one of router, switch, computer ..."},
 }
 

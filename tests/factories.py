@@ -20,7 +20,16 @@ from inventory.models import (
     Tenant,
 )
 from inventory.services import create_device
-from monitoring.models import Check, ConfigVersion, DeviceState, Outage, Series
+from monitoring.models import (
+    Check,
+    ConfigVersion,
+    DeviceEvent,
+    DeviceFact,
+    DeviceState,
+    ExpectedNeighbour,
+    Outage,
+    Series,
+)
 from monitoring.modules.config_backup import Backup, ConfigText
 from monitoring.services import configs
 from netmon.drivers.platforms import config_check
@@ -119,6 +128,20 @@ def make_host_key(endpoint: ManagementEndpoint, key: DriverHostKey | None = None
 
 def make_check(endpoint: ManagementEndpoint, **over: Any) -> Check:
     return Check.objects.create(**{"endpoint": endpoint, "module": "icmp", **over})
+
+
+def make_event(device: Device, **over: Any) -> DeviceEvent:
+    values = {"source": "bgp", "kind": "bgp_down", "severity": "warning", "subject": "192.0.2.2", **over}
+    return DeviceEvent.objects.create(device=device, **values)
+
+
+def make_neighbour(device: Device, **over: Any) -> ExpectedNeighbour:
+    values = {"protocol": "bgp", "neighbour": f"192.0.2.{next(_numbers) % 250 + 1}", **over}
+    return ExpectedNeighbour.objects.create(device=device, **values)
+
+
+def make_fact(device: Device, kind: str, data: dict[str, Any], **over: Any) -> DeviceFact:
+    return DeviceFact.objects.create(device=device, kind=kind, data=data, **{"collected_at": timezone.now(), **over})
 
 
 def make_series(device: Device, **over: Any) -> Series:

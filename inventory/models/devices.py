@@ -94,6 +94,11 @@ class Device(TimeStamped):
         ]
         indexes = [models.Index(fields=["kind", "name_key"], name="device_by_kind")]  # lists by kind, sorted by name
 
+    @property
+    def is_network(self) -> bool:
+        """Whether it forwards other people's packets, and so has routing and a configuration worth a look."""
+        return self.kind in (self.Kind.ROUTER, self.Kind.SWITCH, self.Kind.FIREWALL)
+
     def __str__(self) -> str:
         return self.name
 

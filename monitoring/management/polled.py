@@ -23,7 +23,7 @@ def report(device: Device, results: list[dict[str, Any]]) -> dict[str, Any]:
         if series.interface_id:
             by_interface[series.interface_id] = values
         else:
-            readings[series.metric_set] = values
+            readings[f"{series.metric_set}[{series.labels}]" if series.labels else series.metric_set] = values
     interfaces = Interface.objects.filter(device=device, if_index__isnull=False).order_by("if_index")
     return {
         "device": {

@@ -61,7 +61,7 @@ class Collected:
     """What one run of a module brought home.
 
     `collected_at` is seconds since the epoch, `monotonic_at` time.monotonic() of the same moment; `interfaces` is
-    None when the module does not speak of interfaces at all.
+    None when the module does not speak of interfaces at all. `raw` is the device's own text behind a fact, by its kind.
     """
 
     collected_at: float
@@ -70,6 +70,7 @@ class Collected:
     readings: list[Reading] = field(default_factory=list)
     interfaces: list[InterfaceReading] | None = None
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    raw: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -81,6 +82,8 @@ class Module:
     """A registered module: `context(check)` runs before the network, `store(check, collected)` in the transaction.
 
     `is_default(endpoint)` says whether an endpoint gets the check by itself; left out, every one of its protocol does.
+    `note(check, result)` runs after the network and before that transaction, for what must not wait for its locks.
+    With `guards_login` a refused login is a verdict at once, and is not tried again before somebody changed something.
     """
 
     key: str
@@ -91,6 +94,8 @@ class Module:
     interval_seconds: int = 60
     is_availability: bool = False
     is_default: Callable[[Any], bool] | None = None
+    note: Callable[[Any, Any], None] | None = None
+    guards_login: bool = False
 
 
 MODULES: dict[str, Module] = {}
@@ -106,6 +111,8 @@ def register(
     interval_seconds: int = 60,
     is_availability: bool = False,
     is_default: Callable[[Any], bool] | None = None,
+    note: Callable[[Any, Any], None] | None = None,
+    guards_login: bool = False,
 ) -> Module:
     """Makes a module known under `key`; the same registration again is harmless, another owner raises ValueError."""
     module = Module(
@@ -117,6 +124,8 @@ def register(
         interval_seconds=interval_seconds,
         is_availability=is_availability,
         is_default=is_default,
+        note=note,
+        guards_login=guards_login,
     )
     owner = MODULES.setdefault(key, module)
     if owner != module:

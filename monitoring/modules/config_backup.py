@@ -11,15 +11,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from monitoring.modules import Collected
-from monitoring.modules.ssh_sessions import borrow
+from monitoring.modules.ssh_sessions import borrow, borrow_shell, is_shell, platform_of
 from netmon.drivers.errors import DeadlineExceeded, DriverError, NotSupported, ProtocolError, Rejected
 from netmon.drivers.platforms import config_check, frr, vendors, vyos
 from netmon.drivers.platforms.shapes import Presence
 from netmon.drivers.platforms.text import output
 from netmon.drivers.ssh.answers import Answer
-from netmon.drivers.ssh.detect import UNKNOWN, detect
 from netmon.drivers.ssh.script import NOT_RUN, TIMED_OUT, Command, Vtysh
-from netmon.drivers.ssh.shell import open_shell
+from netmon.drivers.ssh.session import SshSession
+from netmon.drivers.ssh.shell import ShellSession
 from netmon.drivers.targets import SshTarget
 
 RUNNING, STARTUP = "running", "startup"
@@ -52,28 +52,32 @@ class Backup(Collected):
 
 
 def collect(target: SshTarget, context: Mapping[str, Any]) -> Backup:
-    """The configurations of a device. `context["platform"]` is what it turned out to be before. Raises DriverError."""
-    platform = target.platform
-    if platform == "auto":
-        platform = context.get("platform") or detect(target).platform
+    """The configurations of a device. `context` may hold `platform` and `habits` of the run before.
+
+    Raises DriverError.
+    """
+    platform = platform_of(target, str(context.get("platform") or ""))
     started = time.monotonic()
     configs: tuple[ConfigText, ...] = ()
+    meta: dict[str, Any] = {"platform": platform}
     nothing = ""
-    if platform == UNKNOWN:
-        nothing = "What the device is was not recognised: set the option `platform` of its SSH endpoint."
-    elif platform in ("frr", "linux"):
-        configs = _of_frr(target, platform)
+    if not is_shell(platform):
+        with borrow(target, context.get("habits")) as session:
+            configs = _of_vyos(session, target) if platform == "vyos" else _of_frr(session, target, platform)
+            habits = {"mode": session.habits.mode, "batches_vtysh": session.habits.batches_vtysh}
+            meta |= {"host_key": session.host_key.line, "first_use": session.first_use, "habits": habits}
         nothing = "" if configs else "It is a host without FRR: there is no configuration of a router to keep."
-    elif platform == "vyos":
-        configs = _of_vyos(target)
     elif platform in vendors.COMMANDS:
-        configs = _of_vendor(replace(target, platform=platform))
+        with borrow_shell(replace(target, platform=platform)) as shell:
+            configs = _of_vendor(shell, target, platform)
+            meta |= {"host_key": shell.host_key.line, "first_use": shell.first_use}
     else:
         nothing = f"How to ask {platform} for its configuration is not known."
     return Backup(
         collected_at=time.time(),
         monotonic_at=time.monotonic(),
         response_ms=round((time.monotonic() - started) * 1000, 3),
+        facts={"ssh_meta": meta},
         platform=platform,
         configs=configs,
         nothing=nothing,
@@ -90,16 +94,15 @@ def _text(answer: Answer, what: str, seconds: float) -> str:
     return output(answer, what)
 
 
-def _of_frr(target: SshTarget, platform: str) -> tuple[ConfigText, ...]:
+def _of_frr(session: SshSession, target: SshTarget, platform: str) -> tuple[ConfigText, ...]:
     """Empty for a Linux host that has no vtysh; raises NotSupported for a router that has none."""
     seconds = _seconds(target)
-    with borrow(target) as session:
-        answers = session.run(
-            {
-                "vtysh": Vtysh((RUNNING_LINE,), timeout_seconds=seconds),
-                STARTUP: Command(frr.STARTUP_CONFIG, timeout_seconds=seconds),
-            }
-        )
+    answers = session.run(
+        {
+            "vtysh": Vtysh((RUNNING_LINE,), timeout_seconds=seconds),
+            STARTUP: Command(frr.STARTUP_CONFIG, timeout_seconds=seconds),
+        }
+    )
     running = answers[RUNNING_LINE]
     if platform == "linux" and running.status in NOT_RUN:
         return ()
@@ -120,17 +123,16 @@ def _startup(platform: str, answer: Answer, what: str, seconds: float) -> Config
     return _config(STARTUP, text)
 
 
-def _of_vyos(target: SshTarget) -> tuple[ConfigText, ...]:
+def _of_vyos(session: SshSession, target: SshTarget) -> tuple[ConfigText, ...]:
     seconds = _seconds(target)
     what = "show configuration commands"
-    with borrow(target) as session:
-        answers = session.run(
-            {
-                RUNNING: Command(vyos.COMMANDS["running_config"], timeout_seconds=seconds),
-                STARTUP: Command(vyos.COMMANDS["startup_config"], timeout_seconds=seconds),
-                "commits": COMMITS,
-            }
-        )
+    answers = session.run(
+        {
+            RUNNING: Command(vyos.COMMANDS["running_config"], timeout_seconds=seconds),
+            STARTUP: Command(vyos.COMMANDS["startup_config"], timeout_seconds=seconds),
+            "commits": COMMITS,
+        }
+    )
     _text(answers[RUNNING], what, seconds)  # says which limit was hit
     text = config_check.whole("vyos", vyos.commands_text(answers[RUNNING]), what)
     who, line = config_check.last_commit(answers["commits"].stdout if answers["commits"].status == 0 else "")
@@ -140,20 +142,19 @@ def _of_vyos(target: SshTarget) -> tuple[ConfigText, ...]:
     return tuple(found)
 
 
-def _of_vendor(target: SshTarget) -> tuple[ConfigText, ...]:
+def _of_vendor(session: ShellSession, target: SshTarget, platform: str) -> tuple[ConfigText, ...]:
     seconds = _seconds(target)
-    with open_shell(target) as session:
-        found: list[ConfigText] = []
-        for kind in (RUNNING, STARTUP):
-            question: vendors.Question = "running_config" if kind == RUNNING else "startup_config"
-            try:
-                (ask, *_) = vendors.asks(target.platform, question)
-                answer = session.run([ask.line], timeout_seconds=seconds)[ask.line]
-                found.append(_read(target.platform, kind, question, ask, answer))
-            except DriverError:
-                # What runs is in hand: a startup configuration that cannot be read leaves only "saved" unknown.
-                if kind == RUNNING:
-                    raise
+    found: list[ConfigText] = []
+    questions: tuple[tuple[str, vendors.Question], ...] = ((RUNNING, "running_config"), (STARTUP, "startup_config"))
+    for kind, question in questions:
+        try:
+            (ask, *_) = vendors.asks(platform, question)
+            answer = session.run([ask.line], timeout_seconds=seconds)[ask.line]
+            found.append(_read(platform, kind, question, ask, answer))
+        except DriverError:
+            # What runs is in hand: a startup configuration that cannot be read leaves only "saved" unknown.
+            if kind == RUNNING:
+                raise
     return tuple(found)
 
 

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from netmon.drivers.errors import AuthenticationFailed, Busy
+from netmon.drivers.errors import AuthenticationFailed, Busy, NotSupported
+from netmon.drivers.ssh.detect import UNKNOWN, detect
 from netmon.drivers.ssh.session import Habits, SshSession, open_session
-from netmon.drivers.targets import SshTarget
+from netmon.drivers.ssh.shell import ShellSession, open_shell
+from netmon.drivers.targets import SSH_EXEC_PLATFORMS, SshTarget
 
 
 @dataclass(slots=True)
@@ -37,6 +39,57 @@ def borrow(target: SshTarget, habits: Habits | None = None) -> Iterator[SshSessi
     Raises DriverError as `open_session` does, Busy when others held the device all the time. Who waited while the
     device refused the same login is refused without asking again: every try counts towards a lock-out.
     """
+    with _turn(target) as (line, left):
+        session = _left_by_others(line, left)
+        if session is None:
+            with _noting_refusal(line, left):
+                session = open_session(left, habits=habits)
+        is_good = False
+        try:
+            yield session
+            is_good = True
+        finally:
+            # What raised in the middle may have left an answer on its way.
+            if is_good and session.is_alive and line.users > 1:
+                line.session, line.target = session, target
+            else:
+                session.close()
+
+
+@contextmanager
+def borrow_shell(target: SshTarget) -> Iterator[ShellSession]:
+    """The same for a device that is asked in its interactive shell; such a session is not handed on."""
+    with _turn(target) as (line, left):
+        with _noting_refusal(line, left):
+            session = open_shell(left)
+        with session:
+            yield session
+
+
+def platform_of(target: SshTarget, remembered: str = "") -> str:
+    """One of SSH_PLATFORMS except "auto": as it is set, as it was found out before, or found out now.
+
+    Raises DriverError; NotSupported when the device does not tell.
+    """
+    if target.platform != "auto":
+        return target.platform
+    if remembered:
+        return remembered
+    with _turn(target) as (line, left), _noting_refusal(line, left):
+        found = detect(left)
+    if found.platform == UNKNOWN:
+        raise NotSupported(f"What this device is could not be found out; set its platform. It says: {found.evidence}")
+    return found.platform
+
+
+def is_shell(platform: str) -> bool:
+    """Whether a platform is asked in its interactive shell."""
+    return platform not in SSH_EXEC_PLATFORMS
+
+
+@contextmanager
+def _turn(target: SshTarget) -> Iterator[tuple[_Line, SshTarget]]:
+    """Alone with the device; the target comes with the deadline that is left."""
     key = (target.address, target.port)
     with _guard:
         line = _lines.setdefault(key, _Line())
@@ -47,7 +100,10 @@ def borrow(target: SshTarget, habits: Habits | None = None) -> Iterator[SshSessi
             raise Busy("Other checks held the session with this device all the time: poll it less often.")
         try:
             left = target.deadline_seconds - (time.monotonic() - started)
-            yield from _turn(line, target, habits, max(left, 1.0))
+            wanted = replace(target, deadline_seconds=max(left, 1.0))
+            if line.refused is not None and _is_same(line.target, wanted):
+                raise AuthenticationFailed(line.refused.detail, reason=line.refused.reason)
+            yield line, wanted
         finally:
             line.turn.release()
     finally:
@@ -55,47 +111,30 @@ def borrow(target: SshTarget, habits: Habits | None = None) -> Iterator[SshSessi
             line.users -= 1
             if not line.users:
                 _lines.pop(key, None)
-                _hang_up(line)
+                if line.session is not None:
+                    line.session.close()
 
 
-def _turn(line: _Line, target: SshTarget, habits: Habits | None, seconds: float) -> Iterator[SshSession]:
-    session = _taken(line, target, seconds)
-    if session is None:
-        try:
-            session = open_session(replace(target, deadline_seconds=seconds), habits=habits)
-        except AuthenticationFailed as error:
-            line.refused, line.target = error, target
-            raise
-    is_good = False
+@contextmanager
+def _noting_refusal(line: _Line, target: SshTarget) -> Iterator[None]:
     try:
-        yield session
-        is_good = True
-    finally:
-        # What raised in the middle may have left an answer on its way.
-        if is_good and session.is_alive and line.users > 1:
-            line.session, line.target = session, target
-        else:
-            session.close()
+        yield
+    except AuthenticationFailed as error:
+        line.refused, line.target = error, target
+        raise
 
 
-def _taken(line: _Line, target: SshTarget, seconds: float) -> SshSession | None:
-    """What the one before left, if it was meant for the same login; raises its refusal."""
-    is_same = line.target is not None and replace(line.target, deadline_seconds=seconds) == replace(
-        target, deadline_seconds=seconds
-    )
-    if line.refused is not None and is_same:
-        raise type(line.refused)(line.refused.detail)
+def _is_same(one: SshTarget | None, other: SshTarget) -> bool:
+    return one is not None and replace(one, deadline_seconds=other.deadline_seconds) == other
+
+
+def _left_by_others(line: _Line, target: SshTarget) -> SshSession | None:
+    """The session that the one before left, if it was for the same login."""
     session, line.session = line.session, None
     if session is None:
         return None
-    if not is_same or not session.is_alive:
+    if not _is_same(line.target, target) or not session.is_alive:
         session.close()
         return None
-    session.renew(seconds)
+    session.renew(target.deadline_seconds)
     return session
-
-
-def _hang_up(line: _Line) -> None:
-    if line.session is not None:
-        line.session.close()
-        line.session = None

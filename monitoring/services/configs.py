@@ -19,7 +19,7 @@ from inventory.models import Device, ManagementEndpoint
 from monitoring.models import Check, ConfigVersion, DeviceEvent
 from monitoring.modules import Collected
 from monitoring.modules.config_backup import Backup, ConfigText
-from monitoring.services import polling
+from monitoring.services import polling, ssh_results
 from netmon.audit import services as audit
 from netmon.audit.context import acting
 from netmon.audit.models import AuditEvent
@@ -53,16 +53,16 @@ class Kept:
 
 
 def context(check: Check) -> Mapping[str, Any]:
-    """What the module wants to know: what the device turned out to be."""
-    return {"platform": check.memory.get("platform", "")}
+    """What the module wants to know: what the device turned out to be, and what it bears."""
+    return ssh_results.routing_context(check)
 
 
 def store(check: Check, collected: Collected) -> None:
     """Keep what a run brought home, in its transaction: a version per change, events, whether all is saved."""
     if not isinstance(collected, Backup):
         return
-    is_known = collected.platform not in ("", "unknown")
-    check.memory = {"platform": collected.platform if is_known else "", "nothing": collected.nothing}
+    ssh_results.remember(check, collected)
+    check.memory = {**check.memory, "nothing": collected.nothing}
     if collected.configs:
         keep(check.endpoint.device, collected, datetime.fromtimestamp(collected.collected_at, UTC))
 

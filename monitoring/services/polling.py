@@ -51,13 +51,20 @@ def run_shard(
         check.pk: check
         for check in Check.objects.filter(pk__in=check_ids, claim_token=token)
         .exclude(status=Check.Status.PAUSED)
-        .select_related("endpoint__device__primary_ip", "endpoint__device__state", "endpoint__credential")
+        .select_related(
+            "endpoint__device__primary_ip",
+            "endpoint__device__state",
+            "endpoint__device__tenant",
+            "endpoint__credential",
+        )
+        .prefetch_related("endpoint__host_keys")
     }
     policy = Policy.load()
     results: list[Result] = []
     runs: list[Run] = []
     sent: dict[int, int] = {}  # by check, the credential that goes out
-    resting = [] if insist else [check for check in checks.values() if _is_resting(check)]
+    refused = set() if insist else uses.refused_logins(check.endpoint for check in checks.values())
+    resting = [] if insist else [check for check in checks.values() if _is_resting(check, refused)]
     Check.objects.filter(pk__in=[check.pk for check in resting], claim_token=token).update(
         claimed_until=None, claim_token=""
     )
@@ -85,8 +92,14 @@ def run_shard(
     return results
 
 
-def _is_resting(check: Check) -> bool:
-    """The cheap probes tell when a dead device is back; the rest of its checks wait for that."""
+def _is_resting(check: Check, refused: set[int]) -> bool:
+    """The cheap probes tell when a dead device is back; the rest of its checks wait for that.
+
+    A login that was refused is not tried again by itself: an account is locked after a few.
+    """
+    module = modules.MODULES.get(check.module)
+    if module and module.guards_login and check.endpoint_id in refused:
+        return True
     state = getattr(check.endpoint.device, "state", None)
     return state is not None and state.state == DeviceState.State.DOWN and not states.is_availability(check)
 
@@ -168,11 +181,16 @@ def poll_device(device: Device) -> list[dict[str, Any]]:
     return poll_devices([device])[device.pk]
 
 
-def poll_devices(devices: Sequence[Device]) -> dict[int, list[dict[str, Any]]]:
-    """The same for several devices side by side, by their id. A hundred at a time end in time; more need more calls."""
+def poll_devices(devices: Sequence[Device], *, protocol: str = "") -> dict[int, list[dict[str, Any]]]:
+    """The same for several devices side by side, by their id. A hundred at a time end in time; more need more calls.
+
+    With `protocol` only the checks of its endpoints run.
+    """
     checks = Check.objects.filter(endpoint__device__in=devices, endpoint__is_enabled=True).exclude(
         status=Check.Status.PAUSED
     )
+    if protocol:
+        checks = checks.filter(endpoint__protocol=protocol)
     outcomes: dict[int, list[dict[str, Any]]] = {device.pk: [] for device in devices}
     for check, entry in run_now(checks):
         outcomes[check.endpoint.device_id].append(entry)

@@ -7,6 +7,7 @@ present values. A crash in between repeats a write that is repeatable: a sample 
 import logging
 import math
 import socket
+import zlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,13 +29,15 @@ from monitoring.runner import Result
 from monitoring.services import states
 from monitoring.store.write import CurrentWrite, SampleWrite, update_current, write_many
 from netmon.common.errors import NetmonError
-from netmon.drivers.errors import DriverError, LocalFault
+from netmon.drivers.errors import AuthenticationFailed, DriverError, LocalFault, UntrustedPeer
 
 log = logging.getLogger(__name__)
 
-MODULE_SETS = {"icmp": "icmp", "snmp.system": "snmp.system"}
+# The set whose column `up` says of every run of a module whether it went well.
+MODULE_SETS = {"icmp": "icmp", "snmp.system": "snmp.system", "ssh.host": "host", "ssh.routing": "routing"}
 BUG_PAUSE = timedelta(hours=1)
-NOT_FACTS = {"interfaces_meta"}  # what a module tells its own next run
+NOT_FACTS = {"interfaces_meta", "ssh_meta"}  # what a module tells its own next run
+MAX_RAW = 1 << 20
 
 
 @dataclass(slots=True)
@@ -44,7 +47,7 @@ class Batch:
     samples: list[SampleWrite] = field(default_factory=list)
     current: list[CurrentWrite] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
-    facts: list[tuple[int, str, dict[str, Any], datetime]] = field(default_factory=list)
+    facts: list[tuple[int, str, dict[str, Any], datetime, bytes | None]] = field(default_factory=list)
     polled: dict[int, datetime] = field(default_factory=dict)
     updates: dict[int, dict[str, Any]] = field(default_factory=lambda: defaultdict(dict))
     stores: list[tuple[modules.Module, Check, Collected]] = field(default_factory=list)
@@ -62,6 +65,9 @@ def record(
     pairs = [(check, result) for check, result in pairs if not result.is_cut_off]
     if not pairs:
         return
+    for check, result in pairs:
+        if (note := modules.get(check.module).note if check.module in modules.MODULES else None) is not None:
+            note(check, result)
     with transaction.atomic():
         pairs = _still_there(pairs)
         interfaces = {
@@ -190,13 +196,21 @@ def _add_success(batch: Batch, check: Check, result: Result, collected: Collecte
             batch.samples.append(SampleWrite(row.pk, slot, ordered))
         packed = orjson.dumps(computed.state.to_json()) if reading.counters else None
         batch.current.append(CurrentWrite(row.pk, collected.collected_at, ordered, packed))
-    for kind, data in collected.facts.items():
-        if kind not in NOT_FACTS:
-            batch.facts.append((check.endpoint.device_id, kind, data, at))
     _note_device(batch, check, module, collected, at)
     if module.store:
         batch.stores.append((module, check, collected))
+    else:
+        _add_facts(batch, check, collected)
     batch.checks.append(check)
+
+
+def _add_facts(batch: Batch, check: Check, collected: Collected) -> None:
+    at = datetime.fromtimestamp(collected.collected_at, UTC)
+    for kind, data in collected.facts.items():
+        if kind not in NOT_FACTS:
+            text = collected.raw.get(kind)
+            raw = zlib.compress(text.encode(errors="replace")[:MAX_RAW], 6) if text else None
+            batch.facts.append((check.endpoint.device_id, kind, data, at, raw))
 
 
 def _add_use(batch: Batch, check: Check, result: Result, credential_id: int) -> None:
@@ -216,10 +230,15 @@ def _note_device(batch: Batch, check: Check, module: modules.Module, collected: 
     if not module.is_availability:
         return
     batch.polled[device_id] = max(at, batch.polled.get(device_id, at))
-    values = {name: value for reading in collected.readings for name, value in reading.values.items()}
+    values = dict(collected.readings[0].values) if collected.readings else {}
     if check.module == "icmp":
         update["response_time_ms"] = values.get("rtt_ms")
         update["loss_percent"] = values.get("loss_percent")
+    elif check.module == "ssh.host":
+        # The host's own uptime; an SNMP agent's is that of the agent.
+        update["ssh_response_ms"] = collected.response_ms
+        update["host_uptime_seconds"] = values.get("uptime_seconds")
+        update["host_booted_at"] = at
     else:
         update["snmp_response_ms"] = collected.response_ms
         uptime = values.get("uptime_seconds")
@@ -237,7 +256,7 @@ def _add_failure(batch: Batch, check: Check, result: Result, series: list[Series
         check.last_error_code, detail = error.code, error.detail
     elif isinstance(error, (DriverError, NetmonError)):
         check.last_error_code, detail = error.code, error.detail
-        states.note_run(check, good=False, at=now)
+        states.note_run(check, good=False, at=now, is_final=_is_final(check, error))
     else:
         # A fault of ours says nothing about the device.
         check.last_error_code, detail = "internal", f"{type(error).__name__}: a fault in netmon; see the log."
@@ -258,6 +277,12 @@ def _add_failure(batch: Batch, check: Check, result: Result, series: list[Series
         if check.module == "icmp":
             batch.updates[device_id].update(loss_percent=100.0, response_time_ms=None)
     batch.checks.append(check)
+
+
+def _is_final(check: Check, error: Exception | None) -> bool:
+    """Whether one run says it all: asking again with the same password would only lock the account."""
+    module = modules.MODULES.get(check.module)
+    return bool(module and module.guards_login and isinstance(error, (AuthenticationFailed, UntrustedPeer)))
 
 
 def _slot(check: Check, at: float) -> int:
@@ -317,14 +342,11 @@ def _write_rows(batch: Batch) -> None:
     update_current(batch.current)
     for module, check, collected in batch.stores:
         if check.pk in alive and module.store:
-            module.store(check, collected)
+            module.store(check, collected)  # which may complete the facts
+            _add_facts(batch, check, collected)
     Check.objects.bulk_update(checks, CHECK_COLUMNS, batch_size=100)
     devices = {check.endpoint.device_id for check in checks}
-    for device_id, kind, data, at in batch.facts:
-        if device_id in devices:
-            DeviceFact.objects.update_or_create(
-                device_id=device_id, kind=kind, defaults={"data": data, "collected_at": at}
-            )
+    _write_facts(batch, devices)
     _write_states(batch, devices)
     now = timezone.now()
     woken = states.evaluate(devices, now, polled={d: at for d, at in batch.polled.items() if d in devices})
@@ -333,18 +355,43 @@ def _write_rows(batch: Batch) -> None:
     uses.note([use for pk, use in batch.sent.items() if pk in alive], is_asked=batch.is_asked)
 
 
-def _write_states(batch: Batch, devices: set[int]) -> None:
-    """Response times and uptimes. Ping's time goes before SNMP's wherever a device is pinged."""
-    pinged = set(
-        Check.objects.filter(endpoint__device_id__in=devices, module="icmp", endpoint__is_enabled=True)
-        .exclude(status=Check.Status.PAUSED)
-        .values_list("endpoint__device_id", flat=True)
+def _write_facts(batch: Batch, devices: set[int]) -> None:
+    """The last of each kind, all in one statement: a host has a dozen every minute."""
+    latest = {
+        (device_id, kind): DeviceFact(device_id=device_id, kind=kind, data=data, collected_at=at, raw=raw)
+        for device_id, kind, data, at, raw in batch.facts
+        if device_id in devices
+    }
+    # In one order everywhere: shards of the same devices run side by side.
+    DeviceFact.objects.bulk_create(
+        [latest[key] for key in sorted(latest)],
+        batch_size=100,
+        update_conflicts=True,
+        unique_fields=["device", "kind"],
+        update_fields=["data", "collected_at", "raw"],
     )
+
+
+def _write_states(batch: Batch, devices: set[int]) -> None:
+    """Response times and uptimes. Ping's time goes before SNMP's, SNMP's before SSH's; so one figure does not alternate
+    between what two ways in say of different things."""
+    rows = Check.objects.filter(endpoint__device_id__in=devices, endpoint__is_enabled=True).exclude(
+        status=Check.Status.PAUSED
+    )
+    watched: dict[int, set[str]] = defaultdict(set)
+    for device_id, module in rows.values_list("endpoint__device_id", "module"):
+        watched[device_id].add(module)
     for device_id, update in sorted(batch.updates.items()):
-        columns = dict(update)
-        snmp_response = columns.pop("snmp_response_ms", None)
-        if device_id not in pinged and snmp_response is not None:
+        columns, by = dict(update), watched[device_id]
+        snmp_response, ssh_response = columns.pop("snmp_response_ms", None), columns.pop("ssh_response_ms", None)
+        uptime, measured_at = columns.pop("host_uptime_seconds", None), columns.pop("host_booted_at", None)
+        if "icmp" not in by and snmp_response is not None:
             columns["response_time_ms"] = snmp_response
+        if "snmp.system" not in by:
+            if "icmp" not in by and ssh_response is not None:
+                columns["response_time_ms"] = ssh_response
+            if uptime is not None:
+                columns["uptime_seconds"], columns["booted_at"] = uptime, measured_at - timedelta(seconds=uptime)
         if device_id in devices and columns:
             DeviceState.objects.filter(device_id=device_id).update(**columns)
 

@@ -24,8 +24,11 @@ BACK_OFF_MAX_SECONDS = 300
 CLOCK_STEP = timedelta(hours=1)
 
 
-def note_run(check: Check, *, good: bool, at: datetime) -> bool:
-    """Note one run on the row (not saved). True when the status changed."""
+def note_run(check: Check, *, good: bool, at: datetime, is_final: bool = False) -> bool:
+    """Note one run on the row (not saved). True when the status changed.
+
+    A failure that `is_final` needs no further runs to be believed.
+    """
     before = check.status
     check.recent = (check.recent << 1 | (not good)) & ((1 << WINDOW) - 1)
     if good:
@@ -41,7 +44,7 @@ def note_run(check: Check, *, good: bool, at: datetime) -> bool:
             check.failing_since = at
         check.consecutive_failures += 1
         check.consecutive_successes = 0
-        if before != Check.Status.DOWN and check.recent.bit_count() >= check.retries:
+        if before != Check.Status.DOWN and (is_final or check.recent.bit_count() >= check.retries):
             check.status = Check.Status.DOWN
             if check.consecutive_failures == 1:  # flapping: the window is full of failures, the series is short
                 check.failing_since = at

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from monitoring import graphics, navigation, presentation
+from monitoring import graphics, navigation, presentation, ssh_pages
 from netmon.common.permissions import has_role, rank
 
 register = template.Library()
@@ -71,6 +71,12 @@ def figure(value: float | None, unit: str) -> SafeString:
     """A big number with a small unit."""
     number, prefixed = presentation.split_si(value, unit)
     return format_html("{}<small> {}</small>", number, prefixed) if prefixed else format_html("{}", number)
+
+
+@register.filter
+def size(value: float | None) -> str:
+    """Bytes in words."""
+    return ssh_pages.size(value)
 
 
 @register.filter

@@ -8,6 +8,8 @@
   const LOOKS = {
     traffic: { names: ["in", "out"], colours: ["--c-in", "--c-out"], mirrored: true },
     response: { names: ["rtt", "loss"], colours: ["--c-rtt", "--c-loss"], mirrored: false },
+    host: { names: ["in", "out"], colours: ["--c-in", "--c-out"], isShare: true, title: "CPU and memory" },
+    disks: { names: ["in", "out"], colours: ["--c-in", "--c-out"], isShare: true, title: "Disks in use" },
   };
   const choice = { range: board.dataset.range, interface: board.dataset.interface };
   const loaded = new Map();
@@ -169,11 +171,13 @@
     };
     const unit = data.columns[0].unit;
     const labels = (u, splits) => splits.map((v) => (v ? shown(v, unit).replace("bit/s", narrow ? "" : "bit/s") : "0"));
-    const series = look.mirrored
+    const line = (name) => ({ stroke: colour(name), width: 1.4, fill: colour(name, 0.08), points: { show: false } });
+    const series = look.isShare ? [{}, ...data.average.map((_, n) => line(look.colours[n]))]
+      : look.mirrored
       ? [{}, { stroke: colour(first), width: 1.4, fill: fade(first, true), points: { show: false } }, { stroke: colour(second), width: 1.4, fill: fade(second, false), points: { show: false } }]
       : [{}, { stroke: colour(first), width: 1.3, fill: colour(first, 0.1), points: { show: false } },
         { scale: "l", stroke: colour(second), fill: colour(second, 0.55), paths: uPlot.paths.bars({ size: [1, 4] }), points: { show: false } }];
-    const columns = look.mirrored
+    const columns = look.isShare ? data.average : look.mirrored
       ? [data.average[0], data.average[1].map((v) => (v === null ? null : -v))]
       : [data.average[0], data.average[1].map((v) => (v ? v : null))];
     const chart = new uPlot({
@@ -184,7 +188,7 @@
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), data.zone),
       cursor: { sync: { key: "netmon", scales: ["x", null] }, drag: { x: true, y: false }, points: { size: 7 } },
       plugins: [bands(data), lines(data, look.mirrored), tooltip(data, look)],
-      scales: look.mirrored
+      scales: look.isShare ? { x: { time: true }, y: { range: [0, 100] } } : look.mirrored
         ? { x: { time: true }, y: { range: (u, low, high) => around(low, high, data) } }
         : { x: { time: true }, y: { range: (u, low, high) => [0, Math.max(1, high * 1.1)] }, l: { range: [0, 100] } },
       axes: [
@@ -210,7 +214,8 @@
       const { average, maximum } = data.totals[n];
       return `${label}: average ${shown(average, unit)}, maximum ${shown(maximum, unit)}`;
     });
-    return `${data.chart === "traffic" ? `Traffic of ${data.title}` : "Response time and loss"} over ${data.range_label}. ${parts.join(". ")}. ${data.outages.length} outages.`;
+    const title = LOOKS[data.chart].title ?? (data.chart === "traffic" ? `Traffic of ${data.title}` : "Response time and loss");
+    return `${title} over ${data.range_label}. ${parts.join(". ")}. ${data.outages.length} outages.`;
   }
 
   function totals(data) {

@@ -70,6 +70,7 @@ RULED_FIELDS = {
     "checks": {"module"},
     "credentials": {"", "secret", "priv_secret", "username", "auth_protocol", "priv_protocol", "public_key", "tenant"},
     "endpoints": {"", "device", "protocol", "port", "options", "credential"},
+    "expected-neighbours": {"neighbour"},
     "interfaces": {"device"},
     "ip-addresses": {"", "address", "interface", "prefix_length"},
     "prefixes": {"site"},
@@ -118,6 +119,8 @@ def make_world(cast: people.Cast) -> dict[str, int]:
     tenant = factories.make_tenant()
     site = factories.make_site(tenant=tenant)
     device = factories.make_flat()
+    for kind in ("cpu", "memory", "bgp_summary", "routing_table", "ntp"):
+        factories.make_fact(device, kind, {"presence": "running", "reason": "", "value": None})
     endpoint = device.endpoints.order_by("pk").first()
     for text in (factories.CONFIG, f"{factories.CONFIG}ip route 192.0.2.0/24 blackhole\n"):
         version = factories.make_config(device, text, startup=factories.CONFIG)
@@ -141,6 +144,8 @@ def make_world(cast: people.Cast) -> dict[str, int]:
         "endpoints": endpoint.pk,
         "checks": endpoint.checks.order_by("pk").first().pk,
         "series": factories.make_series(device).pk,
+        "device-events": factories.make_event(device).pk,
+        "expected-neighbours": factories.make_neighbour(device).pk,
         "users": people.make_person("thea", "viewer").pk,
         "invites": invite.pk,
         "api-keys": keys.make(user=cast.ada, name="spare", scopes=["read"])[0].pk,

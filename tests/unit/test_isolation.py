@@ -52,6 +52,8 @@ class World:
         device = kinds["devices"]
         endpoint = device.endpoints.get(protocol="snmp")
         factories.make_host_key(endpoint)
+        for kind in ("cpu", "bgp_summary", "routing_table", "interfaces"):
+            factories.make_fact(device, kind, {"presence": "running", "reason": word, "value": None})
         interface = device.interfaces.get()
         Interface.objects.filter(pk=interface.pk).update(if_alias=f"{word} uplink")
         job, _ = jobs.start(
@@ -71,6 +73,8 @@ class World:
             "credentials": endpoint.credential,
             "ssh-keys": factories.make_ssh_key(name=f"{word} key"),
             "checks": endpoint.checks.first(),
+            "device-events": factories.make_event(device, subject=word),
+            "expected-neighbours": factories.make_neighbour(device, note=word),
             "series": factories.make_series(device),
             "jobs": job,
             "audit-events": audit.record("create", device, after={"name": word}, user=person),

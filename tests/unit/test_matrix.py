@@ -108,6 +108,8 @@ def ids(cast: people.Cast, _clean_cache: None) -> dict[str, int]:
         "prefixes": Prefix.objects.create(cidr="10.0.0.0/24").pk,
         "target-rules": TargetRule.objects.create(cidr="192.0.2.0/24", action="refuse").pk,
         "checks": endpoint.checks.first().pk,
+        "device-events": factories.make_event(router).pk,
+        "expected-neighbours": factories.make_neighbour(router).pk,
         "series": factories.make_series(router).pk,
         "jobs": job.pk,
         "tags": Tag.objects.create(name="Core", slug="core").pk,

@@ -59,6 +59,7 @@ def rows(cast: people.Cast, _clean_cache: None) -> dict[str, Any]:
         **kinds,
         "devices": device,
         "endpoints": endpoint,
+        "expected-neighbours": factories.make_neighbour(device),
         "pinged": ManagementEndpoint.objects.create(device=spare, protocol="icmp"),
         "checks": device.endpoints.get(protocol="snmp").checks.first(),
         "interfaces": factories.make_interface(spare),
@@ -111,6 +112,10 @@ def bodies(rows: dict[str, Any]) -> dict[str, dict[str, Any]]:
             "put": {"endpoint": rows["checks"].endpoint_id, "module": rows["checks"].module, "retries": 2},
             "part": {"retries": 2},
         },
+        "expected-neighbours": {
+            "whole": {"device": spare, "protocol": "ospf", "neighbour": "192.0.2.9"},
+            "part": {"note": "transit"},
+        },
         "users": {
             "whole": {"username": "new", "password": "a long enough pass phrase", "role": "viewer"},
             "part": {"role": "operator"},
@@ -123,6 +128,9 @@ ACTIONS: dict[str, Any] = {
     "api/v1/ssh-keys/generate/": {"name": "made", "type": "ed25519"},
     "api/v1/ssh-keys/import/": lambda: {"name": "taken", "private_key": ssh.generate(type="ed25519").private},
     "api/v1/users/invite/": {"role": "viewer"},
+    "api/v1/expected-neighbours/adopt/": lambda: {
+        "device": Device.objects.order_by("pk").values_list("pk", flat=True)[0]
+    },
     "api/v1/endpoints/{pk}/host-keys/": {"line": factories.HOST_KEY_LINES[1]},
     "api/v1/users/{pk}/logout-everywhere/": {},
     "api/v1/users/{pk}/reset-totp/": {},

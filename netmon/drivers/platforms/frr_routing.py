@@ -40,6 +40,8 @@ def bgp_summary(answer: Answer, neighbors: Answer | None = None) -> Reading[BgpS
     asked = document(answer, "BGP")
     if asked.value is None:
         return without_value(asked, empty_bgp())
+    if not isinstance(asked.value, dict):
+        raise ProtocolError("show bgp summary: an object was expected.")
     details = _neighbor_details(neighbors)
     found: list[BgpPeer] = []
     router_id, local_as = None, None
@@ -62,8 +64,9 @@ def bgp_summary(answer: Answer, neighbors: Answer | None = None) -> Reading[BgpS
             for key, row in list(mapping(family.get("peers")).items())[:MAX_PEERS]:
                 if len(found) < MAX_PEERS:
                     found.append(_peer(key, family_word(name), vrf, mapping(row), details.get((vrf, key), {})))
-    if not families:
+    if not families and not all(value == {} for value in mapping(asked.value).values()):
         raise ProtocolError("show bgp summary: no address family in the answer.")
+    # a VRF that is {} has BGP, and no neighbour yet
     return Reading(Presence.RUNNING, value=with_totals(router_id, local_as, families, found))
 
 

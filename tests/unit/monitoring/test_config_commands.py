@@ -33,7 +33,9 @@ def says(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             raise answer["text"]
         texts = (ConfigText("running", answer["text"], answer.get("who", ""), "x"),) if answer["text"] else ()
         nothing = "" if texts else "It is a host without FRR."
-        return Backup(collected_at=1_800_000_000.0, monotonic_at=1.0, platform="frr", configs=texts, nothing=nothing)
+        facts = {"ssh_meta": {"platform": "frr"}}
+        values = {"platform": "frr", "configs": texts, "nothing": nothing, "facts": facts}
+        return Backup(collected_at=1_800_000_000.0, monotonic_at=1.0, **values)
 
     old = modules.MODULES["config.backup"]
     monkeypatch.setitem(

@@ -49,6 +49,13 @@ def test_an_established_peer_shows_no_old_fault():
     assert found["10.213.13.2"]["local_address"] == "10.213.13.1"
 
 
+def test_bgp_without_a_neighbour_is_running():
+    reading = bgp_summary(Answer('{\n"default":{\n}\n}\n'))
+    assert reading.presence is Presence.RUNNING and reading.value["peers_total"] == 0
+    ospf = ospf_neighbors(Answer('{"default": {"vrfName": "default", "vrfId": 0, "neighbors": {}}}'))
+    assert ospf.presence is Presence.RUNNING and ospf.value["total"] == 0
+
+
 def test_admin_shutdown_and_prefix_limit():
     shut = peers(capture("bgp-admin-shutdown/r1/show_bgp_summary.json"))["10.213.13.2"]
     assert shut["is_admin_down"] and not shut["is_prefix_limited"] and shut["down_seconds"] == 5.0
@@ -269,40 +276,18 @@ def test_a_hundred_thousand_routes_in_bounded_memory():
     assert len(routes_from_json(text)[0]) == 20_000
 
 
-RIP_STATUS = """Routing Protocol is "rip"
-  Sending updates every 30 seconds with +/-50%, next due in 12 seconds
-  Timeout after 180 seconds, garbage collect after 120 seconds
-  Default redistribution metric is 1
-  Redistributing:
-  Default version control: send version 2, receive version 2
-    Interface        Send  Recv   Key-chain
-    to-r2            2     2
-  Routing for Networks:
-    10.213.12.0/30
-  Routing Information Sources:
-    Gateway          BadPackets BadRoutes  Distance Last Update
-    10.213.12.2              0         0       120   00:00:05
-  Distance: (default is 120)
-"""
-RIP_TABLE = """Codes: R - RIP, C - connected, S - Static, O - OSPF, B - BGP
-Sub-codes:
-      (n) - normal, (s) - static, (d) - default, (r) - redistribute,
-      (i) - interface
-
-     Network            Next Hop         Metric From            Tag Time
-C(i) 10.213.12.0/30     0.0.0.0               1 self              0
-R(n) 10.9.0.0/24        10.213.12.2           2 10.213.12.2       0 02:58
-"""
-
-
 def test_rip():
-    reading = rip(Answer(RIP_TABLE), Answer(RIP_STATUS))
-    assert reading.value["update_seconds"] == 30 and reading.value["networks"] == ["10.213.12.0/30"]
-    assert reading.value["gateways"][0]["address"] == "10.213.12.2"
-    assert reading.value["gateways"][0]["last_update_seconds"] == 5.0
-    ours, learned = reading.value["routes"]
+    reading = rip(capture("rip/r1/show_ip_rip.txt"), capture("rip/r1/show_ip_rip_status.txt"))
+    assert (reading.value["update_seconds"], reading.value["timeout_seconds"]) == (5, 15)
+    assert reading.value["networks"] == ["10.205.12.0/24"]
+    (gateway,) = reading.value["gateways"]
+    assert (gateway["address"], gateway["last_update_seconds"], gateway["distance"]) == ("10.205.12.2", 1.0, 120)
+    ours, static, learned = reading.value["routes"]
     assert (ours["protocol"], ours["next_hop"], ours["learned_from"]) == ("connected", None, None)
-    assert (learned["prefix"], learned["metric"], learned["learned_from"]) == ("10.9.0.0/24", 2, "10.213.12.2")
+    assert (static["protocol"], static["next_hop"]) == ("static", None)
+    assert (learned["prefix"], learned["metric"], learned["learned_from"]) == ("198.18.2.0/24", 2, "10.205.12.2")
+    absent = Answer("% RIP instance not found\n")
+    assert rip(absent, absent).presence is Presence.NOT_CONFIGURED
     dead = Answer("", "ripd is not running\n", 1)
     assert rip(dead, dead).presence is Presence.NOT_RUNNING
     assert rip(Answer(""), Answer("")).presence is Presence.NOT_CONFIGURED
