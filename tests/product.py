@@ -54,6 +54,7 @@ class Product:
             "NETMON_VAR_DIR": str(self.directory / "var"),
             "NETMON_ALLOW_LOOPBACK": "1",
             "NETMON_POLL_INTERVAL_SECONDS": "5",
+            "NETMON_API_READS_PER_MINUTE": "0",  # tests wait for a condition by asking many times a second
             "NETMON_SECRET_KEY": "a-key-of-the-tests-only-" + "y" * 40,
             "NETMON_FERNET_KEYS": FERNET_KEY,
             "NETMON_API_KEY_PEPPERS": "a-pepper-of-the-tests-only-" + "z" * 40,

@@ -32,7 +32,8 @@ MAX_DISKS = 200
 
 
 def collect(target: SshTarget, context: Mapping[str, Any]) -> Collected:
-    """What `context` may hold: `platform`, `habits`, `cpu` (the counters of the run before), `slow_due`, `clock`.
+    """What `context` may hold: `platform`, `habits`, `cpu` (the counters of the run before), `slow_due`, `clock`, and
+    `disks`: by mount point the history `points` of (epoch seconds, bytes used) that a forecast is made of.
 
     The fact "ssh_meta" is for the caller: host key, platform, habits, the CPU's counters, whether the slow part came.
     Raises DriverError.
@@ -46,7 +47,7 @@ def collect(target: SshTarget, context: Mapping[str, Any]) -> Collected:
         answers = session.run(_commands(context))
         collected_at, monotonic_at = time.time(), time.monotonic()
         meta = _meta(session, platform)
-    parts = _Parts(answers)
+    parts = _Parts(answers, context.get("disks") or {}, collected_at)
     parts.read(context.get("cpu"))
     if not parts.facts:
         raise NotSupported(f"The host answered none of the commands. {' '.join(parts.warnings[:3])}")
@@ -86,8 +87,10 @@ def _meta(session: SshSession, platform: str) -> dict[str, Any]:
 class _Parts:
     """The answers, read one by one: a broken one costs itself only."""
 
-    def __init__(self, answers: Mapping[str, Answer]) -> None:
+    def __init__(self, answers: Mapping[str, Answer], history: Mapping[str, Any], at: float) -> None:
         self.answers = answers
+        self.history = history
+        self.at = at
         self.facts: dict[str, dict[str, Any]] = {}
         self.values: dict[str, float | None] = {}
         self.readings: list[Reading] = []
@@ -146,8 +149,14 @@ class _Parts:
 
     def _disks(self) -> dict[str, Any]:
         found = linux.disks(self.answers["disks"], self.answers["inodes"])[:MAX_DISKS]
-        self.readings += [_disk(disk) for disk in found]
-        return {"disks": [dict(disk) for disk in found]}
+        days = [self._days_until_full(disk) for disk in found]
+        self.readings += [_disk(disk, left) for disk, left in zip(found, days, strict=True)]
+        return {"disks": [{**disk, "days_until_full": left} for disk, left in zip(found, days, strict=True)]}
+
+    def _days_until_full(self, disk: Disk) -> float | None:
+        seen = self.history.get(disk["mount_point"], {}).get("points", [])
+        total = disk["used_bytes"] + disk["available_bytes"]  # what root alone may use is nobody's space
+        return linux.days_until_full([*((t, used) for t, used in seen), (self.at, disk["used_bytes"])], total)
 
     def _users(self) -> dict[str, Any]:
         found = linux.sessions(self.answers["users"])
@@ -167,9 +176,10 @@ class _Parts:
         return dict(status)
 
 
-def _disk(disk: Disk) -> Reading:
+def _disk(disk: Disk, days_until_full: float | None) -> Reading:
     names = ("used_percent", "used_bytes", "available_bytes", "inodes_used_percent")
     values: dict[str, float | None] = {name: disk[name] for name in names}  # type: ignore[literal-required]
+    values["days_until_full"] = days_until_full
     return Reading(set="host.disk", labels={"mount": label(disk["mount_point"])}, values=values)
 
 

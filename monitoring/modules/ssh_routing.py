@@ -18,7 +18,7 @@ from monitoring.modules import Reading as Sample
 from monitoring.modules.ssh_host import label, ntp_readings
 from monitoring.modules.ssh_sessions import borrow, borrow_shell, is_shell, platform_of
 from netmon.drivers.errors import DriverError, NotSupported, ProtocolError
-from netmon.drivers.platforms import frr, frr_routes, frr_routing, links, vendors
+from netmon.drivers.platforms import changes, frr, frr_routes, frr_routing, links, vendors
 from netmon.drivers.platforms.shapes import Presence, Reading
 from netmon.drivers.ssh.answers import Answer
 from netmon.drivers.ssh.script import Vtysh
@@ -36,7 +36,8 @@ MAX_RAW = 262_144
 
 
 def collect(target: SshTarget, context: Mapping[str, Any]) -> Collected:
-    """What `context` may hold: `platform`, `habits`, `route_limit` (candidates of both families together).
+    """What `context` may hold: `platform`, `habits`, `route_limit` (candidates of both families together), `expected`:
+    the neighbours that must be there, by protocol (bgp, ospf, ospf6).
 
     Raises DriverError; NotSupported when the device has no routing daemon at all.
     """
@@ -65,7 +66,7 @@ def collect(target: SshTarget, context: Mapping[str, Any]) -> Collected:
         collected_at=time.time(),
         monotonic_at=time.monotonic(),
         response_ms=response_ms,
-        readings=found.samples(response_ms),
+        readings=found.samples(response_ms, context.get("expected") or {}),
         facts={**found.facts(), "ssh_meta": meta},
         raw={kind: text[:MAX_RAW] for kind, text in found.raw.items()},
     )
@@ -199,10 +200,25 @@ class _Found:
             return ProtocolError(worst.reason or "Nothing of the device's answer was understood.")
         return NotSupported(worst.reason or "The device has no routing daemon that can be asked.")
 
-    def samples(self, response_ms: float) -> list[Sample]:
+    def _missing(self, expected: Mapping[str, Any]) -> int | None:
+        """How many expected neighbours are not there or not up; None where nobody expects any."""
+        kinds = {"bgp": "bgp_summary", "ospf": "ospf_neighbors", "ospf6": "ospf6_neighbors"}
+        total = None
+        for protocol, names in expected.items():
+            reading = self.readings.get(kinds.get(protocol, ""))
+            if reading is None or reading.presence in (Presence.UNKNOWN, Presence.NOT_PARSED):
+                continue
+            if reading.value is None:  # the daemon is dead: it has none of them
+                total = (total or 0) + len(names)
+                continue
+            now = changes.expected_neighbours(names, reading.value)
+            total = (total or 0) + len(now["missing"]) + len(now["down"])
+        return total
+
+    def samples(self, response_ms: float, expected: Mapping[str, Any]) -> list[Sample]:
         bgp, ospf, bfd = (self._value(kind) for kind in ("bgp_summary", "ospf_neighbors", "bfd"))
         summary = self._value("routes_summary") or {}
-        values: dict[str, float | None] = {"response_ms": response_ms}
+        values: dict[str, float | None] = {"response_ms": response_ms, "missing_neighbours": self._missing(expected)}
         for family in ("ipv4", "ipv6"):
             if family in summary:
                 values[f"routes_{family}"] = summary[family]["total"]

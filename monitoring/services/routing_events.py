@@ -16,6 +16,11 @@ PARTS = {
     "ospf6_neighbors": "ospf6",
     "interfaces": "interfaces",
 }
+DAEMONS = {
+    "bgp_summary": Source.BGP, "ospf_neighbors": Source.OSPF, "ospf6_neighbors": Source.OSPF, "bfd": Source.BFD,
+    "rip": Source.ROUTING,
+}  # fmt: skip
+CRITICAL = {"silent_cut", "daemon_stopped"}
 BAD = {
     "bgp_down", "bgp_flapped", "bgp_prefixes_dropped", "ospf_gone", "ospf_restarted", "link_down", "link_flapped",
     "neighbour_missing", "neighbour_down", "silent_cut",
@@ -35,7 +40,7 @@ def tell(check: Check, collected: Collected) -> None:
     """
     device_id = check.endpoint.device_id
     memory = check.memory
-    kinds = [*PARTS, "routing_health"]
+    kinds = [*PARTS, *DAEMONS, "routing_health"]
     known = {row.kind: row.data for row in DeviceFact.objects.filter(device=device_id, kind__in=kinds)}
     before, after = _routing(known, memory.get("seconds")), _routing(collected.facts, collected.collected_at)
     at = datetime.fromtimestamp(collected.collected_at, UTC)
@@ -48,11 +53,27 @@ def tell(check: Check, collected: Collected) -> None:
                 {"before": event["before"], "after": event["after"]},
             )
         )  # fmt: skip
+    found += _daemon_events(device_id, at, known, collected.facts)
     health = _health(check, before, after, memory)
     found += _health_events(device_id, at, known.get("routing_health", {}), health)
     DeviceEvent.objects.bulk_create(found[:MAX_EVENTS])
     collected.facts["routing_health"] = health
     check.memory = {**memory, "seconds": collected.collected_at, "ospf_well": _last_well(memory, after)}
+
+
+def _daemon_events(
+    device_id: int, at: datetime, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> list[DeviceEvent]:
+    """A daemon that died, or came back: its sessions tell nothing then, for it cannot be asked."""
+    found = []
+    for kind, source in DAEMONS.items():
+        was, now = (facts.get(kind, {}) for facts in (before, after))
+        pair = (was.get("presence"), now.get("presence"))
+        if pair == ("running", "not_running"):
+            found.append(_event(device_id, at, source, "daemon_stopped", kind, str(now.get("reason", "")), {}))
+        elif pair == ("not_running", "running"):
+            found.append(_event(device_id, at, source, "daemon_back", kind, "It runs again.", {}))
+    return found
 
 
 def _routing(facts: Mapping[str, Any], seconds: Any) -> dict[str, Any]:
@@ -66,16 +87,21 @@ def _routing(facts: Mapping[str, Any], seconds: Any) -> dict[str, Any]:
     return found
 
 
+def expected(device_id: int) -> dict[str, list[str]]:
+    """The neighbours that must be there, by protocol."""
+    found: dict[str, list[str]] = {}
+    rows = ExpectedNeighbour.objects.filter(device=device_id).order_by("protocol", "neighbour")
+    for protocol, neighbour in rows.values_list("protocol", "neighbour"):
+        found.setdefault(protocol, []).append(neighbour)
+    return found
+
+
 def _health(
     check: Check, before: Mapping[str, Any], after: Mapping[str, Any], memory: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Who is missing, and which links carry nothing although BGP says Established."""
-    expected: dict[str, list[str]] = {}
-    rows = ExpectedNeighbour.objects.filter(device=check.endpoint.device_id)
-    for protocol, neighbour in rows.values_list("protocol", "neighbour"):
-        expected.setdefault(protocol, []).append(neighbour)
     neighbours: dict[str, Any] = {}
-    for protocol, names in sorted(expected.items()):
+    for protocol, names in expected(check.endpoint.device_id).items():
         if protocol in after:
             neighbours[protocol] = changes.expected_neighbours(names, after[protocol])
         # A daemon that is dead or gone from the configuration has lost them all; one that was not asked tells nothing.
@@ -130,7 +156,7 @@ def _health_events(
 def _event(
     device_id: int, at: datetime, source: str, kind: str, subject: str, detail: str, data: dict[str, Any]
 ) -> DeviceEvent:
-    severity = Severity.CRITICAL if kind == "silent_cut" else Severity.WARNING if kind in BAD else Severity.INFO
+    severity = Severity.CRITICAL if kind in CRITICAL else Severity.WARNING if kind in BAD else Severity.INFO
     return DeviceEvent(
         device_id=device_id, at=at, source=source, kind=kind, severity=severity, subject=subject[:255],
         detail=detail[:500], data=data,

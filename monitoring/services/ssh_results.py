@@ -13,7 +13,6 @@ from monitoring.modules import Collected
 from monitoring.modules.ssh_host import habits_of
 from monitoring.runner import Result
 from monitoring.services import routing_events
-from netmon.drivers.platforms import linux
 from netmon.drivers.ssh.errors import UntrustedHostKey
 from netmon.drivers.targets import HostKey as DriverHostKey
 
@@ -33,13 +32,14 @@ def host_context(check: Check) -> dict[str, Any]:
         **_habits(memory),
         "cpu": memory.get("cpu"),
         "clock": memory.get("clock", ""),
+        "disks": memory.get("disks", {}),
         "slow_due": timezone.now().timestamp() - memory.get("slow_at", 0) > SLOW_EVERY_SECONDS,
     }
 
 
 def routing_context(check: Check) -> dict[str, Any]:
     """For `ssh_routing.collect`."""
-    return _habits(check.memory)
+    return _habits(check.memory) | {"expected": routing_events.expected(check.endpoint.device_id)}
 
 
 def _habits(memory: Mapping[str, Any]) -> dict[str, Any]:
@@ -94,13 +94,12 @@ def _tell_of_key(check: Check, row: HostKey) -> None:
 
 
 def store_host(check: Check, collected: Collected) -> None:
-    """Remember what the next run wants to know, forecast the disks, tell of reboots, failed units and lost clocks."""
+    """Remember what the next run wants to know; tell of reboots, failed units and lost clocks."""
     meta, facts = collected.facts["ssh_meta"], collected.facts
     memory = check.memory
     known = {row.kind: row.data for row in DeviceFact.objects.filter(device=check.endpoint.device_id, kind__in=_TOLD)}
     _tell_of_host(check, collected, known)
     points = _points(memory.get("disks", {}), facts.get("disks", {}).get("disks", []), collected.collected_at)
-    _forecast(facts.get("disks", {}).get("disks", []), points)
     check.memory = {
         **_common(memory, meta, collected),
         "cpu": meta.get("cpu"),
@@ -183,11 +182,3 @@ def _points(
             points, step = points[::2], step * 2
         found[disk["mount_point"]] = {"step": step, "points": points}
     return found
-
-
-def _forecast(disks: Iterable[dict[str, Any]], points: Mapping[str, Mapping[str, Any]]) -> None:
-    """Adds `days_until_full` to each disk."""
-    for disk in disks:
-        seen = points.get(disk["mount_point"], {}).get("points", [])
-        total = disk["used_bytes"] + disk["available_bytes"]  # what root alone may use is nobody's space
-        disk["days_until_full"] = linux.days_until_full([(t, used) for t, used in seen], total)

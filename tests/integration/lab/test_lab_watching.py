@@ -129,10 +129,12 @@ def test_a_page_and_a_prefix_of_the_table(lab: RoutedLab, r1: Device, cast: peop
 def test_a_stopped_daemon_an_absent_protocol_and_an_unreachable_host_differ(
     lab: RoutedLab, r1: Device, cast: people.Cast
 ) -> None:
+    poll(r1)
     lab.stop("r1", "bgpd")
     lab.configure("r1", "no router rip")
     try:
         entries = poll(r1)
+        assert "daemon_stopped" in kinds(r1)
         client, url = people.client_for(cast.vera), f"/api/v1/routers/{r1.pk}/"
         dead = client.get(url + "bgp-summary/").json()
         assert (entries["ssh.routing"]["ok"], dead["data"]["presence"]) == (True, "not_running")

@@ -86,6 +86,11 @@ MAKERS: dict[str, Callable[[], Any]] = {
         cidr=f"10.{next(_numbers) % 250}.0.0/16", action="allow", tenant=factories.make_tenant()
     ),
     "inventory.CredentialUse": _use,
+    "inventory.HostKey": lambda: factories.make_host_key(
+        factories.make_ssh_endpoint(), factories.driver_host_key(next(_numbers))
+    ),
+    "monitoring.DeviceEvent": lambda: factories.make_event(factories.make_device()),
+    "monitoring.ExpectedNeighbour": lambda: factories.make_neighbour(factories.make_device()),
     "monitoring.Check": _check,
     "monitoring.DeviceState": lambda: factories.watch(factories.make_device()),
     "monitoring.Outage": lambda: factories.make_outage(factories.make_device(), timezone.now(), None),
@@ -194,7 +199,11 @@ def test_every_relation_is_searched_not_listed(label: str) -> None:
 # --- writes ---------------------------------------------------------------------------------------------------------
 
 FORMS: dict[str, tuple[dict[str, Any], str, str]] = {
-    "inventory.Tenant": ({"name": "Lycée", "slug": "lycee"}, "name", "Lycée"),
+    "inventory.Tenant": (
+        {"name": "Lycée", "slug": "lycee", "host_key_policy": "approve"},
+        "name",
+        "Lycée",
+    ),
     "inventory.Tag": ({"name": "Core", "slug": "core", "description": ""}, "name", "Core"),
     "inventory.Site": ({"name": "Paris"}, "name", "Paris"),
     "inventory.Prefix": ({"cidr": "192.0.2.0/24", "description": ""}, "cidr", "192.0.2.0/24"),
@@ -343,10 +352,18 @@ def test_a_list_of_checks_edited_is_on_record(admin: Any) -> None:
     assert events(check)[-1] == "delete"
 
 
-READ_ONLY = ["audit.AuditEvent", "jobs.Job", "monitoring.Outage", "accounts.ApiKey", "monitoring.ConfigVersion"]
-
-
-@pytest.mark.parametrize("label", READ_ONLY)
+@pytest.mark.parametrize(
+    "label",
+    [
+        "audit.AuditEvent",
+        "jobs.Job",
+        "monitoring.Outage",
+        "accounts.ApiKey",
+        "monitoring.DeviceEvent",
+        "inventory.HostKey",
+        "monitoring.ConfigVersion",
+    ],
+)
 def test_what_happened_is_not_edited(label: str, admin: Any) -> None:
     row = MAKERS[label]()
     assert admin.get(page(row)).status_code == 200
