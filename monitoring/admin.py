@@ -4,11 +4,13 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from monitoring import admin_actions
 from monitoring.models import (
     Check,
+    ConfigVersion,
     DeviceEvent,
     DeviceFact,
     DeviceState,
@@ -17,10 +19,12 @@ from monitoring.models import (
     Outage,
     Series,
 )
-from monitoring.services import scheduling
+from monitoring.services import configs, scheduling
 from netmon.audit.admin_mixin import AuditedAdmin, ReadOnlyAdmin
 from netmon.common.badges import badge
+from netmon.common.secrets import Undecryptable
 
+SHOWN_CHARS = 500_000
 PAUSED = {Check.Status.PAUSED: "maintenance", Check.Status.UNKNOWN: "pending"}
 
 
@@ -127,6 +131,30 @@ class DeviceFactAdmin(ReadOnlyAdmin):
     list_select_related = ["device"]
     search_fields = ["device__name_key"]
     date_hierarchy = "collected_at"
+
+
+@admin.register(ConfigVersion)
+class ConfigVersionAdmin(ReadOnlyAdmin):
+    list_display = [
+        "device", "kind", "number", "summary", "changed_by", "is_saved", "collected_at", "last_seen_at", "lines",
+    ]  # fmt: skip
+    list_filter = ["kind", "is_saved", "platform", "device__kind", "device__site"]
+    list_select_related = ["device"]
+    search_fields = ["device__name_key", "summary", "changed_by"]
+    date_hierarchy = "collected_at"
+    exclude = ["content", "content_hash"]
+    readonly_fields = ["text"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ConfigVersion]:
+        rows: QuerySet[ConfigVersion] = super().get_queryset(request)
+        return rows.defer("content")
+
+    @admin.display(description="text, secrets masked")
+    def text(self, version: ConfigVersion) -> SafeString:
+        try:
+            return format_html('<pre class="code">{}</pre>', configs.text_of(version)[:SHOWN_CHARS])
+        except Undecryptable as error:
+            return format_html("{}", error.detail)
 
 
 @admin.register(Heartbeat)

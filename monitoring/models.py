@@ -1,5 +1,6 @@
 """What is watched, and what was seen."""
 
+import uuid
 from typing import ClassVar
 
 from django.core.exceptions import ValidationError
@@ -13,6 +14,7 @@ from monitoring import modules
 from monitoring.metrics import MAX_COLUMNS
 from netmon.common.addresses import parse_address
 from netmon.common.constraints import unique
+from netmon.common.fields import EncryptedTextField
 from netmon.common.models import TimeStamped
 from netmon.common.querysets import VisibleQuerySet
 
@@ -258,6 +260,66 @@ class DeviceEvent(models.Model):
         """The kind as people say it."""
         first, *rest = self.kind.split("_")
         return " ".join([first.upper() if first in ("bgp", "ospf", "bfd") else first.capitalize(), *rest])
+
+
+class ConfigVersion(models.Model):
+    """One text of a device's configuration, from when it was first seen to when it was last seen unchanged."""
+
+    class Kind(models.TextChoices):
+        RUNNING = "running", "Running"
+        STARTUP = "startup", "Startup"
+
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="config_versions")
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    number = models.PositiveIntegerField(help_text="1, 2, 3 ... of this device and kind.")
+    platform = models.CharField(max_length=32)
+    secret_ref = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    content = EncryptedTextField(help_text="The text as the device gave it, compressed. It holds its secrets.")
+    content_hash = models.CharField(max_length=64, editable=False, help_text="Keyed hash of the normalised text.")
+    lines = models.PositiveIntegerField()
+    size_bytes = models.PositiveIntegerField()
+    collected_at = models.DateTimeField(help_text="When it was first seen.")
+    last_seen_at = models.DateTimeField(help_text="When it was last seen unchanged.")
+    summary = models.CharField(max_length=1000, blank=True, help_text="What changed since the version before.")
+    changed_by = models.CharField(max_length=150, blank=True, help_text="Who changed it, as far as anybody said.")
+    is_saved = models.BooleanField(
+        null=True, blank=True, help_text="Whether the running configuration is that of the next start."
+    )
+
+    objects: ClassVar[models.Manager["ConfigVersion"]] = models.Manager.from_queryset(DeviceChildQuerySet)()
+
+    class Meta:
+        ordering = ["-collected_at", "-pk"]
+        constraints = [
+            *unique(
+                "config_version_number",
+                ["device", "kind", "number"],
+                error_field="number",
+                message="This device has this version already.",
+            ),
+            models.CheckConstraint(
+                name="config_version_kind_known",
+                condition=Q(kind__in=["running", "startup"]),
+                violation_error_message="The kind is running or startup.",
+            ),
+            models.CheckConstraint(
+                name="config_version_number_positive",
+                condition=Q(number__gte=1),
+                violation_error_message="Versions are numbered from 1.",
+            ),
+            models.CheckConstraint(
+                name="config_version_seen_in_order",
+                condition=Q(last_seen_at__gte=F("collected_at")),
+                violation_error_message="A version is last seen when it was first seen, or later.",
+            ),
+        ]
+        indexes = [models.Index(fields=["device", "-collected_at"], name="config_version_by_device")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.number} of {self.device}"
+
+    def audit_parent(self) -> Device:
+        return self.device
 
 
 class ExpectedNeighbour(TimeStamped):

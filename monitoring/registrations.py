@@ -2,8 +2,8 @@
 
 from inventory import followers, panels
 from monitoring import admin_actions, modules
-from monitoring.modules import icmp, snmp_interfaces, snmp_system, ssh_host, ssh_routing
-from monitoring.services import leaving, memories, scheduling, ssh_results
+from monitoring.modules import config_backup, icmp, snmp_interfaces, snmp_system, ssh_host, ssh_routing
+from monitoring.services import configs, leaving, memories, scheduling, ssh_results
 from netmon.common import schedules
 
 
@@ -38,6 +38,17 @@ def register_all() -> None:
         is_default=lambda endpoint: endpoint.device.is_network,
         guards_login=True,
     )
+    modules.register(
+        configs.MODULE,
+        "ssh",
+        config_backup.collect,
+        context=configs.context,
+        store=configs.store,
+        note=ssh_results.note_host_key,
+        interval_seconds=86400,
+        is_default=lambda endpoint: endpoint.device.is_network,
+        guards_login=True,
+    )
     followers.register(
         "monitoring",
         endpoints_saved=scheduling.ensure_default_checks,
@@ -47,6 +58,7 @@ def register_all() -> None:
         interfaces_leaving=leaving.interfaces_leaving,
         devices_leaving=leaving.devices_leaving,
     )
+    panels.register("Configuration", "device-configuration")
     admin_actions.register_all()
     panels.register("Routing", "device-routing", is_for=lambda device: device.is_network)
     for name, task, every, description in (

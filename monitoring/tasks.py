@@ -6,7 +6,7 @@ from datetime import datetime
 from celery import shared_task
 
 from monitoring import retention
-from monitoring.services import polling, scheduling, testing
+from monitoring.services import configs, polling, scheduling, testing
 from monitoring.store import seal
 
 
@@ -31,6 +31,11 @@ def run_test_job(job_id: int) -> None:
 
 
 @shared_task
+def run_backup_job(job_id: int) -> None:
+    configs.run_job(job_id)
+
+
+@shared_task
 def seal_samples() -> None:
     seal.seal()
 
@@ -39,6 +44,7 @@ def seal_samples() -> None:
 def prune_samples() -> None:
     retention.prune()
     retention.sweep_orphans()
+    configs.prune()
 
 
 @shared_task

@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from monitoring import views
+from monitoring import config_views, views
 
 urlpatterns = [
     path("", views.overview, name="overview"),
@@ -15,6 +15,8 @@ urlpatterns = [
     re_path(
         r"^devices/(?P<pk>\d{1,18})/(?P<tab>interfaces|checks|facts)/live/\Z", views.device_live, name="device-tab-live"
     ),
+    path("devices/<int:pk>/configuration/", config_views.configuration, name="device-configuration"),
+    path("devices/<int:pk>/configuration/backup/", config_views.backup, name="device-configuration-backup"),
     path("devices/<int:pk>/routing/", views.device_routing, name="device-routing"),
     path("devices/<int:pk>/chart.json", views.device_chart, name="device-chart"),
     path("health/", views.health, name="health-page"),

@@ -12,6 +12,7 @@ import inventory.api
 import inventory.api_keys
 import inventory.policy_api
 import monitoring.api
+import monitoring.config_api
 import netmon.accounts.api as accounts
 import netmon.audit.api
 import netmon.jobs.api
@@ -19,23 +20,27 @@ from monitoring.facts_api import DeviceEventViewSet, ExpectedNeighbourViewSet, H
 from netmon.common.permissions import SERVICE
 
 
-class DeviceViewSet(inventory.api.DeviceViewSet, HostFactsMixin, RoutingFactsMixin):
+class ConfiguredMixin(monitoring.api.DeviceReportsMixin, monitoring.config_api.DeviceConfigsMixin):
+    """What is measured of a device, and its configurations."""
+
+
+class DeviceViewSet(inventory.api.DeviceViewSet, ConfiguredMixin, HostFactsMixin, RoutingFactsMixin):
     """Every piece of equipment: the inventory's view of it, joined with what monitoring measured."""
 
 
-class RouterViewSet(inventory.api.RouterViewSet, HostFactsMixin, RoutingFactsMixin):
+class RouterViewSet(inventory.api.RouterViewSet, ConfiguredMixin, HostFactsMixin, RoutingFactsMixin):
     """Devices of kind router."""
 
 
-class SwitchViewSet(inventory.api.SwitchViewSet, HostFactsMixin, RoutingFactsMixin):
+class SwitchViewSet(inventory.api.SwitchViewSet, ConfiguredMixin, HostFactsMixin, RoutingFactsMixin):
     """Devices of kind switch."""
 
 
-class ComputerViewSet(inventory.api.ComputerViewSet, monitoring.api.DeviceReportsMixin, HostFactsMixin):
+class ComputerViewSet(inventory.api.ComputerViewSet, ConfiguredMixin, HostFactsMixin):
     """Devices of kind computer."""
 
 
-class CameraViewSet(inventory.api.CameraViewSet, monitoring.api.DeviceReportsMixin):
+class CameraViewSet(inventory.api.CameraViewSet, ConfiguredMixin):
     """Devices of kind camera."""
 
 

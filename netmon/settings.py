@@ -319,6 +319,7 @@ SSH_TRUST_FIRST_KEY = env.boolean("NETMON_SSH_TRUST_FIRST_KEY", False)
 SAMPLES_FULL_DAYS = env.integer("NETMON_SAMPLES_FULL_DAYS", 30, minimum=1, maximum=3650)
 SAMPLES_5MIN_DAYS = env.integer("NETMON_SAMPLES_5MIN_DAYS", 180, minimum=1, maximum=3650)
 SAMPLES_HOUR_DAYS = env.integer("NETMON_SAMPLES_HOUR_DAYS", 1825, minimum=1, maximum=36500)
+CONFIG_VERSIONS = env.integer("NETMON_CONFIG_VERSIONS", 200, minimum=2, maximum=100_000)
 POLL_INTERVAL_SECONDS = env.integer("NETMON_POLL_INTERVAL_SECONDS", 60, minimum=5, maximum=86400)
 
 # --- Language, files, logs -------------------------------------------------------------------------------------------

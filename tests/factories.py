@@ -1,7 +1,7 @@
 """Rows for tests: plain functions, deterministic, each with sensible values that may be overridden."""
 
 from base64 import b64encode
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -20,7 +20,19 @@ from inventory.models import (
     Tenant,
 )
 from inventory.services import create_device
-from monitoring.models import Check, DeviceEvent, DeviceFact, DeviceState, ExpectedNeighbour, Outage, Series
+from monitoring.models import (
+    Check,
+    ConfigVersion,
+    DeviceEvent,
+    DeviceFact,
+    DeviceState,
+    ExpectedNeighbour,
+    Outage,
+    Series,
+)
+from monitoring.modules.config_backup import Backup, ConfigText
+from monitoring.services import configs
+from netmon.drivers.platforms import config_check
 from netmon.drivers.targets import HostKey as DriverHostKey
 
 _numbers = count(1)
@@ -134,6 +146,25 @@ def make_fact(device: Device, kind: str, data: dict[str, Any], **over: Any) -> D
 
 def make_series(device: Device, **over: Any) -> Series:
     return Series.objects.create(**{"device": device, "metric_set": "snmp.system", **over})
+
+
+CONFIG = """hostname r1
+password hush-hush-9
+!
+router bgp 65001
+ neighbor 192.0.2.2 remote-as 65002
+exit
+!
+"""
+
+
+def make_config(device: Device, text: str = CONFIG, *, startup: str | None = None, **over: Any) -> ConfigVersion:
+    """What a backup of the device leaves behind: the running version; `over` are fields of the backup."""
+    values = {"platform": "frr", "collected_at": timezone.now().timestamp(), "monotonic_at": 0.0, **over}
+    texts = [ConfigText("running", text, *config_check.last_change(text))]
+    texts += [ConfigText("startup", startup)] if startup is not None else []
+    at = datetime.fromtimestamp(values["collected_at"], UTC)
+    return configs.keep(device, Backup(configs=tuple(texts), **values), at)[0].version
 
 
 def make_outage(device: Device, started_at: datetime, minutes: float | None, **over: Any) -> Outage:

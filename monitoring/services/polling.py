@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import DatabaseError, DataError
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from inventory import uses
@@ -190,20 +191,25 @@ def poll_devices(devices: Sequence[Device], *, protocol: str = "") -> dict[int, 
     )
     if protocol:
         checks = checks.filter(endpoint__protocol=protocol)
+    outcomes: dict[int, list[dict[str, Any]]] = {device.pk: [] for device in devices}
+    for check, entry in run_now(checks):
+        outcomes[check.endpoint.device_id].append(entry)
+    return outcomes
+
+
+def run_now(checks: QuerySet[Check], *, seconds: float = POLL_SECONDS) -> list[tuple[Check, dict[str, Any]]]:
+    """Run these checks out of turn and wait for them: each with what it came to."""
     before = dict(checks.values_list("pk", "last_run_at"))
     ids = list(before)
     started = timezone.now()
-    shards = scheduling.claim_now(ids, started, started + timedelta(seconds=POLL_SECONDS))
+    shards = scheduling.claim_now(ids, started, started + timedelta(seconds=seconds))
     durations: dict[int, Result] = {}
     for shard in shards:
         for result in run_shard(shard.protocol, shard.check_ids, shard.token, shard.deadline, insist=True):
             durations[result.key] = result
-    _await_others(before, started + timedelta(seconds=POLL_SECONDS))
-    outcomes: dict[int, list[dict[str, Any]]] = {device.pk: [] for device in devices}
+    _await_others(before, started + timedelta(seconds=seconds))
     rows = Check.objects.filter(pk__in=ids).select_related("endpoint").order_by("endpoint__protocol", "module")
-    for check in rows:
-        outcomes[check.endpoint.device_id].append(outcome(check, before[check.pk], durations.get(check.pk)))
-    return outcomes
+    return [(check, outcome(check, before[check.pk], durations.get(check.pk))) for check in rows]
 
 
 def _await_others(before: dict[int, datetime | None], deadline: datetime) -> None:

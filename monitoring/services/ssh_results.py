@@ -112,6 +112,11 @@ def store_host(check: Check, collected: Collected) -> None:
 def store_routing(check: Check, collected: Collected) -> None:
     """Remember what the next run wants to know, and tell what happened between the two."""
     routing_events.tell(check, collected)
+    remember(check, collected)
+
+
+def remember(check: Check, collected: Collected) -> None:
+    """What every SSH run learns of a device: what it is, what it bears, when its key was noted."""
     check.memory = {**check.memory, **_common(check.memory, collected.facts["ssh_meta"], collected)}
 
 

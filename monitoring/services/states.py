@@ -114,9 +114,13 @@ def _why(check: Check) -> str:
         "no_credential": "no credential",
         "no_endpoint": "not usable",
     }
-    name = {"icmp": "ping", "snmp.system": "SNMP", "snmp.interfaces": "interfaces by SNMP"}.get(
-        check.module, check.module
-    )
+    names = {
+        "icmp": "ping",
+        "snmp.system": "SNMP",
+        "snmp.interfaces": "interfaces by SNMP",
+        "config.backup": "configuration backup",
+    }
+    name = names.get(check.module, check.module)
     return f"{name}: {words.get(check.last_error_code, check.last_error_code or 'failed')}"
 
 

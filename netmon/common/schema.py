@@ -87,6 +87,11 @@ def list_of(names: list[str]) -> str:
 class ProblemAutoSchema(AutoSchema):
     """drf-spectacular's schema with the problem answers that the exception handler gives."""
 
+    def get_operation_id(self) -> str:
+        """A list within an object and one of its entries would have the same."""
+        name = str(super().get_operation_id())
+        return name.replace("_retrieve", "_version_retrieve") if self.path.endswith("/{version}/") else name
+
     def get_override_parameters(self) -> list[Any]:
         """The headers that every resource honours."""
         parameters = list(super().get_override_parameters())

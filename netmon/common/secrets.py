@@ -54,6 +54,13 @@ def _bound(key: str, context: str) -> Fernet:
     return Fernet(base64.urlsafe_b64encode(derived.derive(base64.urlsafe_b64decode(key))))
 
 
+def keyed(purpose: str) -> bytes:
+    """32 bytes for one purpose, such as a keyed hash, from the first key: they change when that key does."""
+    key: str = settings.FERNET_KEYS[0]
+    derived = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=f"purpose:{purpose}".encode())
+    return derived.derive(base64.urlsafe_b64decode(key))
+
+
 def seal(text: str, context: str) -> Ciphertext:
     """`text` encrypted under the first key, for this context alone."""
     key: str = settings.FERNET_KEYS[0]

@@ -122,6 +122,8 @@ def make_world(cast: people.Cast) -> dict[str, int]:
     for kind in ("cpu", "memory", "bgp_summary", "routing_table", "ntp"):
         factories.make_fact(device, kind, {"presence": "running", "reason": "", "value": None})
     endpoint = device.endpoints.order_by("pk").first()
+    for text in (factories.CONFIG, f"{factories.CONFIG}ip route 192.0.2.0/24 blackhole\n"):
+        version = factories.make_config(device, text, startup=factories.CONFIG)
     audit.record("update", device, user=cast.ada, before={"name": "old"}, after={"name": device.name})
     job, _ = jobs.start(kind="device.poll", key="x", task="none", user=cast.omar, deadline_seconds=60)
     invite, _ = invites.make(by=cast.ada, role="viewer", email="", tenants=[], hours=5)
@@ -149,6 +151,7 @@ def make_world(cast: people.Cast) -> dict[str, int]:
         "api-keys": keys.make(user=cast.ada, name="spare", scopes=["read"])[0].pk,
         "audit-events": AuditEvent.objects.order_by("pk").first().pk,
         "jobs": job.pk,
+        "versions": version.pk,
     }
 
 
@@ -195,7 +198,8 @@ def _is_of_state(path: str, error: dict[str, str]) -> bool:
 def try_resource(resource: str, who: str, cast: people.Cast) -> list[str]:
     """The failures of all operations under a resource, one text for each kind."""
     schema = loaded(IS_THOROUGH and resource not in TWINS)
-    number = make_world(cast).get(resource)
+    world = make_world(cast)
+    number = world.get(resource)
     _, key = keys.make(user=getattr(cast, who), name="contract", scopes=SCOPES)
     headers = {"X-API-Key": key}
     failures: dict[tuple[str, str], str] = {}
@@ -205,6 +209,8 @@ def try_resource(resource: str, who: str, cast: people.Cast) -> list[str]:
         path = case.meta.components.get(ParameterLocation.PATH)
         if path is not None and path.mode.is_positive and "id" in case.path_parameters and number is not None:
             case.path_parameters["id"] = number
+        if path is not None and path.mode.is_positive and "version" in case.path_parameters:
+            case.path_parameters["version"] = world["versions"]
         if case.headers and "If-Match" in case.headers:
             case.headers["If-Match"] = "*"  # or no change would get past it
         throttles.clear()

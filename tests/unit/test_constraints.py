@@ -22,7 +22,7 @@ from inventory.models import (
     TargetRule,
     Tenant,
 )
-from monitoring.models import Check, DeviceFact, DeviceState, Outage, Series
+from monitoring.models import Check, ConfigVersion, DeviceFact, DeviceState, Outage, Series
 from netmon.accounts.models import ApiKey, Invite, LoginThrottle, RecoveryCode, RevokedFamily, Totp, User
 from netmon.common.secrets import open_secret
 from netmon.jobs.models import Job
@@ -59,6 +59,12 @@ def invite(**values: Any) -> Invite:
 def ssh_key(name: str, pair: keys.KeyPair) -> Credential:
     columns = {"secret": pair.private, "public_key": pair.public_key, "fingerprint": pair.fingerprint}
     return Credential(name=name, kind="ssh_key", **columns)
+
+
+def config(**values: Any) -> ConfigVersion:
+    now = timezone.now()
+    base = {"kind": "running", "number": 1, "platform": "frr", "content": "a", "lines": 1, "size_bytes": 1}
+    return ConfigVersion(**{**base, "collected_at": now, "last_seen_at": now, "content_hash": "0" * 64, **values})
 
 
 def outage(**values: Any) -> Outage:
@@ -120,6 +126,7 @@ TWINS: dict[str, Rows] = {
             DeviceFact(device=d, kind="system", collected_at=timezone.now()),
         )
     )(make.make_device()),
+    "config_version_number": lambda: (lambda d: (config(device=d), config(device=d, content="b")))(make.make_device()),
     "series_identity": lambda: (
         lambda i: (
             Series(device=i.device, interface=i, metric_set="if.counters"),
@@ -221,6 +228,11 @@ BROKEN: dict[str, Callable[[], models.Model]] = {
     "check_retries_range low": lambda: Check(endpoint=endpoint(), module="icmp", retries=0),
     "check_retries_range high": lambda: Check(endpoint=endpoint(), module="icmp", retries=6),
     "device_state_known": lambda: DeviceState(device=make.make_device(), state="odd"),
+    "config_version_kind_known": lambda: config(device=make.make_device(), kind="other"),
+    "config_version_number_positive": lambda: config(device=make.make_device(), number=0),
+    "config_version_seen_in_order": lambda: config(
+        device=make.make_device(), last_seen_at=timezone.now() - timedelta(hours=1)
+    ),
     "outage_order": lambda: outage(device=make.make_device(), ended_at=timezone.now() - timedelta(hours=2)),
     "outage_kind_known": lambda: outage(device=make.make_device(), kind="odd"),
     "job_status_known": lambda: job(status="odd"),

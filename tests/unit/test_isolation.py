@@ -60,6 +60,7 @@ class World:
             kind="test", key=word, task="netmon.jobs.tasks.reconcile_jobs", user=person, deadline_seconds=60
         )
         factories.watch(device, hours=1)
+        factories.make_config(device, f"hostname {word}\n{factories.CONFIG}")
         return {
             **kinds,
             "tenants": tenant,
@@ -110,7 +111,7 @@ def test_no_route_shows_or_touches_what_is_foreign(world: World, role: str) -> N
             data: Any = {"id": row.pk} if row is not None else {}
             if path.endswith("/bulk/") and row is not None:
                 data = [row.pk] if method == "delete" else [{"id": row.pk, "name": "taken"}]
-            target = f"{url}?wait=0" if path.endswith(("/poll/", "/test/")) else url
+            target = f"{url}?wait=0" if path.endswith(("/poll/", "/test/", "/backup/")) else url
             world.people[role].refresh_from_db()  # the route before may have ended all sessions
             client = people.client_for(world.people[role])
             options = {} if method == "get" else {"data": data, "format": "json"}

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from django.contrib import admin as django_admin
 from django.contrib.admin.models import LogEntry
 from django.db import connection
@@ -97,6 +98,7 @@ MAKERS: dict[str, Callable[[], Any]] = {
     "monitoring.DeviceFact": lambda: DeviceFact.objects.create(
         device=factories.make_device(), kind="system", collected_at=timezone.now(), data={}
     ),
+    "monitoring.ConfigVersion": lambda: factories.make_config(factories.make_device(), f"password {SECRET}\n"),
     "monitoring.Heartbeat": lambda: Heartbeat.objects.create(
         process="worker", host=f"h{next(_numbers)}", pid=1, started_at=timezone.now(), at=timezone.now()
     ),
@@ -359,6 +361,7 @@ def test_a_list_of_checks_edited_is_on_record(admin: Any) -> None:
         "accounts.ApiKey",
         "monitoring.DeviceEvent",
         "inventory.HostKey",
+        "monitoring.ConfigVersion",
     ],
 )
 def test_what_happened_is_not_edited(label: str, admin: Any) -> None:
@@ -395,6 +398,22 @@ def test_chosen_devices_are_polled_paused_resumed_and_retired(admin: Any) -> Non
     act(admin, "retire", one, two)
     assert set(Device.objects.values_list("status", flat=True)) == {"retired"}
     assert last(one).after == {"status": "retired"} and last(one).before == {"status": "active"}
+
+
+def test_chosen_devices_are_backed_up(admin: Any) -> None:
+    one, bare = factories.make_ssh_endpoint().device, factories.make_device(name="bare <b>1")
+    answer = act(admin, "backup_now", one, bare).content.decode()
+    job = Job.objects.get(kind="config.backup")
+    assert f'Backing up <a href="/jobs/{job.pk}/">{one.name}</a>' in answer
+    assert "has no SSH endpoint" in answer and "<b>1" not in answer and events(one)[-1] == "backup"
+
+
+def test_a_configuration_is_shown_masked(admin: Any, settings: Any) -> None:
+    row = MAKERS["monitoring.ConfigVersion"]()
+    shown = admin.get(page(row)).content.decode()
+    assert "password &lt;masked:" in shown and SECRET not in shown
+    settings.FERNET_KEYS = [Fernet.generate_key().decode()]
+    assert "does not decrypt" in admin.get(page(row)).content.decode()
 
 
 def test_chosen_devices_are_exported(admin: Any) -> None:
