@@ -259,6 +259,7 @@ SPECTACULAR_SETTINGS = {
         "DeviceKindEnum": "inventory.models.Device.Kind",
         "DeviceStatusEnum": "inventory.models.Device.Status",
         "JobStatusEnum": "netmon.jobs.models.Job.Status",
+        "ConfigKindEnum": "monitoring.models.ConfigVersion.Kind",
         "CredentialKindEnum": "inventory.models.Credential.Kind",
         "SnmpAuthProtocolEnum": "inventory.models.Credential.AuthProtocol",
         "SnmpPrivProtocolEnum": "inventory.models.Credential.PrivProtocol",
