@@ -153,7 +153,9 @@ class SshSession:
                 found[label] = answer
                 continue
             lines = joint[label].lines
-            answers = script.batch_answers(answer, lines)
+            # a list of exact commands refuses what stands together, and may have each of it
+            is_refused = self.habits.mode == "separate" and answer.status == script.NOT_RUN[0]
+            answers = None if is_refused else script.batch_answers(answer, lines)
             if answers is None and answer.status == TIMED_OUT and not self._has_time_for(command, len(lines)):
                 answers = dict.fromkeys(lines, Answer("", answer.stderr, TIMED_OUT))
             found.update(answers or {})
