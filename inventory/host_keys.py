@@ -6,10 +6,11 @@ from typing import Any, TypeAlias
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Case, QuerySet, When
 from django.utils import timezone
 
 from inventory import followers
-from inventory.models import HostKey, ManagementEndpoint, Tenant
+from inventory.models import Device, HostKey, ManagementEndpoint, Tenant
 from netmon.audit import services as audit
 from netmon.common import locks
 from netmon.drivers.targets import HostKey as DriverHostKey
@@ -24,6 +25,21 @@ REASONS = {"unknown": Reason.FIRST, "changed": Reason.CHANGED, "other_type": Rea
 def _rows(endpoint: ManagementEndpoint) -> Iterable[HostKey]:
     """None of an endpoint that is only tried."""
     return endpoint.host_keys.all() if endpoint.pk else ()
+
+
+def waiting(user: Any) -> QuerySet[HostKey]:
+    """Keys that wait for a decision, of devices the person may see: where another was trusted first, then by name."""
+    rows: QuerySet[HostKey] = HostKey.objects.visible_to(user).filter(state=State.PENDING)
+    is_first = Case(When(reason=Reason.FIRST, then=1), default=0)
+    return rows.order_by(is_first, "endpoint__device__name_key", "-pk")
+
+
+def waiting_at(device: Device) -> str:
+    """What the page of a device must say: "changed" (a trusted server shows another key), "first", or ""."""
+    reasons = set(
+        HostKey.objects.filter(endpoint__device=device, state=State.PENDING).order_by().values_list("reason", flat=True)
+    )
+    return "" if not reasons else "first" if reasons == {Reason.FIRST.value} else "changed"
 
 
 def pins_of(endpoint: ManagementEndpoint) -> tuple[DriverHostKey, ...]:
