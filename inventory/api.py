@@ -18,6 +18,7 @@ from rest_framework.views import APIView
 from inventory import filters, representation, search, serializers, services
 from inventory.host_keys_api import HostKeysMixin
 from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Prefix, Site, Tag, Tenant
+from inventory.ssh_setup_api import SetupMixin
 from inventory.transfer import exporting, importing, writing
 from inventory.transfer.uploads import FILE_PARSERS, UploadedText, uploaded_text
 from netmon.audit import services as audit
@@ -133,13 +134,14 @@ class CredentialViewSet(VisibleViewSet):
         serializer.instance = self.get_queryset().get(pk=row.pk)
 
 
-class EndpointViewSet(HostKeysMixin, VisibleViewSet):
+class EndpointViewSet(HostKeysMixin, SetupMixin, VisibleViewSet):
     model, queryset = ManagementEndpoint, ManagementEndpoint.objects.none()
     serializer_class = serializers.EndpointSerializer
     related = ("device", "credential")
     filterset_class = filters.EndpointFilter
     ordering_fields = ["id", "protocol", "created_at"]
     brief = {"id": "pk", "device": "device_id", "protocol": "protocol", "port": "port"}
+    required_roles = HostKeysMixin.required_roles | SetupMixin.required_roles
 
     def perform_destroy(self, instance: ManagementEndpoint) -> None:
         services.delete_endpoints([instance.pk])

@@ -7,6 +7,7 @@ class InventoryConfig(AppConfig):
     def ready(self) -> None:
         from inventory import panels, search
 
+        panels.register("Host keys", "device-host-keys", role="operator")
         panels.register("History", "device-history", role="operator")
         search.register("devices", "Devices", search.devices)
         search.register("addresses", "Addresses", search.addresses)

@@ -6,6 +6,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from inventory import keys
+from netmon.drivers.targets import HostKey
 
 QUIET = {"autocomplete": "off", "spellcheck": "false"}
 
@@ -35,6 +36,22 @@ class KeyForm(forms.Form):
         """Show what a service refused."""
         for name, texts in error.message_dict.items():
             self.add_error(name if name in self.fields else None, texts)
+
+
+class EnterHostKeyForm(forms.Form):
+    line = forms.CharField(
+        label="Public line",
+        max_length=4096,
+        widget=forms.TextInput(attrs={**QUIET, "class": "mono", "placeholder": "ssh-ed25519 AAAA..."}),
+        help_text="As in a .pub file of /etc/ssh, read at the device's own console.",
+    )
+
+    def clean_line(self) -> HostKey:
+        try:
+            return HostKey.parse(self.cleaned_data["line"])
+        except ValueError as error:
+            text = str(error).partition(": ")[2] or str(error)
+            raise ValidationError(f"{text[:1].upper()}{text[1:]}.", code="invalid_key") from None
 
 
 class GenerateKeyForm(KeyForm):

@@ -1,14 +1,16 @@
 """The verbs of host keys. A server's key is believed because an admin said so, or because it was the first one and the
 tenant trusts first keys; any other key is kept for comparison, and no session begins."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Case, QuerySet, When
 from django.utils import timezone
 
 from inventory import followers
-from inventory.models import HostKey, ManagementEndpoint, Tenant
+from inventory.models import Device, HostKey, ManagementEndpoint, Tenant
 from netmon.audit import services as audit
 from netmon.common import locks
 from netmon.drivers.targets import HostKey as DriverHostKey
@@ -20,9 +22,29 @@ MAX_PENDING = 20
 REASONS = {"unknown": Reason.FIRST, "changed": Reason.CHANGED, "other_type": Reason.OTHER_TYPE}
 
 
+def _rows(endpoint: ManagementEndpoint) -> Iterable[HostKey]:
+    """None of an endpoint that is only tried."""
+    return endpoint.host_keys.all() if endpoint.pk else ()
+
+
+def waiting(user: Any) -> QuerySet[HostKey]:
+    """Keys that wait for a decision, of devices the person may see: where another was trusted first, then by name."""
+    rows: QuerySet[HostKey] = HostKey.objects.visible_to(user).filter(state=State.PENDING)
+    is_first = Case(When(reason=Reason.FIRST, then=1), default=0)
+    return rows.order_by(is_first, "endpoint__device__name_key", "-pk")
+
+
+def waiting_at(device: Device) -> str:
+    """What the page of a device must say: "changed" (a trusted server shows another key), "first", or ""."""
+    reasons = set(
+        HostKey.objects.filter(endpoint__device=device, state=State.PENDING).order_by().values_list("reason", flat=True)
+    )
+    return "" if not reasons else "first" if reasons == {Reason.FIRST.value} else "changed"
+
+
 def pins_of(endpoint: ManagementEndpoint) -> tuple[DriverHostKey, ...]:
     """The keys that a session with this endpoint may show."""
-    return tuple(row.as_pin() for row in endpoint.host_keys.all() if row.state == State.TRUSTED)
+    return tuple(row.as_pin() for row in _rows(endpoint) if row.state == State.TRUSTED)
 
 
 def trusts_first_use(endpoint: ManagementEndpoint) -> bool:
@@ -30,12 +52,35 @@ def trusts_first_use(endpoint: ManagementEndpoint) -> bool:
 
     Never again once any key is known: a revoked one must not be followed by whatever comes next.
     """
-    if any(row.state != State.PENDING for row in endpoint.host_keys.all()):
+    if any(row.state != State.PENDING for row in _rows(endpoint)):
         return False
     tenant = endpoint.device.tenant
     if tenant is None:
         return bool(settings.SSH_TRUST_FIRST_KEY)
     return tenant.host_key_policy == Tenant.HostKeyPolicy.FIRST_USE
+
+
+def step(endpoint: ManagementEndpoint, jumps: int) -> ManagementEndpoint | None:
+    """The endpoint itself, its jump host, and so on; None where there are not so many."""
+    found: ManagementEndpoint | None = endpoint
+    for _ in range(jumps):
+        number = found.options.get("jump") if found and isinstance(found.options, dict) else None
+        found = ManagementEndpoint.objects.filter(pk=number, protocol="ssh").first() if type(number) is int else None
+    return found
+
+
+def note_session(endpoint: ManagementEndpoint, shown_keys: Sequence[tuple[DriverHostKey, bool]]) -> None:
+    """A session with this endpoint began: its key with first use, then those of the jump hosts on the way."""
+    for jumps, (key, is_first_use) in enumerate(shown_keys):
+        server = step(endpoint, jumps)
+        if server is not None and server.pk:
+            note_accepted(server.pk, key, is_first_use=is_first_use)
+
+
+def note_refusal(endpoint: ManagementEndpoint, key: DriverHostKey, reason: str, *, jumps: int) -> HostKey | None:
+    """On the way to this endpoint a server was refused: itself, or the jump host that many steps before it."""
+    server = step(endpoint, jumps)
+    return note_refused(server.pk, key, reason) if server is not None and server.pk else None
 
 
 @transaction.atomic

@@ -9,6 +9,7 @@ import numpy as np
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from inventory import host_keys
 from inventory.models import Device, Interface, ManagementEndpoint
 from monitoring import charts, graphics, ssh_pages
 from monitoring.availability import Availability, cells, window_of_states
@@ -87,6 +88,7 @@ class DevicePage:
     computer: ssh_pages.Computer | None = None
     has_host: bool = False
     events: list[Event] = field(default_factory=list)
+    waiting_key: str = ""  # "changed" or "first": a host key that somebody must look at
 
 
 def version(device: Device) -> str:
@@ -143,6 +145,7 @@ def device_page(
         has_host=everything and any(check.module == "ssh.host" for check in checks),
         facts=_facts(device, endpoints if shows_credentials else []) if tab in ("overview", "facts") else [],
         events=_events(device, now, at) if everything else [],
+        waiting_key=host_keys.waiting_at(device),
     )
 
 

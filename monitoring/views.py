@@ -13,7 +13,8 @@ from django.utils import timezone
 from django.utils.http import parse_etags
 from django.views.decorators.http import require_GET
 
-from inventory.models import Credential, Device, Site, Tag, Tenant
+from inventory import ssh_setup
+from inventory.models import Credential, Device, ManagementEndpoint, Site, Tag, Tenant
 from inventory.panels import PANELS
 from monitoring import charts, device_pages, pages, ssh_pages
 from monitoring.navigation import BY_KIND, GROUPS
@@ -100,8 +101,12 @@ def device_edit(request: HttpRequest, pk: int) -> HttpResponse:
     """The flat form of a device. Its values come from the API with their ETag, and go back with it."""
     if not has_role(request.user, "operator"):
         raise PermissionDenied
+    found = _device(request, pk)
+    ssh_endpoint = found.endpoints.filter(protocol="ssh").select_related("device", "credential").order_by("pk").first()
     context = {
-        "device": _device(request, pk),
+        "device": found,
+        "ssh_endpoint": ssh_endpoint,
+        "setup": _setup(ssh_endpoint),
         "kinds": Device.Kind.choices,
         "statuses": Device.Status.choices,
         "tenants": Tenant.objects.visible_to(request.user)[:500],
@@ -113,6 +118,13 @@ def device_edit(request: HttpRequest, pk: int) -> HttpResponse:
         "section": "devices",
     }
     return render(request, "monitoring/device_edit.html", context)
+
+
+def _setup(endpoint: ManagementEndpoint | None) -> ssh_setup.Setup | None:
+    try:
+        return ssh_setup.setup_for(endpoint) if endpoint else None
+    except ssh_setup.SetupUnknown:
+        return None
 
 
 def _protocols(choices: type[TextChoices]) -> list[tuple[str, str]]:

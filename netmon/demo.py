@@ -19,6 +19,7 @@ from netmon.audit import services as audit
 from netmon.audit.context import acting
 from netmon.common.fields import fold
 from netmon.lab.devices import DEMO_DEVICES
+from netmon.lab.hosts import HOSTS, USERNAME
 
 COMMUNITY = "netmon-demo"  # of simulated devices, which answer this machine only
 POLL_SECONDS = 15
@@ -52,10 +53,19 @@ def environment(host: str, inherited: Mapping[str, str] = os.environ) -> dict[st
 
 def agents_port(directory: Path) -> int:
     """The UDP port of the simulated agents: the one of the last start while it is free, else a new one."""
-    path = directory / "snmp_port"
+    return _port(directory / "snmp_port", socket.SOCK_DGRAM)
+
+
+def hosts_port(directory: Path) -> int:
+    """The same for the TCP port of the simulated SSH hosts."""
+    return _port(directory / "ssh_port", socket.SOCK_STREAM)
+
+
+def _port(path: Path, kind: socket.SocketKind) -> int:
     kept = path.read_text(encoding="ascii").strip() if path.exists() else ""
     for wanted in ([int(kept)] if kept.isdigit() else []) + [0]:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        with socket.socket(socket.AF_INET, kind) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(kind == socket.SOCK_STREAM))
             try:
                 sock.bind(("0.0.0.0", wanted))  # noqa: S104 - only to see whether it is free
             except OSError:
@@ -63,7 +73,7 @@ def agents_port(directory: Path) -> int:
             port = int(sock.getsockname()[1])
             path.write_text(f"{port}\n", encoding="ascii")
             return port
-    raise OSError("no UDP port is free")
+    raise OSError("no port is free")
 
 
 def fields(count: int) -> Iterator[dict[str, Any]]:
@@ -110,7 +120,8 @@ def _tenant(site: str) -> Tenant | None:
     if site not in TENANTS:
         return None
     name = site if site == "Lycée Jean Moulin" else "Lyon Hosting"
-    return Tenant.objects.get_or_create(slug=TENANTS[site], defaults={"name": name})[0]
+    defaults = {"name": name, "host_key_policy": Tenant.HostKeyPolicy.FIRST_USE}
+    return Tenant.objects.get_or_create(slug=TENANTS[site], defaults=defaults)[0]
 
 
 def populate() -> str:
@@ -148,8 +159,9 @@ def populate() -> str:
 
 
 @transaction.atomic
-def furnish(count: int, port: int) -> int:
+def furnish(count: int, port: int, ssh_port: int | None = None) -> int:
     """Bring `count` simulated devices into the inventory; those there by name are kept. Returns how many are new."""
+    takes_ssh = {host.name for host in HOSTS} if ssh_port else set()
     present = {device.name_key: device for device in Device.objects.all()}
     is_old = any(device.tenant_id is None for device in present.values())  # made before the demonstration had tenants
     sites: dict[str, Site] = {}
@@ -161,8 +173,14 @@ def furnish(count: int, port: int) -> int:
             if name not in sites:
                 sites[name], _ = Site.objects.get_or_create(name=name, tenant=None if is_old else _tenant(name))
             access = {"snmp_version": "2c", "snmp_community": COMMUNITY, "snmp_port": port}
+            if values["name"] in takes_ssh:
+                access |= {"ssh_username": USERNAME, "ssh_password": COMMUNITY, "ssh_port": ssh_port}
             create_device(fields={**values, "site": sites[name], "tenant": sites[name].tenant, **access})
             added += 1
-        elif device.endpoints.filter(protocol="snmp").exclude(port=port).exists():
+            continue
+        if values["name"] in takes_ssh and not device.endpoints.filter(protocol="ssh", port=ssh_port).exists():
+            ways = {"ssh_username": USERNAME, "ssh_password": COMMUNITY, "ssh_port": ssh_port}
+            update_device(device, fields=ways)
+        if device.endpoints.filter(protocol="snmp").exclude(port=port).exists():
             update_device(device, fields={"snmp_port": port})
     return added

@@ -130,6 +130,13 @@ MEANINGS: dict[str, dict[str, Any]] = {
     "DeviceBrief": {"name": "core-r1"},
     "DeviceRead": {"name": "core-r1"},
     "KeyDevice": {"name": "core-r1"},
+    "Setup": {
+        "platform": "linux",
+        "username": "netmon",
+        "script": "#!/bin/sh\n# A read-only account for netmon. Run it as root; it may be run again.\nset -eu\n...\n",
+        "notes": ["No sudo is needed."],
+        "is_tried": True,
+    },
     "Tenant": {"name": "Example GmbH", "slug": "example"},
     "NamedTenant": {"name": "Example GmbH"},
     "Site": {"name": "Lyon 1"},

@@ -51,6 +51,15 @@ def fleet(port: int, community: str) -> Process:
     return Process("fleet", argv, stop_order=4)
 
 
+def ssh_hosts(port: int, password: str) -> Process:
+    """The hosts of the simulated network that take SSH; no part of the product."""
+    argv = (
+        sys.executable, "-m", "netmon.lab.ssh_hosts", "--port", str(port), "--password", password,
+        "--directory", str(settings.VAR_DIR / "ssh_hosts"),
+    )  # fmt: skip
+    return Process("hosts", argv, stop_order=4)
+
+
 def all_processes(bind: str) -> list[Process]:
     return [web(bind), worker(), beat()]
 

@@ -6,25 +6,31 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from inventory import scopes, uses
+from inventory import host_keys, scopes, uses
 from inventory.models import Credential, Device, ManagementEndpoint
 from inventory.policy import Policy
 from inventory.targets import contact_address, target_of
 from monitoring import runner
-from monitoring.modules import icmp, snmp_system
+from monitoring.modules import Collected, icmp, snmp_system, ssh_login
 from netmon.audit.context import acting
 from netmon.common.addresses import Address
 from netmon.common.errors import NotConfigured
 from netmon.common.queue import RUN_TEST_JOB
 from netmon.drivers.errors import DriverError, LocalFault
+from netmon.drivers.ssh import UntrustedHostKey
 from netmon.jobs import services as jobs
 from netmon.jobs.models import Job
 
-COLLECTS: dict[str, Any] = {"icmp": icmp.collect, "snmp": snmp_system.collect}
+COLLECTS: dict[str, Any] = {"icmp": icmp.collect, "snmp": snmp_system.collect, "ssh": ssh_login.collect}
 SHOWN = ("sys_name", "sys_descr", "sys_object_id", "uptime_seconds")
 JOB_SECONDS = 60.0
 TEST_SECONDS = 25.0
-PROTOCOLS = {Credential.Kind.SNMP_COMMUNITY: "snmp", Credential.Kind.SNMP_USM: "snmp"}
+PROTOCOLS = {
+    Credential.Kind.SNMP_COMMUNITY: "snmp",
+    Credential.Kind.SNMP_USM: "snmp",
+    Credential.Kind.PASSWORD: "ssh",
+    Credential.Kind.SSH_KEY: "ssh",
+}
 
 
 class TestUnsupported(NotConfigured):
@@ -76,7 +82,7 @@ def _start(key: str, arguments: dict[str, Any], user: Any) -> Job:
 
 def _check(endpoint: ManagementEndpoint) -> Address:
     if endpoint.protocol not in COLLECTS:
-        raise TestUnsupported(f"Nothing here speaks {endpoint.protocol} yet: only icmp and snmp can be tried.")
+        raise TestUnsupported(f"Nothing here speaks {endpoint.protocol} yet: try icmp, snmp or ssh.")
     return contact_address(endpoint, Policy.load())
 
 
@@ -84,11 +90,15 @@ def _endpoint_for(credential: Credential, device: Device) -> ManagementEndpoint:
     """The device's endpoint of the credential's protocol with this credential, else one with defaults. Unsaved."""
     protocol = PROTOCOLS.get(Credential.Kind(credential.kind))
     if protocol is None:
-        raise TestUnsupported(f"A credential of kind {credential.kind} cannot be tried yet: only those of SNMP can.")
+        raise TestUnsupported(
+            f"A credential of kind {credential.kind} cannot be tried yet: only those of SNMP and SSH can."
+        )
     rows = list(device.endpoints.filter(protocol=protocol).order_by("pk"))
     attached = [row for row in rows if row.credential_id == credential.pk]
     row = next(iter(attached or rows), None) or ManagementEndpoint(device=device, protocol=protocol)
     row.credential = credential
+    if protocol != "snmp":
+        return row
     is_v3 = credential.kind == Credential.Kind.SNMP_USM
     if is_v3 != (row.options.get("version", "2c") == "3"):
         row.options = {**row.options, "version": "3" if is_v3 else "2c"}
@@ -147,6 +157,7 @@ def try_endpoint(endpoint: ManagementEndpoint, *, only_at: tuple[Any, Any] | Non
         "duration_ms": None,
     }
     started = time.monotonic()
+    collected: Collected | None = None
     error: DriverError | NotConfigured | None = None
     is_sent = False
     try:
@@ -161,11 +172,10 @@ def try_endpoint(endpoint: ManagementEndpoint, *, only_at: tuple[Any, Any] | Non
         error = failure
         answer |= {"error_code": failure.code, "error_detail": failure.detail}
     else:
-        system = collected.facts.get("system", {})
-        values = {name: value for reading in collected.readings for name, value in reading.values.items()}
-        found = {name: system[name] for name in SHOWN if name in system}
-        answer |= {"ok": True, "found": found or values}
+        answer |= {"ok": True, "found": _found(collected)}
     answer["duration_ms"] = round((time.monotonic() - started) * 1000, 3)
+    if endpoint.protocol == "ssh":
+        _note_host_key(endpoint, collected, error)
     if is_sent and endpoint.pk and endpoint.credential_id and not isinstance(error, LocalFault):
         attached = ManagementEndpoint.objects.filter(pk=endpoint.pk, credential=endpoint.credential_id).exists()
         if attached:
@@ -173,3 +183,28 @@ def try_endpoint(endpoint: ManagementEndpoint, *, only_at: tuple[Any, Any] | Non
             with transaction.atomic():
                 uses.note([uses.Use(endpoint.credential_id, endpoint.pk, timezone.now(), code)], is_asked=True)
     return answer
+
+
+def _found(collected: Collected) -> dict[str, Any]:
+    if "login" in collected.facts:
+        login = collected.facts["login"]
+        (key, is_first_use), *_ = login["shown_keys"]
+        return {
+            "platform": login["platform"],
+            "evidence": login["evidence"],
+            "server_version": login["server_version"],
+            "host_key": key.fingerprint,
+            "host_key_type": key.key_type,
+            "first_use": is_first_use,
+        }
+    system = collected.facts.get("system", {})
+    values = {name: value for reading in collected.readings for name, value in reading.values.items()}
+    return {name: system[name] for name in SHOWN if name in system} or values
+
+
+def _note_host_key(endpoint: ManagementEndpoint, collected: Collected | None, error: object) -> None:
+    """What servers on the way showed is kept with those who showed it; of an endpoint that is not stored, nothing."""
+    if isinstance(error, UntrustedHostKey):
+        host_keys.note_refusal(endpoint, error.offered, error.reason, jumps=error.jumps)
+    elif collected is not None:
+        host_keys.note_session(endpoint, collected.facts["login"]["shown_keys"])

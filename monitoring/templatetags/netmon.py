@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from inventory import host_keys
 from monitoring import graphics, navigation, presentation, ssh_pages
 from netmon.common.permissions import has_role, rank
 
@@ -131,6 +132,7 @@ def side_navigation(context: dict[str, Any]) -> dict[str, Any]:
         "kind": context.get("kind_group", ""),
         "groups": navigation.groups(user),
         "poller": navigation.poller(),
+        "waiting_keys": host_keys.waiting(user).count() if has_role(user, "admin") else 0,
         "version": settings.VERSION,
     }
 

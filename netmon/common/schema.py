@@ -196,6 +196,8 @@ class ProblemAutoSchema(AutoSchema):
             statuses.append("404")
         if self.method not in ("GET", "HEAD"):
             statuses += ["409", "413", "415"]
+        elif getattr(self.view, "action", "") == "setup_text":  # what is not set up can be told by a read too
+            statuses.append("409")
         if self.method in ("PUT", "PATCH", "DELETE") and hasattr(self.view, "create_one"):
             statuses.append("412")
         for status in statuses:

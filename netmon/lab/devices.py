@@ -101,6 +101,8 @@ MODELS: dict[str, tuple[str, str, str]] = {
     "CCR2004-16G-2S+": ("MikroTik", "14988.1", "RouterOS {model}"),
     "PowerEdge R750": ("Dell", "8072.3.2.10", _LINUX),
     "SYS-620U": ("Supermicro", "8072.3.2.10", _LINUX),
+    "FRR on Debian": ("FRRouting", "8072.3.2.10", _LINUX),
+    "Virtual machine": ("QEMU", "8072.3.2.10", _LINUX),
     "Smart-UPS 3000": (
         "APC",
         "318.1.3.27",
@@ -134,6 +136,10 @@ def _devices() -> list[DemoDevice]:
         ("backup-01", "server", "busy", f"{hoster}, row 2, rack 2", "SYS-620U"),
         ("ups-01", "other", "healthy", f"{school}, server room", "Smart-UPS 3000"),
         ("printer-admin", "other", "silent", f"{school}, administration", "LaserJet M507"),
+        ("frr-rt-01", "router", "healthy", f"{hoster}, row 2, rack 1", "FRR on Debian"),
+        ("frr-rt-02", "router", "healthy", f"{hoster}, row 2, rack 1", "FRR on Debian"),
+        ("web-01", "server", "healthy", f"{hoster}, on hv-01", "Virtual machine"),
+        ("mail-01", "server", "healthy", f"{hoster}, on hv-01", "Virtual machine"),
     )
     return [
         DemoDevice(

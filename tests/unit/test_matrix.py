@@ -24,6 +24,7 @@ OPEN = {
 # Rank that reading and writing need, where it is not viewer and operator: 1 viewer, 2 operator, 3 admin.
 READ = {
     "api/v1/endpoints/{pk}/host-keys/": 2,
+    "api/v1/endpoints/{pk}/setup/": 2,
     "api/v1/credentials/": 2,
     "api/v1/target-rules/": 2,
     "api/v1/ssh-keys/": 2,

@@ -96,6 +96,12 @@ def table_commands(summary: RouteSummary, limit: int = ROUTE_LIMIT) -> list[str]
     return chosen
 
 
+def protocol_commands() -> list[str]:
+    """Every line that `table_commands` may give for a big table."""
+    words_of = sorted(set(_BY_PROTOCOL.values()))
+    return [f"show {family} route {word} json" for family in ("ip", "ipv6") for word in words_of]
+
+
 def prefix_command(prefix: str) -> str:
     """The vtysh line for one address or prefix. Raises ValueError for anything that is neither."""
     network = ipaddress.ip_network(prefix, strict=False)

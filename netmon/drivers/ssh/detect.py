@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from netmon.drivers.errors import Busy, DeadlineExceeded, DriverError, NotSupported, ProtocolError
 from netmon.drivers.ssh import failures, library
@@ -11,7 +11,7 @@ from netmon.drivers.ssh.answers import Answer
 from netmon.drivers.ssh.link import Clock, Link
 from netmon.drivers.ssh.session import SshSession, open_session
 from netmon.drivers.ssh.shell import open_link
-from netmon.drivers.targets import SSH_PLATFORMS, SshTarget
+from netmon.drivers.targets import SSH_PLATFORMS, HostKey, SshTarget
 
 UNKNOWN = "unknown"
 # Only greetings that one family alone gives: Cisco's is the same on IOS, XE and ASA.
@@ -47,10 +47,15 @@ MAX_EVIDENCE = 200
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """`platform`: one of SSH_PLATFORMS except "auto", or "unknown"; `evidence`: the text that told, cut short."""
+    """`platform`: one of SSH_PLATFORMS except "auto", or "unknown"; `evidence`: the text that told, cut short.
+
+    `server_version` and `shown_keys` are those of the session that found it.
+    """
 
     platform: str
     evidence: str
+    server_version: str = ""
+    shown_keys: tuple[tuple[HostKey, bool], ...] = ()
 
 
 def detect(target: SshTarget) -> Detection:
@@ -60,15 +65,25 @@ def detect(target: SshTarget) -> Detection:
     as `open_session` does; a device that cannot be asked after the login is "unknown".
     """
     with open_session(target) as session:
-        greeting = session.server_version
-        for pattern, platform in GREETINGS:
-            if pattern.search(greeting):
-                return _found(platform, greeting)
+        greeting, keys = session.server_version, session.shown_keys
+        found = _by_greeting(greeting)
         try:
-            found = _by_commands(session)
+            found = found or _by_commands(session)
         except (ProtocolError, NotSupported, Busy, DeadlineExceeded):
             found = None  # a device without exec channels hangs up, or hangs
-    return found or _by_shell(target, greeting)
+    # what was believed unseen a moment ago must be there the second time too
+    found = found or _by_shell(_pinned(target, keys), greeting)
+    return replace(found, server_version=shown(greeting), shown_keys=keys)
+
+
+def _pinned(target: SshTarget, keys: tuple[tuple[HostKey, bool], ...]) -> SshTarget:
+    (key, _), *rest = keys
+    jump = _pinned(target.jump, tuple(rest)) if target.jump and rest else target.jump
+    return replace(target, pins=(key,), jump=jump)
+
+
+def _by_greeting(greeting: str) -> Detection | None:
+    return next((_found(platform, greeting) for pattern, platform in GREETINGS if pattern.search(greeting)), None)
 
 
 def _by_commands(session: SshSession) -> Detection | None:
@@ -122,5 +137,10 @@ def _is_good(answer: Answer) -> bool:
 
 
 def _found(platform: str, evidence: str) -> Detection:
-    shown = "".join(char if char.isprintable() else " " for char in evidence)
-    return Detection(platform, " ".join(shown.split())[:MAX_EVIDENCE])
+    return Detection(platform, shown(evidence))
+
+
+def shown(text: str) -> str:
+    """A device's text in one line that can be printed, cut short."""
+    printable = "".join(char if char.isprintable() else " " for char in text)
+    return " ".join(printable.split())[:MAX_EVIDENCE]

@@ -19,13 +19,15 @@ class UntrustedHostKey(UntrustedPeer):
     """The host key is not one of the pins; no credential was sent.
 
     `offered` is the key that was shown by `address` and `port` (of a jump host, if that was it), `reason` is
-    "unknown" (there are no pins), "changed" (another key of a pinned type) or "other_type".
+    "unknown" (there are no pins), "changed" (another key of a pinned type) or "other_type". `jumps` tells whose key it
+    is: 0 that of the target itself, 1 that of its jump host, and so on.
     """
 
     def __init__(self, reason: str, offered: HostKey, pins: tuple[HostKey, ...], *, address: str, port: int) -> None:
         self.offered = offered
         self.address = address
         self.port = port
+        self.jumps = 0
         known = [pin for pin in pins if pin.key_type == offered.key_type] or list(pins)
         text = _SENTENCES[reason].format(
             where=f"{address} port {port}",

@@ -106,6 +106,13 @@ class Link:
         """Whether the connection still stands, as far as this end knows."""
         return not self.has_expired and self.client is not None and bool(self.transport.is_active())
 
+    @property
+    def shown_keys(self) -> tuple[tuple[HostKey, bool], ...]:
+        """Host key and first use of this server, then of its jump host, and so on."""
+        assert self.host_key is not None
+        below = self._below.shown_keys if self._below is not None else ()
+        return ((self.host_key, self.first_use), *below)
+
     def close(self) -> None:
         """Hangs up, on the jump hosts too."""
         self._watchdog.cancel()
@@ -245,6 +252,8 @@ def on_jump_host(target: SshTarget) -> Iterator[None]:
     except DriverError as error:
         error.detail = f"Jump host {target.address}: {error.detail}"
         error.args = (error.detail,)
+        if isinstance(error, UntrustedHostKey):
+            error.jumps += 1
         raise
 
 

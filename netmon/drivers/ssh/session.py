@@ -58,6 +58,11 @@ class SshSession:
         return self._link.first_use
 
     @property
+    def shown_keys(self) -> tuple[tuple[HostKey, bool], ...]:
+        """`host_key` and `first_use`, then the same of the jump host, and so on: all of them were accepted."""
+        return self._link.shown_keys
+
+    @property
     def server_version(self) -> str:
         return str(self._link.transport.remote_version)
 
@@ -148,7 +153,9 @@ class SshSession:
                 found[label] = answer
                 continue
             lines = joint[label].lines
-            answers = script.batch_answers(answer, lines)
+            # a list of exact commands refuses what stands together, and may have each of it
+            is_refused = self.habits.mode == "separate" and answer.status == script.NOT_RUN[0]
+            answers = None if is_refused else script.batch_answers(answer, lines)
             if answers is None and answer.status == TIMED_OUT and not self._has_time_for(command, len(lines)):
                 answers = dict.fromkeys(lines, Answer("", answer.stderr, TIMED_OUT))
             found.update(answers or {})

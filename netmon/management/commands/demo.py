@@ -49,7 +49,8 @@ class Command(run.Command):
 
     def prepare(self, options: dict[str, Any]) -> list[Process]:
         port = demo.agents_port(settings.VAR_DIR)
-        demo.furnish(options["devices"], port)
+        ssh_port = demo.hosts_port(settings.VAR_DIR)
+        demo.furnish(options["devices"], port, ssh_port)
         token = demo.populate()
         self.stdout.write(
             f"\n  {options['devices']} simulated devices answer on loopback; data in {settings.VAR_DIR}\n"
@@ -60,4 +61,4 @@ class Command(run.Command):
                 "\n  To see it as somebody who is bound to the school, make an account there (in another browser):\n"
                 f"  http://{options['bind']}/invite/{token}/\n"
             )
-        return [processes.fleet(port, demo.COMMUNITY)]
+        return [processes.fleet(port, demo.COMMUNITY), processes.ssh_hosts(ssh_port, demo.COMMUNITY)]

@@ -165,7 +165,7 @@ def test_the_fleet_checks_the_community_when_told():
 
 
 def test_the_demonstration_devices_say_who_they_are(agents):
-    assert len(DEMO_DEVICES) == 20 and len({device.address for device in DEMO_DEVICES}) == 20
+    assert len(DEMO_DEVICES) == 24 and len({device.address for device in DEMO_DEVICES}) == 24
     behaviours = {device.behaviour for device in DEMO_DEVICES}
     assert behaviours == {"healthy", "busy", "flapping", "silent", "rebooting"}
 

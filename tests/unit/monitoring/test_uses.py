@@ -199,8 +199,9 @@ def test_without_waiting_the_job_is_named(device: Device, api: APIClient) -> Non
 
 
 def test_what_has_no_driver_yet_says_so(api: APIClient) -> None:
-    device = make.make_flat(ssh_username="u", ssh_password="p")
-    endpoint = device.endpoints.get(protocol="ssh")
+    device = make.make_flat()
+    credential = make.make_credential(kind="api_key", device=device)
+    endpoint = make.make_endpoint(device, protocol="vyos", credential=credential)
     answer = api.post(f"/api/v1/endpoints/{endpoint.pk}/test/")
     assert (answer.status_code, answer.json()["code"]) == (409, "not_supported")
     answer = api.post(f"/api/v1/credentials/{endpoint.credential_id}/test/", {"device": device.pk})

@@ -15,7 +15,8 @@ from django.core.management import call_command
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from inventory.models import Credential, Device, Prefix, Tenant
+from inventory import host_keys
+from inventory.models import Credential, Device, ManagementEndpoint, Prefix, Tenant
 from inventory.transfer import importing
 from monitoring.models import Check
 from monitoring.services import health
@@ -24,6 +25,8 @@ from netmon.accounts.services import invites
 from netmon.audit.models import AuditEvent
 from netmon.common.secrets import open_secret
 from netmon.jobs.models import Job
+from netmon.lab.devices import DEMO_DEVICES
+from netmon.lab.hosts import HOSTS
 from tests import people
 from tests.factories import make_credential, make_flat
 from tests.people import make_person
@@ -170,6 +173,19 @@ def test_the_demo_inventory_is_made_once_and_follows_its_port() -> None:
     ports = set(Check.objects.values_list("endpoint__port", flat=True))
     assert ports == {20162}
     assert not Check.objects.filter(module="icmp").exists(), "nothing pings loopback"
+
+
+def test_hosts_of_the_demo_take_ssh_and_trust_the_first_key() -> None:
+    assert demo.furnish(24, 20161) == 24, "as it was before there was SSH"
+    for port in (20022, 20022, 20023):
+        assert demo.furnish(24, 20161, port) == 0
+        endpoints = ManagementEndpoint.objects.filter(protocol="ssh").select_related("device__tenant")
+        assert {row.device.name for row in endpoints} == {host.name for host in HOSTS}
+        assert {row.port for row in endpoints} == {port}
+        assert all(host_keys.trusts_first_use(row) for row in endpoints)
+    addresses = {host.name: host.address for host in HOSTS}
+    devices = {device.name: device.address for device in DEMO_DEVICES}
+    assert addresses.items() <= devices.items()
 
 
 def test_the_demo_is_peopled_once(cast: people.Cast) -> None:

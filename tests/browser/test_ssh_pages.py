@@ -1,0 +1,85 @@
+"""Host keys and the set-up text in a real browser: compared, decided, entered, copied."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from inventory import host_keys
+from inventory.models import HostKey, ManagementEndpoint
+from netmon.drivers.targets import HostKey as DriverHostKey
+from tests import factories
+
+VARIANTS = [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
+KEY, OTHER, ECDSA = (DriverHostKey.parse(line) for line in factories.HOST_KEY_LINES)
+
+
+@pytest.fixture
+def endpoint(db: Any) -> ManagementEndpoint:
+    endpoint = factories.make_ssh_endpoint()
+    host_keys.note_accepted(endpoint.pk, KEY, is_first_use=True)
+    host_keys.note_refused(endpoint.pk, OTHER, "changed")
+    host_keys.note_refused(endpoint.pk, ECDSA, "other_type")
+    return endpoint
+
+
+@pytest.mark.parametrize(("width", "theme"), VARIANTS)
+@pytest.mark.parametrize("username", ["ada", "omar"])
+def test_every_page_is_accessible_and_fits(visit, cast, endpoint, username, width, theme):
+    fresh = factories.make_ssh_endpoint()
+    host_keys.note_refused(fresh.pk, KEY, "unknown")
+    visitor = visit(username, width=width, theme=theme)
+    paths = ["/host-keys/", f"/endpoints/{endpoint.pk}/setup/", f"/devices/{endpoint.device_id}/edit/"]
+    paths += [f"/devices/{one.device_id}/?panel=Host%20keys" for one in (endpoint, fresh)]
+    for path in paths:
+        page = visitor.open(path)
+        if path.endswith("/edit/"):
+            page.wait_for_selector("form[data-ready]")
+        if "panel" in path:
+            expect(page.locator("#host-keys")).to_be_visible()
+        assert visitor.accessibility_faults() == [], path
+        assert visitor.overflow() == 0, path
+        if width < 700:
+            assert visitor.small_targets() == [], path
+
+
+def test_an_admin_compares_and_approves(visit, cast, endpoint):
+    visitor = visit("ada")
+    page = visitor.open_device(endpoint.device)
+    notice = page.locator("#host-key-notice")
+    expect(notice).to_contain_text("host key has changed")
+    notice.get_by_role("link", name="Compare the keys").click()
+    block = page.locator(".waits.changed").filter(has_text=OTHER.fingerprint)
+    expect(block).to_contain_text(KEY.fingerprint)
+    left, right = (block.locator(".pin").nth(number).bounding_box() for number in (0, 1))
+    assert left["y"] == right["y"] and left["x"] < right["x"], "side by side"
+    block.get_by_role("button", name="Approve").click()
+    expect(page.locator("#host-keys [role=status]")).to_contain_text(f"{OTHER.fingerprint} is trusted")
+    assert HostKey.objects.get(fingerprint=OTHER.fingerprint).state == "trusted"
+    page.locator(".waits").get_by_role("button", name="Refuse").click()
+    expect(page.locator(".waits")).to_have_count(0)
+    page.reload()
+    expect(page.locator("#host-key-notice")).to_have_count(0)
+
+
+def test_an_admin_enters_a_key(visit, cast, endpoint):
+    visitor = visit("ada")
+    page = visitor.open(f"/devices/{endpoint.device_id}/?panel=Host%20keys")
+    page.get_by_label("Public line").fill("nonsense")
+    page.get_by_role("button", name="Trust this key").click()
+    expect(page.locator("#host-keys .error")).to_be_visible()
+    new = factories.driver_host_key(9)
+    page.get_by_label("Public line").fill(new.line)
+    page.get_by_role("button", name="Trust this key").click()
+    expect(page.locator("#host-keys [role=status]")).to_contain_text(new.fingerprint)
+    assert HostKey.objects.filter(fingerprint=new.fingerprint, state="trusted").exists()
+
+
+def test_the_set_up_text_follows_the_platform(visit, cast, endpoint):
+    visitor = visit("omar")
+    page = visitor.open(f"/endpoints/{endpoint.pk}/setup/")
+    page.select_option("#platform", "frr")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator("#setup-text")).to_contain_text("frrvty")
+    page.get_by_role("button", name="Copy").click()
+    expect(page.locator("#announce")).not_to_be_empty()
