@@ -65,12 +65,12 @@ def collect(target: SshTarget, context: Mapping[str, Any]) -> Backup:
         with borrow(target, context.get("habits")) as session:
             configs = _of_vyos(session, target) if platform == "vyos" else _of_frr(session, target, platform)
             habits = {"mode": session.habits.mode, "batches_vtysh": session.habits.batches_vtysh}
-            meta |= {"host_key": session.host_key.line, "first_use": session.first_use, "habits": habits}
+            meta |= {"shown_keys": session.shown_keys, "habits": habits}
         nothing = "" if configs else "It is a host without FRR: there is no configuration of a router to keep."
     elif platform in vendors.COMMANDS:
         with borrow_shell(replace(target, platform=platform)) as shell:
             configs = _of_vendor(shell, target, platform)
-            meta |= {"host_key": shell.host_key.line, "first_use": shell.first_use}
+            meta |= {"shown_keys": shell.shown_keys}
     else:
         nothing = f"How to ask {platform} for its configuration is not known."
     return Backup(

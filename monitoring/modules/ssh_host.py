@@ -35,8 +35,8 @@ def collect(target: SshTarget, context: Mapping[str, Any]) -> Collected:
     """What `context` may hold: `platform`, `habits`, `cpu` (the counters of the run before), `slow_due`, `clock`, and
     `disks`: by mount point the history `points` of (epoch seconds, bytes used) that a forecast is made of.
 
-    The fact "ssh_meta" is for the caller: host key, platform, habits, the CPU's counters, whether the slow part came.
-    Raises DriverError.
+    The fact "ssh_meta" is for the caller: the host keys on the way, platform, habits, the CPU's counters, whether the
+    slow part came. Raises DriverError.
     """
     platform = platform_of(target, str(context.get("platform") or ""))
     if is_shell(platform):
@@ -78,8 +78,7 @@ def _commands(context: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
 def _meta(session: SshSession, platform: str) -> dict[str, Any]:
     return {
         "platform": platform,
-        "host_key": session.host_key.line,
-        "first_use": session.first_use,
+        "shown_keys": session.shown_keys,
         "habits": {"mode": session.habits.mode, "batches_vtysh": session.habits.batches_vtysh},
     }
 
@@ -210,7 +209,7 @@ def _of_vendor(target: SshTarget, platform: str) -> Collected:
             reading = vendors.read(platform, "facts", ask, answer)
             if reading.presence is Presence.RUNNING:
                 break
-        meta = {"platform": platform, "host_key": session.host_key.line, "first_use": session.first_use}
+        meta = {"platform": platform, "shown_keys": session.shown_keys}
     if reading.value is None:
         raise _as_error(reading.presence, reading.reason)
     facts = dict(reading.value)

@@ -43,21 +43,21 @@ def collect(target: SshTarget, context: Mapping[str, Any]) -> Collected:
     """
     platform = platform_of(target, str(context.get("platform") or ""))
     found = _Found(platform)
+    meta: dict[str, Any]
     started = time.monotonic()
     if is_shell(platform):
         with borrow_shell(target) as shell:
             response_ms = _since(started)
             for question in ("bgp", "ospf", "interfaces", "routes", "ntp"):
                 found.ask_vendor(lambda line: shell.run([line])[line], question)
-            meta = {"platform": platform, "host_key": shell.host_key.line, "first_use": shell.first_use}
+            meta = {"platform": platform, "shown_keys": shell.shown_keys}
     else:
         with borrow(target, context.get("habits")) as session:
             response_ms = _since(started)
             found.ask_frr(session, int(context.get("route_limit") or frr_routes.ROUTE_LIMIT))
             meta = {
                 "platform": platform,
-                "host_key": session.host_key.line,
-                "first_use": session.first_use,
+                "shown_keys": session.shown_keys,
                 "habits": {"mode": session.habits.mode, "batches_vtysh": session.habits.batches_vtysh},
             }
     if (reason := found.why_nothing()) is not None:

@@ -6,15 +6,14 @@ from typing import Any
 
 from django.utils import timezone
 
-from inventory import host_keys, scopes
-from inventory.models import HostKey, ManagementEndpoint
+from inventory import host_keys
+from inventory.models import HostKey
 from monitoring.models import Check, DeviceEvent, DeviceFact
 from monitoring.modules import Collected
 from monitoring.modules.ssh_host import habits_of
 from monitoring.runner import Result
 from monitoring.services import routing_events
 from netmon.drivers.ssh.errors import UntrustedHostKey
-from netmon.drivers.targets import HostKey as DriverHostKey
 
 SLOW_EVERY_SECONDS = 3600
 # A disk's history for the forecast: fine at first, then every second point is dropped and the step grows.
@@ -47,37 +46,22 @@ def _habits(memory: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def note_host_key(check: Check, result: Result) -> None:
-    """Keep the key that the server showed, believed or not; in a transaction of its own, before the results."""
+    """Keep the keys that the server and the jump hosts before it showed, believed or not.
+
+    In a transaction of its own, before the results are written.
+    """
     if isinstance(error := result.error, UntrustedHostKey):
-        endpoint_id = _shown_by(check.endpoint, error)
-        row = host_keys.note_refused(endpoint_id, error.offered, error.reason) if endpoint_id else None
+        row = host_keys.note_refusal(check.endpoint, error.offered, error.reason, jumps=error.jumps)
         if row is not None:
-            _tell_of_key(check, row)
+            _tell_of_key(row)
     elif result.collected is not None:
-        meta = result.collected.facts.get("ssh_meta", {})
+        shown = result.collected.facts.get("ssh_meta", {}).get("shown_keys", ())
         is_due = timezone.now().timestamp() - check.memory.get("key_at", 0) > SLOW_EVERY_SECONDS
-        if meta.get("host_key") and (meta.get("first_use") or is_due):
-            key = DriverHostKey.parse(meta["host_key"])
-            host_keys.note_accepted(check.endpoint_id, key, is_first_use=bool(meta.get("first_use")))
+        if is_due or any(is_first_use for _, is_first_use in shown):
+            host_keys.note_session(check.endpoint, shown)
 
 
-def _shown_by(endpoint: ManagementEndpoint, error: UntrustedHostKey) -> int | None:
-    """The endpoint whose server showed the key: on the way there may be jump hosts."""
-    step: ManagementEndpoint | None = endpoint
-    seen: set[int] = set()
-    while step is not None and step.pk not in seen:
-        seen.add(step.pk)
-        address = scopes.address_of(step)
-        # A name was resolved for the run: of the last step it must be this one.
-        if step.effective_port == error.port and (address is None or str(address) == error.address):
-            return step.pk
-        number = step.options.get("jump") if isinstance(step.options, dict) else None
-        rows = ManagementEndpoint.objects.select_related("device__primary_ip")
-        step = rows.filter(pk=number, protocol="ssh").first() if isinstance(number, int) else None
-    return None
-
-
-def _tell_of_key(check: Check, row: HostKey) -> None:
+def _tell_of_key(row: HostKey) -> None:
     is_changed = row.reason in (HostKey.Reason.CHANGED, HostKey.Reason.OTHER_TYPE)
     trusted = HostKey.objects.filter(endpoint=row.endpoint_id, state=HostKey.State.TRUSTED)
     DeviceEvent.objects.create(

@@ -45,6 +45,11 @@ class ShellSession:
         return self._link.first_use
 
     @property
+    def shown_keys(self) -> tuple[tuple[HostKey, bool], ...]:
+        """`host_key` and `first_use`, then the same of the jump host, and so on: all of them were accepted."""
+        return self._link.shown_keys
+
+    @property
     def server_version(self) -> str:
         return str(self._link.transport.remote_version)
 

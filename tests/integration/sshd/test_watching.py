@@ -123,6 +123,22 @@ class TestHostKeys:
         row = HostKey.objects.get(endpoint=endpoint)
         assert (row.state, row.decided_by) == ("trusted", None)
 
+    def test_the_keys_of_jump_hosts_are_kept_with_them(self, server: Sshd) -> None:
+        """Trusted on first use and then not kept, a jump host could be another one at every poll."""
+        tenant = factories.make_tenant(host_key_policy="first_use")
+        hop = endpoint_at(server, trusted=None)
+        device = create_device(fields={"name": "behind", "kind": "computer", "ip": "127.0.0.2", "tenant": tenant})
+        hop.device.tenant = tenant
+        hop.device.save()
+        options = {"jump": hop.pk, "host": "127.0.0.1"}
+        behind = ManagementEndpoint(
+            device=device, protocol="ssh", port=server.port, credential=hop.credential, options=options
+        )
+        save_endpoint(behind, may_redirect=True)
+        assert poll(behind)["ok"], poll(behind)
+        states = {(row.endpoint_id, row.state) for row in HostKey.objects.all()}
+        assert states == {(hop.pk, "trusted"), (behind.pk, "trusted")}
+
     def test_a_changed_key_gets_no_password_and_is_told_once(self, db: None) -> None:
         with bad_ssh() as impostor:
             endpoint = endpoint_at(

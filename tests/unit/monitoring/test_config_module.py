@@ -30,7 +30,7 @@ def target(platform: str) -> SshTarget:
 class Session:
     """Answers by the name or the line that was asked; an error is raised, what is not known does not exist."""
 
-    habits, host_key, first_use = Habits(), DriverHostKey.parse(factories.HOST_KEY_LINES[0]), False
+    habits, shown_keys = Habits(), ((DriverHostKey.parse(factories.HOST_KEY_LINES[0]), False),)
 
     def __init__(self, answers: Mapping[str, Answer | DriverError]) -> None:
         self.answers = answers
