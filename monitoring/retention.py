@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 
-from monitoring.models import DeletedSeries, SampleChunk, SampleRow, Series
+from monitoring.models import DeletedSeries, DeviceEvent, SampleChunk, SampleRow, Series
 from monitoring.store import tables
 from monitoring.store.seal import series_batches
 from monitoring.store.slots import DAY, HOUR
@@ -13,6 +14,7 @@ from monitoring.store.slots import DAY, HOUR
 Level = SampleChunk.Level
 BATCH = 200  # series in one transaction
 PURGE_BATCH = 20
+EVENTS = 1000
 
 
 def prune(now: float | None = None) -> dict[str, int]:
@@ -33,6 +35,17 @@ def prune(now: float | None = None) -> dict[str, int]:
             old = SampleChunk.objects.filter(series_id__in=batch, level=level, start__lte=int(start))
             deleted[level.name.lower()] += old.delete()[0]
     return deleted
+
+
+def prune_events(now: float | None = None) -> int:
+    """Forgets what happened longer ago than NETMON_EVENTS_DAYS. Returns how many events, a batch at a time."""
+    moment = datetime.fromtimestamp(time.time() if now is None else now, UTC)
+    limit = moment - timedelta(days=settings.EVENTS_DAYS)
+    total = 0
+    # In pieces: one delete of a year would hold up every writer of SQLite.
+    while ids := list(DeviceEvent.objects.filter(at__lt=limit).order_by("pk").values_list("pk", flat=True)[:EVENTS]):
+        total += DeviceEvent.objects.filter(pk__in=ids).delete()[0]
+    return total
 
 
 def purge_deleted(limit: int = 1000) -> int:

@@ -45,6 +45,7 @@ class Computer:
     disks: list[dict[str, Any]]
     users: list[dict[str, Any]]
     failed: list[dict[str, Any]]
+    events: list[tuple[str, DeviceEvent]]
     at: datetime
     is_stale: bool
     error: str
@@ -92,6 +93,7 @@ def computer(device: Device) -> Computer | None:
         disks=disks,
         users=data.get("users", {}).get("users", []),
         failed=data.get("units", {}).get("failed", []),
+        events=_events(device),
         at=newest.collected_at,
         is_stale=newest.is_stale,
         error=newest.error_detail if newest.error_code else "",
@@ -154,10 +156,8 @@ def _clock(clock: dict[str, Any]) -> str:
 def routing(device: Device) -> Routing:
     """The router's view; empty when nothing was ever read."""
     found = facts.of(device, ROUTING, with_raw=False)
-    events = DeviceEvent.objects.filter(device=device)[:SHOWN_EVENTS]
-    told = [(SEVERITIES[event.severity], event) for event in events]
     if not found:
-        return Routing(events=told)
+        return Routing(events=_events(device))
     newest = max(found.values(), key=lambda fact: fact.collected_at)
     health = found["routing_health"].data if "routing_health" in found else {}
     table = _value(found, "routing_table") or {}
@@ -183,11 +183,17 @@ def routing(device: Device) -> Routing:
             for name in now[state]
         ],
         cuts=health.get("silent_cuts", []),
-        events=told,
+        events=_events(device),
         at=newest.collected_at,
         is_stale=newest.is_stale,
         error=newest.error_detail if newest.error_code else "",
     )  # fmt: skip
+
+
+def _events(device: Device) -> list[tuple[str, DeviceEvent]]:
+    """The last ones, each with the shape of its severity."""
+    rows = DeviceEvent.objects.filter(device=device)[:SHOWN_EVENTS]
+    return [(SEVERITIES[event.severity], event) for event in rows]
 
 
 def _value(found: dict[str, Fact], kind: str) -> Any:

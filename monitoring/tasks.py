@@ -44,6 +44,7 @@ def seal_samples() -> None:
 def prune_samples() -> None:
     retention.prune()
     retention.sweep_orphans()
+    retention.prune_events()
     configs.prune()
 
 

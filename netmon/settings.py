@@ -296,6 +296,7 @@ CELERY_TIMEZONE = "UTC"
 DJANGO_CELERY_BEAT_TZ_AWARE = True
 
 JOBS_DAYS = env.integer("NETMON_JOBS_DAYS", 30, minimum=1, maximum=3650)
+EVENTS_DAYS = env.integer("NETMON_EVENTS_DAYS", 365, minimum=1, maximum=36500)
 AUDIT_DAYS = env.integer("NETMON_AUDIT_DAYS", 730, minimum=30, maximum=36500)
 
 REDIS_CACHE = {

@@ -3,11 +3,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from monitoring.retention import prune, purge_deleted, sweep_orphans
+from monitoring.retention import prune, prune_events, purge_deleted, sweep_orphans
+from monitoring.services import configs
 
 
 class Command(BaseCommand):
-    help = "Delete samples that are older than the settings keep, and samples of deleted series."
+    help = (
+        "Delete what is older than the settings keep: samples, events, configurations; and samples of deleted series."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--orphans", action="store_true", help="also look for samples without a series (slow)")
@@ -19,8 +22,13 @@ class Command(BaseCommand):
         while count := purge_deleted():
             purged += count
         orphans = sweep_orphans() if options["orphans"] else 0
+        events, versions = prune_events(), configs.prune()
         if options["json"]:
-            self.stdout.write(json.dumps({"chunks": chunks, "purged_series": purged, "orphans": orphans}))
+            counts = {"purged_series": purged, "orphans": orphans, "events": events, "config_versions": versions}
+            self.stdout.write(json.dumps({"chunks": chunks, **counts}))
         else:
             total = sum(chunks.values())
-            self.stdout.write(f"Deleted {total} old chunks, {purged} deleted series, {orphans} orphans.")
+            self.stdout.write(
+                f"Deleted {total} old chunks, {purged} deleted series, {orphans} orphans, {events} events, "
+                f"{versions} versions of configurations."
+            )

@@ -1,9 +1,12 @@
 """The Facts and Routing tabs: what was read, how old it is, what is missing; hostile text stays text."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
+from monitoring import retention
 from monitoring.models import DeviceEvent
 from netmon.drivers.platforms import frr_routing
 from netmon.drivers.ssh.answers import Answer
@@ -118,3 +121,12 @@ def test_present_neighbours_are_adopted(router: Any, cast: people.Cast) -> None:
     assert client.post("/api/v1/expected-neighbours/adopt/", {"device": router.pk}).json()["added"] == 0
     wrong = client.post("/api/v1/expected-neighbours/", {"device": router.pk, "protocol": "bgp", "neighbour": "r2"})
     assert (wrong.status_code, wrong.json()["errors"][0]["pointer"]) == (400, "/neighbour")
+
+
+def test_old_events_are_forgotten_and_new_ones_kept(router: Any, settings: Any) -> None:
+    settings.EVENTS_DAYS = 30
+    now = timezone.now()
+    factories.make_event(router, at=now - timedelta(days=31))
+    kept = factories.make_event(router, at=now - timedelta(days=29))
+    assert retention.prune_events() == 1
+    assert list(DeviceEvent.objects.values_list("pk", flat=True)) == [kept.pk]
