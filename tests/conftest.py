@@ -8,6 +8,7 @@ from django.core.cache import cache
 from rest_framework.test import APIClient
 
 from tests import people
+from tests.stack import is_production
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -63,7 +64,25 @@ def api(cast: people.Cast, _clean_cache: None) -> APIClient:
 LONG = ("tests/integration/product/", "tests/browser/", "tests/contract/test_schema", "tests/integration/")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+# Drivers and what a reader of files says know neither database nor broker: once, on the embedded stack, is enough.
+WITHOUT_STACK = (
+    "tests/unit/drivers/",
+    "tests/contract/test_drivers.py",
+    "tests/integration/icmp/",
+    "tests/integration/snmp_fleet/",
+    "tests/integration/snmpd/",
+    "tests/integration/sshd/test_faults.py",
+    "tests/integration/sshd/test_session.py",
+    "tests/integration/sshd/test_shell.py",
+    "tests/integration/lab/test_lab_parsers.py",
+)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if is_production():
+        again = [item for item in items if item.nodeid.startswith(WITHOUT_STACK)]
+        items[:] = [item for item in items if item not in set(again)]
+        config.hook.pytest_deselected(items=again)
     items.sort(key=lambda item: next((n for n, start in enumerate(LONG) if item.nodeid.startswith(start)), len(LONG)))
     for item in items:
         marker = item.get_closest_marker("django_db")
