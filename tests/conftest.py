@@ -64,8 +64,16 @@ def api(cast: people.Cast, _clean_cache: None) -> APIClient:
 LONG = ("tests/integration/product/", "tests/browser/", "tests/contract/test_schema", "tests/integration/")
 
 
-# Drivers and what a reader of files says know neither database nor broker: once, on the embedded stack, is enough.
+# Drivers know neither database nor broker, and how a page looks does not depend on them: tried once, on the embedded
+# stack. The browser's main path, with a whole product behind it, is tried on both.
 WITHOUT_STACK = (
+    "tests/browser/test_api_pages.py",
+    "tests/browser/test_config_pages.py",
+    "tests/browser/test_facts_pages.py",
+    "tests/browser/test_inventory_pages.py",
+    "tests/browser/test_pages.py",
+    "tests/browser/test_people_pages.py",
+    "tests/browser/test_ssh_pages.py",
     "tests/unit/drivers/",
     "tests/contract/test_drivers.py",
     "tests/integration/icmp/",
