@@ -210,6 +210,7 @@ def test_what_is_not_a_twin_is_accepted() -> None:
 # name: a row that breaks a check rule
 BROKEN: dict[str, Callable[[], models.Model]] = {
     "target_rule_action_known": lambda: TargetRule(cidr="10.0.0.0/24", action="maybe"),
+    "tenant_host_key_policy_known": lambda: Tenant(name="x", slug="x", host_key_policy="never"),
     "device_kind_known": lambda: Device(name="x", kind="toaster"),
     "device_status_known": lambda: Device(name="x", status="lost"),
     "device_only_vm_has_hypervisor": lambda: Device(name="x", kind="router", hypervisor=make.make_device()),

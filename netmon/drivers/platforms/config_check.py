@@ -33,7 +33,7 @@ _REFUSED: Final = re.compile(
 )
 # How many of the first lines may be a refusal; a configuration may quote one further down.
 _HEAD: Final = 5
-_COMMENT: Final = re.compile(r"\s*(?:[!#;:].*)?$")
+_COMMENT: Final = re.compile(r"\s*(?:[!#;:].*)?\Z")
 _MISSING: Final = re.compile(r"^\s*([a-z][a-z0-9]{1,15}) is not running\b", re.MULTILINE)
 _BY: Final = (
     # IOS, XE, XR: "! Last configuration change at 10:11:12 UTC Mon Nov 2 2026 by ada"

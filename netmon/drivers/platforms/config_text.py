@@ -39,7 +39,7 @@ _VOLATILE: Final = re.compile(
     r"|-{2,3} ?[Mm]ore ?-{2,3}"
     r"|% Can't open configuration file"
 )
-_PROMPT: Final = re.compile(r"<[\w.-]{1,60}>$|[\w.@~:/()-]{1,80}[#>$] ?(?:(?:sh|show|display|export|exit)\b.{0,80})?$")
+_PROMPT: Final = re.compile(r"<[\w.-]{1,60}>\Z|[\w.@~:/()-]{1,80}[#>$] ?(?:(?:sh|show|display|export|exit)\b.{0,80})?\Z")
 
 
 class Unsaved(TypedDict):
@@ -79,7 +79,7 @@ def _is_prompt(platform: str, line: str) -> bool:
     return len(line) > 1 and not line.startswith(("#", "!")) and _PROMPT.match(line) is not None
 
 
-_COMMENT: Final = re.compile(r"\s{0,200}(?:[!#;].{0,200})?$")
+_COMMENT: Final = re.compile(r"\s{0,200}(?:[!#;].{0,200})?\Z")
 
 
 def unsaved(platform: str, running: str, startup: str) -> Unsaved:
