@@ -2,6 +2,7 @@
 tenant trusts first keys; any other key is kept for comparison, and no session begins."""
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Any, TypeAlias
 
 from django.conf import settings
@@ -13,12 +14,14 @@ from inventory import followers
 from inventory.models import Device, HostKey, ManagementEndpoint, Tenant
 from netmon.audit import services as audit
 from netmon.common import locks
+from netmon.drivers.targets import MAX_JUMPS
 from netmon.drivers.targets import HostKey as DriverHostKey
 
 State: TypeAlias = HostKey.State
 Reason: TypeAlias = HostKey.Reason
 # What a server may leave behind by showing a new key at every contact.
 MAX_PENDING = 20
+BACK_AFTER = timedelta(days=1)
 REASONS = {"unknown": Reason.FIRST, "changed": Reason.CHANGED, "other_type": Reason.OTHER_TYPE}
 
 
@@ -52,7 +55,11 @@ def trusts_first_use(endpoint: ManagementEndpoint) -> bool:
 
     Never again once any key is known: a revoked one must not be followed by whatever comes next.
     """
-    if any(row.state != State.PENDING for row in _rows(endpoint)):
+    if not endpoint.pk:  # what is tried before it is kept would be a first use every time
+        return False
+    rows = list(_rows(endpoint))
+    # A pending one waits for a person, unless the policy was another when it came.
+    if any(row.state != State.PENDING or row.reason != Reason.FIRST for row in rows) or len(rows) >= MAX_PENDING:
         return False
     tenant = endpoint.device.tenant
     if tenant is None:
@@ -60,12 +67,25 @@ def trusts_first_use(endpoint: ManagementEndpoint) -> bool:
     return tenant.host_key_policy == Tenant.HostKeyPolicy.FIRST_USE
 
 
+def _ssh_endpoint(number: int) -> ManagementEndpoint | None:
+    rows = ManagementEndpoint.objects.select_related("credential")
+    return rows.filter(pk=number, protocol="ssh").first()
+
+
 def step(endpoint: ManagementEndpoint, jumps: int) -> ManagementEndpoint | None:
     """The endpoint itself, its jump host, and so on; None where there are not so many."""
     found: ManagementEndpoint | None = endpoint
     for _ in range(jumps):
         number = found.options.get("jump") if found and isinstance(found.options, dict) else None
-        found = ManagementEndpoint.objects.filter(pk=number, protocol="ssh").first() if type(number) is int else None
+        found = _ssh_endpoint(number) if type(number) is int else None
+    return found
+
+
+def way_to(endpoint: ManagementEndpoint) -> list[ManagementEndpoint]:
+    """The endpoint and the jump hosts before it, as they come."""
+    found = [endpoint]
+    while len(found) <= MAX_JUMPS and (before := step(found[-1], 1)) is not None:
+        found.append(before)
     return found
 
 
@@ -90,8 +110,12 @@ def note_accepted(endpoint_id: int, key: DriverHostKey, *, is_first_use: bool) -
     if not is_first_use:
         HostKey.objects.filter(endpoint=endpoint_id, fingerprint=key.fingerprint).update(last_seen_at=now)
         return
-    row = _kept(endpoint_id, key, Reason.FIRST)
-    if row is None or row.state != State.PENDING:
+    locks.hold(ManagementEndpoint, endpoint_id)
+    endpoint = ManagementEndpoint.objects.select_related("device__tenant").filter(pk=endpoint_id).first()
+    # The run was prepared a while ago: somebody may have decided since, or another run was first.
+    is_still_first = endpoint is not None and trusts_first_use(endpoint)
+    row = _kept(endpoint_id, key, Reason.FIRST if is_still_first else Reason.CHANGED)
+    if row is None or row.state != State.PENDING or not is_still_first:
         return
     before = audit.snapshot(row)
     row.state, row.decided_at, row.decided_by = State.TRUSTED, now, None
@@ -102,9 +126,13 @@ def note_accepted(endpoint_id: int, key: DriverHostKey, *, is_first_use: bool) -
 @transaction.atomic
 def note_refused(endpoint_id: int, key: DriverHostKey, reason: str) -> HostKey | None:
     """A server showed this key and was hung up on. Returns the row when this is news; None when it is known."""
-    known = HostKey.objects.filter(endpoint=endpoint_id, fingerprint=key.fingerprint)
-    if known.update(last_seen_at=timezone.now()):
-        return None
+    now = timezone.now()
+    rows = HostKey.objects.filter(endpoint=endpoint_id, fingerprint=key.fingerprint)
+    if (known := rows.select_related("endpoint__device").first()) is not None:
+        rows.update(last_seen_at=now)
+        # One that was refused for good and is shown again is news, once a day.
+        is_back = known.last_seen_at is None or now - known.last_seen_at > BACK_AFTER
+        return known if known.state == State.REVOKED and is_back else None
     row = _kept(endpoint_id, key, REASONS.get(reason, Reason.CHANGED))
     if row is not None:
         audit.record("offer", row, after=audit.snapshot(row), detail="The server showed this key and was not believed.")

@@ -93,6 +93,7 @@ class Way:
     host: str
     port: int | None
     is_own_host: bool  # a host of the endpoint's own, not the device's address
+    jump: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,16 @@ def _way_of(endpoint: ManagementEndpoint) -> Way | None:
     is_own_host = endpoint.protocol == "ssh" and bool(str((endpoint.options or {}).get("host") or "").strip())
     address = address_of(endpoint)
     shown = str(address) if address else host.lower().removesuffix(".")
-    return Way(endpoint.credential.pk, endpoint.protocol, shown, endpoint.effective_port, is_own_host)
+    return Way(
+        endpoint.credential.pk, endpoint.protocol, shown, endpoint.effective_port, is_own_host, jump_of(endpoint)
+    )
+
+
+def jump_of(endpoint: ManagementEndpoint) -> int | None:
+    """The number of the endpoint that it goes through; behind that one an address is whoever answers to it there."""
+    options = endpoint.options if isinstance(endpoint.options, dict) else {}
+    number = options.get("jump") if endpoint.protocol == "ssh" else None
+    return number if type(number) is int else None
 
 
 def redirected(endpoint: ManagementEndpoint, before: Ways, policy: Policy) -> str | None:
@@ -126,9 +136,11 @@ def redirected(endpoint: ManagementEndpoint, before: Ways, policy: Policy) -> st
     credential, way = endpoint.credential, _way_of(endpoint)
     if credential is None or way is None or way in before.by_endpoint.values():
         return None
+    old = before.by_endpoint.get(endpoint.pk)
+    if way.jump is not None and (old is None or old.jump != way.jump):
+        return "host"
     if keeps_away_from(credential, endpoint, policy):
         return None
-    old = before.by_endpoint.get(endpoint.pk)
     address = endpoint.device.primary_ip
     has_moved = (address.address if address else None) != before.address
     if old is None or old.credential_id != way.credential_id:
@@ -144,8 +156,8 @@ def redirected(endpoint: ManagementEndpoint, before: Ways, policy: Policy) -> st
             (known.credential_id, known.host) == (way.credential_id, way.host) for known in before.by_endpoint.values()
         )
         return "address" if has_moved or not goes_there else None
-    if (way.is_own_host, way.host) != (old.is_own_host, old.host):
-        return "host" if way.is_own_host or old.is_own_host else "address"
+    if (way.is_own_host, way.host, way.jump) != (old.is_own_host, old.host, old.jump):
+        return "host" if way.jump != old.jump or way.is_own_host or old.is_own_host else "address"
     return "port"
 
 

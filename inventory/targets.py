@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 
 from inventory import host_keys, scopes
 from inventory import policy as policies
-from inventory.models import Credential, ManagementEndpoint
+from inventory.models import Credential, Device, ManagementEndpoint
 from inventory.policy import Policy
 from netmon.common.addresses import Address
 from netmon.common.errors import NoCredential, NoEndpoint
@@ -217,8 +217,10 @@ def _jump_target(endpoint: ManagementEndpoint, policy: Policy, depth: int) -> Ss
         return None
     rows = ManagementEndpoint.objects.select_related("device__primary_ip", "device__tenant", "credential")
     step = rows.prefetch_related("host_keys").filter(pk=endpoint.options[JUMP], protocol="ssh").first()
-    if step is None or depth >= MAX_JUMPS:
+    if step is None or depth >= MAX_JUMPS or step.device.tenant_id != endpoint.device.tenant_id:
         raise NoEndpoint(f"The jump host of the SSH endpoint of {endpoint.device} is gone: choose another.")
+    if not step.is_enabled or step.device.status != Device.Status.ACTIVE:
+        raise NoEndpoint(f"The jump host of the SSH endpoint of {endpoint.device} is switched off: choose another.")
     return _ssh_target(step, str(contact_address(step, policy)), policy, depth + 1)
 
 

@@ -20,7 +20,7 @@ from monitoring.services import facts, polling
 from netmon.audit import services as audit
 from netmon.common.filters import FieldFilterSet
 from netmon.common.pagination import NewestFirst, bounded_int
-from netmon.common.permissions import has_role
+from netmon.common.permissions import ScopeMissing, has_role
 from netmon.common.serializers import StrictSerializer, ValidatedModelSerializer, VisibleRelatedField
 from netmon.jobs import services as jobs
 from netmon.rest.shapes import flag
@@ -76,6 +76,9 @@ class FactViewMixin(OfDeviceMixin):
             return
         if not has_role(request.user, "operator"):
             raise PermissionDenied("Only operators ask a device: leave refresh out.")
+        scopes = getattr(request.auth, "scopes", None)
+        if scopes is not None and not {"write", "monitoring:write"} & set(scopes):
+            raise ScopeMissing("This API key lacks the scope: monitoring:write or write, which refresh needs.")
         audit.record("poll", device)
         jobs.wait(polling.poll_now(device, user=request.user), REFRESH_SECONDS)
 

@@ -127,7 +127,7 @@ async def _one(entry: Run, holder: _Loop, end: float, results: "queue.SimpleQueu
                 collected = await coming
         else:
             # Nothing stops a thread: it stops itself at the deadline that it is given.
-            started, collected = await holder.loop.run_in_executor(holder.threads, _in_thread, entry, end)
+            started, collected = await holder.loop.run_in_executor(holder.threads, _in_thread, entry, end, started)
         result = Result(key=entry.key, collected=collected, duration_ms=_since(started))
     except TimeoutError:
         result = Result(key=entry.key, duration_ms=_since(started))
@@ -138,10 +138,10 @@ async def _one(entry: Run, holder: _Loop, end: float, results: "queue.SimpleQueu
     results.put(result)
 
 
-def _in_thread(entry: Run, end: float) -> tuple[float, Collected]:
+def _in_thread(entry: Run, end: float, queued: float) -> tuple[float, Collected]:
     """Raises TimeoutError when its turn came too late; else what the module raises."""
     started = time.monotonic()
-    left = end - started
+    left, given = end - started, end - queued
     if left < SHORTEST_SECONDS:
         raise TimeoutError
     target, own = entry.target, getattr(entry.target, "deadline_seconds", 0.0)
@@ -150,7 +150,7 @@ def _in_thread(entry: Run, end: float) -> tuple[float, Collected]:
     try:
         collected = entry.collect(target, entry.context)
     except DeadlineExceeded:
-        if left < own / 2:  # we had kept it waiting: that is no verdict about the device
+        if left < min(own, given) / 2:  # we had kept it waiting: that is no verdict about the device
             raise TimeoutError from None
         raise
     assert not isinstance(collected, Awaitable)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from monitoring.modules import Collected, Reading
@@ -40,7 +41,7 @@ def collect(target: SshTarget, context: Mapping[str, Any]) -> Collected:
     """
     platform = platform_of(target, str(context.get("platform") or ""))
     if is_shell(platform):
-        return _of_vendor(target, platform)
+        return _of_vendor(replace(target, platform=platform), platform)
     started = time.monotonic()
     with borrow(target, context.get("habits")) as session:
         response_ms = round((time.monotonic() - started) * 1000, 3)

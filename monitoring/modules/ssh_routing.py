@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 from monitoring.modules import Collected
@@ -46,7 +47,7 @@ def collect(target: SshTarget, context: Mapping[str, Any]) -> Collected:
     meta: dict[str, Any]
     started = time.monotonic()
     if is_shell(platform):
-        with borrow_shell(target) as shell:
+        with borrow_shell(replace(target, platform=platform)) as shell:
             response_ms = _since(started)
             for question in ("bgp", "ospf", "interfaces", "routes", "ntp"):
                 found.ask_vendor(lambda line: shell.run([line])[line], question)

@@ -24,11 +24,11 @@ class _Line:
     turn: threading.Lock = field(default_factory=threading.Lock)
     users: int = 0
     session: SshSession | None = None
-    target: SshTarget | None = None
-    refused: AuthenticationFailed | None = None
+    target: SshTarget | None = None  # of the session
+    refusals: list[tuple[SshTarget, AuthenticationFailed]] = field(default_factory=list)
 
 
-_lines: dict[tuple[str, int], _Line] = {}
+_lines: dict[tuple[tuple[str, int], ...], _Line] = {}
 _guard = threading.Lock()
 
 
@@ -90,7 +90,7 @@ def is_shell(platform: str) -> bool:
 @contextmanager
 def _turn(target: SshTarget) -> Iterator[tuple[_Line, SshTarget]]:
     """Alone with the device; the target comes with the deadline that is left."""
-    key = (target.address, target.port)
+    key = _way(target)
     with _guard:
         line = _lines.setdefault(key, _Line())
         line.users += 1
@@ -101,8 +101,9 @@ def _turn(target: SshTarget) -> Iterator[tuple[_Line, SshTarget]]:
         try:
             left = target.deadline_seconds - (time.monotonic() - started)
             wanted = replace(target, deadline_seconds=max(left, 1.0))
-            if line.refused is not None and _is_same(line.target, wanted):
-                raise AuthenticationFailed(line.refused.detail, reason=line.refused.reason)
+            for refused, error in line.refusals:
+                if _is_same(refused, wanted):
+                    raise AuthenticationFailed(error.detail, reason=error.reason)
             yield line, wanted
         finally:
             line.turn.release()
@@ -120,8 +121,14 @@ def _noting_refusal(line: _Line, target: SshTarget) -> Iterator[None]:
     try:
         yield
     except AuthenticationFailed as error:
-        line.refused, line.target = error, target
+        line.refusals.append((target, error))
         raise
+
+
+def _way(target: SshTarget) -> tuple[tuple[str, int], ...]:
+    """Who it is: one address behind two jump hosts is two devices."""
+    own = ((target.address, target.port),)
+    return own if target.jump is None else (*own, *_way(target.jump))
 
 
 def _is_same(one: SshTarget | None, other: SshTarget) -> bool:

@@ -10,7 +10,7 @@ from django.db import DatabaseError, DataError
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from inventory import uses
+from inventory import host_keys, uses
 from inventory.models import Device
 from inventory.policy import Policy
 from inventory.targets import target_of
@@ -63,7 +63,7 @@ def run_shard(
     results: list[Result] = []
     runs: list[Run] = []
     sent: dict[int, int] = {}  # by check, the credential that goes out
-    refused = set() if insist else uses.refused_logins(check.endpoint for check in checks.values())
+    refused = set() if insist else _refused(checks.values())
     resting = [] if insist else [check for check in checks.values() if _is_resting(check, refused)]
     Check.objects.filter(pk__in=[check.pk for check in resting], claim_token=token).update(
         claimed_until=None, claim_token=""
@@ -90,6 +90,13 @@ def run_shard(
     if not insist:
         _reraise_bug(results, failed)
     return results
+
+
+def _refused(checks: Iterable[Check]) -> set[int]:
+    """Endpoints that a refused login stands before: their own, or that of a jump host on the way."""
+    ways = {check.endpoint_id: host_keys.way_to(check.endpoint) for check in checks if check.endpoint.protocol == "ssh"}
+    refused = uses.refused_logins(step for way in ways.values() for step in way)
+    return {pk for pk, way in ways.items() if any(step.pk in refused for step in way)}
 
 
 def _is_resting(check: Check, refused: set[int]) -> bool:

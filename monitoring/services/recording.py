@@ -19,8 +19,8 @@ import orjson
 from django.db import transaction
 from django.utils import timezone
 
+from inventory import host_keys, uses
 from inventory import services as inventory
-from inventory import uses
 from inventory.models import Interface
 from monitoring import metrics, modules, rates
 from monitoring.models import Check, DeviceFact, DeviceState, Series
@@ -221,7 +221,14 @@ def _add_use(batch: Batch, check: Check, result: Result, credential_id: int) -> 
         code = error.code
     else:
         return  # a fault of ours: nothing is known of the credential
-    batch.sent[check.pk] = uses.Use(credential_id, check.endpoint_id, timezone.now(), code)
+    endpoint_id = check.endpoint_id
+    if error is not None and error.jumps:
+        # The target's own credential was never sent: what was refused is that of a host on the way.
+        server = host_keys.step(check.endpoint, error.jumps)
+        if server is None or server.credential_id is None:
+            return
+        credential_id, endpoint_id = server.credential_id, server.pk
+    batch.sent[check.pk] = uses.Use(credential_id, endpoint_id, timezone.now(), code)
 
 
 def _note_device(batch: Batch, check: Check, module: modules.Module, collected: Collected, at: datetime) -> None:

@@ -53,7 +53,7 @@ def note_host_key(check: Check, result: Result) -> None:
     if isinstance(error := result.error, UntrustedHostKey):
         row = host_keys.note_refusal(check.endpoint, error.offered, error.reason, jumps=error.jumps)
         if row is not None:
-            _tell_of_key(row)
+            tell_of_key(row)
     elif result.collected is not None:
         shown = result.collected.facts.get("ssh_meta", {}).get("shown_keys", ())
         is_due = timezone.now().timestamp() - check.memory.get("key_at", 0) > SLOW_EVERY_SECONDS
@@ -61,8 +61,12 @@ def note_host_key(check: Check, result: Result) -> None:
             host_keys.note_session(check.endpoint, shown)
 
 
-def _tell_of_key(row: HostKey) -> None:
-    is_changed = row.reason in (HostKey.Reason.CHANGED, HostKey.Reason.OTHER_TYPE)
+def tell_of_key(row: HostKey) -> None:
+    """An event for a key that was shown and not believed."""
+    is_changed = row.state == HostKey.State.REVOKED or row.reason in (
+        HostKey.Reason.CHANGED,
+        HostKey.Reason.OTHER_TYPE,
+    )
     trusted = HostKey.objects.filter(endpoint=row.endpoint_id, state=HostKey.State.TRUSTED)
     DeviceEvent.objects.create(
         device_id=row.endpoint.device_id,

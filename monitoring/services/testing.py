@@ -12,6 +12,7 @@ from inventory.policy import Policy
 from inventory.targets import contact_address, target_of
 from monitoring import runner
 from monitoring.modules import Collected, icmp, snmp_system, ssh_login
+from monitoring.services import ssh_results
 from netmon.audit.context import acting
 from netmon.common.addresses import Address
 from netmon.common.errors import NotConfigured
@@ -205,6 +206,8 @@ def _found(collected: Collected) -> dict[str, Any]:
 def _note_host_key(endpoint: ManagementEndpoint, collected: Collected | None, error: object) -> None:
     """What servers on the way showed is kept with those who showed it; of an endpoint that is not stored, nothing."""
     if isinstance(error, UntrustedHostKey):
-        host_keys.note_refusal(endpoint, error.offered, error.reason, jumps=error.jumps)
+        row = host_keys.note_refusal(endpoint, error.offered, error.reason, jumps=error.jumps)
+        if row is not None:
+            ssh_results.tell_of_key(row)
     elif collected is not None:
         host_keys.note_session(endpoint, collected.facts["login"]["shown_keys"])

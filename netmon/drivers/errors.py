@@ -11,7 +11,10 @@ from typing import ClassVar
 
 
 class DriverError(Exception):
-    """Base of all driver errors. `detail`: one sentence for people, without secrets; `reason`: a word or ""."""
+    """Base of all driver errors. `detail`: one sentence for people, without secrets; `reason`: a word or "".
+
+    `jumps`: how many hosts before the target it happened, on the way there; 0 is the target itself.
+    """
 
     code: ClassVar[str] = "driver_error"
     retryable: ClassVar[bool] = False
@@ -20,6 +23,7 @@ class DriverError(Exception):
         super().__init__(detail)
         self.detail = detail
         self.reason = reason
+        self.jumps = 0
 
 
 class Unreachable(DriverError):

@@ -27,7 +27,6 @@ class UntrustedHostKey(UntrustedPeer):
         self.offered = offered
         self.address = address
         self.port = port
-        self.jumps = 0
         known = [pin for pin in pins if pin.key_type == offered.key_type] or list(pins)
         text = _SENTENCES[reason].format(
             where=f"{address} port {port}",

@@ -252,8 +252,7 @@ def on_jump_host(target: SshTarget) -> Iterator[None]:
     except DriverError as error:
         error.detail = f"Jump host {target.address}: {error.detail}"
         error.args = (error.detail,)
-        if isinstance(error, UntrustedHostKey):
-            error.jumps += 1
+        error.jumps += 1
         raise
 
 

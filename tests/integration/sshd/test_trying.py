@@ -7,9 +7,10 @@ import logging
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from rest_framework.test import APIClient
 
-from inventory import host_keys, ssh_keys
+from inventory import ssh_keys
 from inventory.models import CredentialUse, HostKey, ManagementEndpoint, Tenant
 from inventory.services import create_device
 from monitoring.services import testing
@@ -47,10 +48,14 @@ def with_key_of(endpoint: ManagementEndpoint, server: Sshd) -> None:
     ManagementEndpoint.objects.filter(pk=endpoint.pk).update(credential=key)
 
 
-def endpoint_at(port: int, *, policy: str = "approve", password: str = SECRET, **options: Any) -> ManagementEndpoint:
-    tenant = factories.make_tenant(host_key_policy=policy)
+def endpoint_at(
+    port: int, *, policy: str = "approve", password: str = SECRET, tenant: Tenant | None = None, **options: Any
+) -> ManagementEndpoint:
+    # One address stands once in a tenant; a second endpoint there names its host itself.
+    ip, options = ("127.0.0.1", options) if tenant is None else ("127.0.0.9", {**options, "host": "127.0.0.1"})
+    tenant = tenant or factories.make_tenant(host_key_policy=policy)
     fields = {
-        "name": f"box-{next(_numbers)}", "kind": "computer", "ip": "127.0.0.1", "tenant": tenant,
+        "name": f"box-{next(_numbers)}", "kind": "computer", "ip": ip, "tenant": tenant,
         "ssh_username": "netmon", "ssh_password": password, "ssh_port": port,
     }  # fmt: skip
     endpoint = create_device(fields=fields).endpoints.get(protocol="ssh")
@@ -74,7 +79,7 @@ def assert_nothing_secret(body: object, caplog: pytest.LogCaptureFixture, secret
 
 def pinned_by(caplog: pytest.LogCaptureFixture, endpoint: ManagementEndpoint, key: Any) -> None:
     caplog.set_level(logging.DEBUG)
-    host_keys.note_accepted(endpoint.pk, key, is_first_use=True)
+    factories.make_host_key(endpoint, key, state="trusted", first_seen_at=timezone.now())
 
 
 class TestTheAnswer:
@@ -154,7 +159,7 @@ class TestRefusals:
     def test_the_key_of_a_jump_host_is_kept_with_the_jump_host(self, api: APIClient) -> None:
         with bad_ssh() as server, bad_ssh() as behind:
             jump = endpoint_at(server.port)
-            endpoint = endpoint_at(behind.port, jump=jump.pk)
+            endpoint = endpoint_at(behind.port, tenant=jump.device.tenant, jump=jump.pk)
             body = tried(api, endpoint)
             assert body["error_code"] == "untrusted_peer" and body["error_detail"].startswith("Jump host 127.0.0.1")
             assert not behind.connections and not server.attempts
@@ -165,7 +170,7 @@ class TestRefusals:
         with bad_ssh() as behind:
             jump = endpoint_at(server.port, policy=Tenant.HostKeyPolicy.FIRST_USE)
             with_key_of(jump, server)
-            endpoint = endpoint_at(behind.port, policy=Tenant.HostKeyPolicy.FIRST_USE, jump=jump.pk)
+            endpoint = endpoint_at(behind.port, tenant=jump.device.tenant, jump=jump.pk)
             assert tried(api, endpoint)["ok"]
             kept = {row.endpoint_id: row.fingerprint for row in HostKey.objects.filter(state="trusted")}
             ours = server.host_keys["ed25519"].fingerprint

@@ -71,6 +71,32 @@ class TestWhatASessionMayShow:
         target: Any = target_of(fresh(endpoint))
         assert (target.pins, target.trusts_first_use) == ((), False)
 
+    def test_a_run_that_was_prepared_before_somebody_decided_trusts_nothing(self, cast: people.Cast) -> None:
+        tenant = factories.make_tenant(host_key_policy=Tenant.HostKeyPolicy.FIRST_USE)
+        endpoint = factories.make_ssh_endpoint(tenant=tenant)
+        host_keys.enter(endpoint, KEY, user=cast.ada)
+        host_keys.note_accepted(endpoint.pk, OTHER, is_first_use=True)  # of a run that knew no pins yet
+        assert {row.fingerprint: row.state for row in HostKey.objects.all()} == {
+            KEY.fingerprint: "trusted", OTHER.fingerprint: "pending",
+        }  # fmt: skip
+
+    def test_no_first_use_while_a_changed_key_waits_or_too_many_were_shown(self, db: None) -> None:
+        tenant = factories.make_tenant(host_key_policy=Tenant.HostKeyPolicy.FIRST_USE)
+        endpoint = factories.make_ssh_endpoint(tenant=tenant)
+        factories.make_host_key(endpoint, OTHER, reason="changed")
+        assert not host_keys.trusts_first_use(fresh(endpoint))
+        crowded = factories.make_ssh_endpoint(tenant=tenant)
+        for number in range(host_keys.MAX_PENDING):
+            factories.make_host_key(crowded, factories.driver_host_key(number))
+        assert not host_keys.trusts_first_use(fresh(crowded))
+
+    def test_a_revoked_key_that_comes_back_is_news_once_a_day(
+        self, endpoint: ManagementEndpoint, cast: people.Cast
+    ) -> None:
+        row = factories.make_host_key(endpoint, OTHER, state="revoked", last_seen_at=None)
+        assert host_keys.note_refused(endpoint.pk, OTHER, "changed") == row
+        assert host_keys.note_refused(endpoint.pk, OTHER, "changed") is None
+
     def test_only_keys_of_its_own_endpoint(self, endpoint: ManagementEndpoint) -> None:
         factories.make_host_key(factories.make_ssh_endpoint(), state="trusted")
         target: Any = target_of(fresh(endpoint))
@@ -194,6 +220,30 @@ class TestTheWay:
         endpoint.options = {"jump": factories.make_ssh_endpoint(tenant=factories.make_tenant()).pk}
         with pytest.raises(ValidationError, match="there is no SSH endpoint"):
             endpoint.full_clean()
+
+    def test_a_jump_host_that_is_switched_off_or_moved_gets_nothing(self, endpoint: ManagementEndpoint) -> None:
+        hop = factories.make_ssh_endpoint()
+        ManagementEndpoint.objects.filter(pk=endpoint.pk).update(options={"jump": hop.pk})
+        ManagementEndpoint.objects.filter(pk=hop.pk).update(is_enabled=False)
+        with pytest.raises(NoEndpoint, match="switched off"):
+            target_of(fresh(endpoint))
+        ManagementEndpoint.objects.filter(pk=hop.pk).update(is_enabled=True)
+        hop.device.tenant = factories.make_tenant()
+        hop.device.save()
+        with pytest.raises(NoEndpoint, match="jump host"):
+            target_of(fresh(endpoint))
+
+    def test_an_operator_leads_no_stored_secret_through_a_jump_host(
+        self, endpoint: ManagementEndpoint, api: APIClient, cast: people.Cast
+    ) -> None:
+        """Behind it an address is whoever answers to it there."""
+        hop = factories.make_ssh_endpoint()
+        url = f"/api/v1/endpoints/{endpoint.pk}/"
+        refused = api.patch(url, {"options": {"jump": hop.pk}})
+        assert refused.status_code in (400, 403), refused.content
+        endpoint.refresh_from_db()
+        assert "jump" not in endpoint.options
+        assert people.client_for(cast.ada).patch(url, {"options": {"jump": hop.pk}}).status_code == 200
 
     def test_a_jump_host_that_is_gone_is_named(self, endpoint: ManagementEndpoint) -> None:
         hop = factories.make_ssh_endpoint()

@@ -3,6 +3,8 @@
 import asyncio
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -57,3 +59,27 @@ def test_waiting_for_a_question_ends_at_its_deadline() -> None:
         runner.wait_for(asyncio.sleep(5), deadline_seconds=0.05)
     with pytest.raises(DriverError, match="No way"):
         runner.wait_for(collect(-1, {}), deadline_seconds=1)
+
+
+def test_a_device_that_is_silent_in_its_thread_is_a_verdict_and_one_that_we_kept_waiting_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A short interval leaves less than the target's own deadline: that is the device's time all the same."""
+
+    @dataclass(frozen=True)
+    class Target:
+        deadline_seconds: float = 50.0
+
+    def silent(target: Target, context: object) -> Collected:
+        raise DeadlineExceeded(f"nothing within {target.deadline_seconds:g} s")
+
+    run = runner.Run(key=1, collect=silent, target=Target(), context={})
+    (result,) = runner.run([run], deadline_seconds=10.0)
+    assert isinstance(result.error, DeadlineExceeded)
+    monkeypatch.setattr(runner, "_in_thread", partial(late, runner._in_thread))
+    (result,) = runner.run([run], deadline_seconds=10.0)
+    assert result.is_cut_off, "it had waited in the queue for most of the time"
+
+
+def late(in_thread: Any, entry: Any, end: float, queued: float) -> Any:
+    return in_thread(entry, end, queued - 20.0)
