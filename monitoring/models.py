@@ -108,6 +108,13 @@ class Check(TimeStamped):
         if self.module not in fitting:
             known = ", ".join(fitting) or "none"
             raise ValidationError({"module": f"No such module for this endpoint. Known are: {known}."})
+        if self.endpoint_id and modules.MODULES[self.module].is_of_device:
+            # Two writers of the same series and facts would take turns.
+            others = Check.objects.filter(endpoint__device=self.endpoint.device_id, module=self.module)
+            if others.exclude(pk=self.pk).exclude(endpoint=self.endpoint_id).exists():
+                raise ValidationError(
+                    {"module": "The device has this check at another endpoint: delete that one first."}
+                )
 
 
 class DeviceState(models.Model):

@@ -26,6 +26,7 @@ def register_all() -> None:
         note=ssh_results.note_host_key,
         is_availability=True,
         guards_login=True,
+        is_of_device=True,
     )
     modules.register(
         "ssh.routing",
@@ -37,6 +38,7 @@ def register_all() -> None:
         interval_seconds=300,
         is_default=lambda endpoint: endpoint.device.is_network,
         guards_login=True,
+        is_of_device=True,
     )
     modules.register(
         configs.MODULE,
@@ -48,6 +50,7 @@ def register_all() -> None:
         interval_seconds=86400,
         is_default=lambda endpoint: endpoint.device.is_network,
         guards_login=True,
+        is_of_device=True,
     )
     followers.register(
         "monitoring",

@@ -83,6 +83,7 @@ class Module:
 
     `is_default(endpoint)` says whether an endpoint gets the check by itself; left out, every one of its protocol does.
     `note(check, result)` runs after the network and before that transaction, for what must not wait for its locks.
+    With `is_of_device` a device has it once, whichever endpoint it runs against: what it reads is the device's own.
     With `guards_login` a refused login is a verdict at once, and is not tried again before somebody changed something.
     """
 
@@ -96,6 +97,7 @@ class Module:
     is_default: Callable[[Any], bool] | None = None
     note: Callable[[Any, Any], None] | None = None
     guards_login: bool = False
+    is_of_device: bool = False
 
 
 MODULES: dict[str, Module] = {}
@@ -113,6 +115,7 @@ def register(
     is_default: Callable[[Any], bool] | None = None,
     note: Callable[[Any, Any], None] | None = None,
     guards_login: bool = False,
+    is_of_device: bool = False,
 ) -> Module:
     """Makes a module known under `key`; the same registration again is harmless, another owner raises ValueError."""
     module = Module(
@@ -126,6 +129,7 @@ def register(
         is_default=is_default,
         note=note,
         guards_login=guards_login,
+        is_of_device=is_of_device,
     )
     owner = MODULES.setdefault(key, module)
     if owner != module:

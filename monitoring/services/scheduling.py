@@ -142,10 +142,17 @@ def ensure_default_checks(endpoints: Sequence[ManagementEndpoint]) -> None:
     DeviceState.objects.bulk_create([DeviceState(device_id=pk) for pk in device_ids], ignore_conflicts=True)
     list(states.lock(device_ids))
     existing = set(Check.objects.filter(endpoint__in=ids).values_list("endpoint_id", "module"))
-    wanted = [check for endpoint in endpoints for check in _default_checks(endpoint, now)]
-    Check.objects.bulk_create(
-        [check for check in wanted if (check.endpoint_id, check.module) not in existing], batch_size=200
-    )
+    once = [module.key for module in modules.MODULES.values() if module.is_of_device]
+    rows = Check.objects.filter(endpoint__device__in=device_ids, module__in=once)
+    taken = set(rows.values_list("endpoint__device_id", "module"))
+    missing = []
+    for check in (check for endpoint in endpoints for check in _default_checks(endpoint, now)):
+        place = (check.endpoint.device_id, check.module)
+        if (check.endpoint_id, check.module) not in existing and place not in taken:
+            missing.append(check)
+            if check.module in once:
+                taken.add(place)
+    Check.objects.bulk_create(missing, batch_size=200)
     if existing:
         # What was changed may be the cure: look at once, but skip no slot of a run that is under way.
         idle = Check.objects.filter(endpoint__in={pk for pk, _ in existing}).exclude(claimed_until__gt=now)

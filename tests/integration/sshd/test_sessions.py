@@ -15,7 +15,7 @@ pytestmark = pytest.mark.integration
 
 
 def side_by_side(*works: Any) -> list[Any]:
-    """What each of them gives or raises, begun in this order, the next when the one before has its place in the line."""
+    """What each gives or raises; begun in this order, the next when the one before has its place in the line."""
     results: list[Any] = [None] * len(works)
 
     def run(number: int) -> None:

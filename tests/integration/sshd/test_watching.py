@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
@@ -92,6 +93,14 @@ class TestAComputer:
         modules = set(Check.objects.filter(endpoint=endpoint).values_list("module", flat=True))
         assert "ssh.host" in modules
         assert "ssh.routing" not in modules, "a computer has no routing worth a look"
+
+    def test_a_second_endpoint_of_the_device_does_not_write_the_same_series(self, server: Sshd) -> None:
+        first = endpoint_at(server, trusted=None)
+        second = ManagementEndpoint(device=first.device, protocol="ssh", port=2222, credential=first.credential)
+        save_endpoint(second, may_redirect=True)
+        assert not Check.objects.filter(endpoint=second).exists()
+        with pytest.raises(ValidationError, match="at another endpoint"):
+            Check(endpoint=second, module="ssh.host").full_clean()
 
     def test_a_restart_of_the_host_is_told(self, server: Sshd) -> None:
         endpoint = endpoint_at(server, trusted=server.host_keys["ed25519"])
