@@ -39,7 +39,9 @@ _VOLATILE: Final = re.compile(
     r"|-{2,3} ?[Mm]ore ?-{2,3}"
     r"|% Can't open configuration file"
 )
-_PROMPT: Final = re.compile(r"<[\w.-]{1,60}>\Z|[\w.@~:/()-]{1,80}[#>$] ?(?:(?:sh|show|display|export|exit)\b.{0,80})?\Z")
+_PROMPT: Final = re.compile(
+    r"<[\w.-]{1,60}>\Z|[\w.@~:/()-]{1,80}[#>$] ?(?:(?:sh|show|display|export|exit)\b.{0,80})?\Z"
+)
 
 
 class Unsaved(TypedDict):
