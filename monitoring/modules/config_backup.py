@@ -24,7 +24,6 @@ from netmon.drivers.targets import SshTarget
 
 RUNNING, STARTUP = "running", "startup"
 RUNNING_LINE = frr.COMMANDS["running_config"]
-COMMITS = (vyos.OP_MODE, "show", "system", "commit")
 # A large configuration takes its time; the session's deadline bounds it too.
 COMMAND_SECONDS = 40.0
 
@@ -97,15 +96,15 @@ def _text(answer: Answer, what: str, seconds: float) -> str:
 def _of_frr(session: SshSession, target: SshTarget, platform: str) -> tuple[ConfigText, ...]:
     """Empty for a Linux host that has no vtysh; raises NotSupported for a router that has none."""
     seconds = _seconds(target)
-    answers = session.run(
-        {
-            "vtysh": Vtysh((RUNNING_LINE,), timeout_seconds=seconds),
-            STARTUP: Command(frr.STARTUP_CONFIG, timeout_seconds=seconds),
-        }
-    )
+    vtysh = Vtysh((RUNNING_LINE,), timeout_seconds=seconds)
+    saved = {STARTUP: Command(frr.STARTUP_CONFIG, timeout_seconds=seconds)}
+    # A plain host is not asked for FRR's file: its allowlist does not know that command.
+    answers = session.run({"vtysh": vtysh} if platform == "linux" else {"vtysh": vtysh, **saved})
     running = answers[RUNNING_LINE]
     if platform == "linux" and running.status in NOT_RUN:
         return ()
+    if STARTUP not in answers:
+        answers = {**answers, **session.run(saved)}
     text = _text(running, RUNNING_LINE, seconds)
     config_check.refuse_missing(running.stderr, RUNNING_LINE)
     found = [_config(RUNNING, config_check.whole("frr", text, RUNNING_LINE))]
@@ -130,7 +129,7 @@ def _of_vyos(session: SshSession, target: SshTarget) -> tuple[ConfigText, ...]:
         {
             RUNNING: Command(vyos.COMMANDS["running_config"], timeout_seconds=seconds),
             STARTUP: Command(vyos.COMMANDS["startup_config"], timeout_seconds=seconds),
-            "commits": COMMITS,
+            "commits": vyos.COMMANDS["commits"],
         }
     )
     _text(answers[RUNNING], what, seconds)  # says which limit was hit

@@ -15,16 +15,20 @@ from netmon.drivers.platforms.text import clean
 
 _MASKED: Final = re.compile(r"<masked:[0-9a-f]{8}>")
 _TYPES: Final = (
-    r"(?:(?:level \d{1,2}|encrypted|cipher|simple|irreversible-cipher|plain-text|plaintext|ciphertext|clear|hash|scrypt"
-    r"|pbkdf2|md5|hmac-[\w-]{1,20}|sha\d{0,3}|sha-\d{3}|ascii|ascii-text|hexadecimal|hex|auth-key|string|text|local|remote"
-    r"|\d{1,2}(?= +\S)) +)*"
+    r"(?:(?:level \d{1,2}|encrypted|cipher|simple|irreversible-cipher|plain-text|plain|plaintext|ciphertext|clear|hash"
+    r"|scrypt|pbkdf2|md5|cmac-[\w-]{1,20}|hmac-[\w-]{1,20}|sha\d{0,3}|sha-\d{3}|ascii|ascii-text|hexadecimal|hex|auth-key|string|text|local"
+    r"|remote|set-key|enc|\d{1,2}(?= +\S)) +)*"
 )
 _KEYWORDS: Final = (
     # ends of words too: encrypted-password, plaintext-password, domain-password
-    r"[\w-]{0,40}?password|[\w-]{0,40}?passphrase|(?:[\w-]{0,40}-)?secret|key-string|(?:[\w-]{0,40}-)?pre-shared-key"
+    r"[\w-]{0,40}?password|[\w-]{0,40}?passphrase|(?:[\w-]{0,40}-)?secret|key-string|(?:[\w-]{0,40}-)?pre-?shared-key"
     r"|pre-shared-secret|authentication-key|private-key|server-key|shared-key|md5-key|tcp-md5-key|wpa-psk|psk"
-    r"|message-digest-key \d{1,3} md5|authentication string|authentication-code|auth-password|priv-password"
-    r"|isakmp key|(?:tacacs|radius)(?:-server)?(?: [\w.:-]{1,80}){0,6} key|area-password"
+    r"|message-digest-key \d{1,3}(?: (?:md5|sha\d{0,3}|hmac-[\w-]{1,20}))?|authentication (?:string|text|key|token)"
+    r"|authentication-code|auth-password|priv-password|passwd|psksecret|(?:auth|priv)-pwd|cak|key-octet-string"
+    r"|isakmp key|(?:tacacs|radius)(?:-server)?(?: [\w.:-]{1,80}){0,6} key|server-private(?: [\w.:-]{1,80}){1,8} key"
+    r"|private key|otp key|pac key|failover key|nhrp authentication|config-key (?:password-encrypt|newpass|ascii)"
+    r"|algorithm [\w-]{1,20} key|key (?:authentication|accounting|authorization)|api keys id \S{1,80} key"
+    r"|neighbor [\w.:%-]{1,80} (?:tcp-)?md5|authentication-mode (?:simple|md5|hmac-[\w-]{1,20})(?: \d{1,3}(?= +\S))?"
 )
 # What may stand behind a secret; anything else there belongs to it, since several systems allow spaces in secrets.
 _BEHIND: Final = re.compile(
@@ -33,8 +37,38 @@ _BEHIND: Final = re.compile(
 )
 _VALUE: Final = r"""(?P<secret>"[^"]*"|'[^']*'|\S+?)(?=;?(?:\s|$))"""
 _AFTER_KEYWORD: Final = re.compile(rf"(?P<head>(?<![\w-])(?:{_KEYWORDS}) +{_TYPES}){_VALUE}", re.IGNORECASE)
-# a block of an AAA server or a key chain: `key 7 0822...`; a bare number is a key's name
-_KEY_LINE: Final = re.compile(rf"(?P<head>^\s+key +(?:\d{{1,2}} +)?)(?!\d+$){_VALUE}")
+# a block of an AAA server or a key chain: `key 7 0822...`; a bare number is a key's name, and so is the hexadecimal
+# number before the type in MACsec's `key 0102 7 0822...`
+_KEY_LINE: Final = re.compile(
+    r"(?P<head>^\s+key +(?:(?:[0-9A-Fa-f]{2,64} +)?\d{1,2} +(?=\S)|(?!\d+\s*\Z)))"
+    rf"(?!(?:chain|config-key|key-string|authentication|accounting|authorization) ){_VALUE}"
+)
+# VyOS quotes values; public keys and the key of a tunnel's packets are no secrets
+_SET_KEY: Final = re.compile(
+    r"(?P<head>^set (?!.{0,400}\b(?:public|public-keys \S{1,200}|parameters ip|tunnel) key )\S.{0,400}? key +)"
+    r"""(?P<secret>"[^"]*"|'[^']*')"""
+)
+# Huawei and H3C put it before what is encrypted; elsewhere the word stands before the name of an algorithm
+_CIPHER: Final = re.compile(
+    r"(?P<head>(?<![\w-])(?<!ssh )(?<!ssl )(?<!server )(?<!client )(?:irreversible-)?cipher +)"
+    r"(?!['\"]?(?:(?:gcm-)?aes-?\d{3}|(?:3des|des|des-cbc|3des-cbc|none|null|chacha20-poly1305)['\";,]{0,2}(?:\s|\Z)))"
+    rf"{_VALUE}"
+)
+_FIRST_HOP: Final = re.compile(
+    r"(?P<head>\b(?:standby|vrrp|glbp)(?: \d{1,4})? authentication +)"
+    rf"(?!(?:md5|text|ietf-md5|type|password|plaintext-password|key-chain)\b){_VALUE}"
+)
+_AAA_HOST: Final = re.compile(
+    rf"(?P<head>^aaa-server \S{{1,80}}(?: \(\S{{1,80}}\))? host \S{{1,255}} +)(?!timeout ){_VALUE}"
+)
+# behind an algorithm, as IPsec of OSPFv3 has them
+_HEX: Final = re.compile(
+    r"(?P<head>\b(?:md5|sha-?\d{1,3}|3des|des|aes-cbc(?: \d{3})?) +(?:[067] +)?)(?P<secret>[0-9A-Fa-f]{16,256})(?!\S)"
+)
+_SNMP_PRIV: Final = re.compile(
+    r"(?P<head>\bsnmp-server user .{0,400}? priv +)(?!(?:3?des\d{0,3}|aes[\w-]{0,8})(?:\s|\Z))" rf"{_VALUE}"
+)
+_TELEMETRY: Final = re.compile(r"(?P<head>-(?:ingest|cv)auth=(?:key|token),)(?P<secret>[^\s,]+)")
 _OSPF6_KEY: Final = re.compile(rf"(?P<head>\bhash-algo [\w-]{{1,20}} key +){_VALUE}")
 _COMMUNITY: Final = re.compile(
     r"(?P<head>\b(?:snmp-server|snmp-agent|snmp|snmpv3)\b.{0,80}?\bcommunity +(?:(?:read|write|cipher|simple|\d) +)*)"
@@ -48,14 +82,14 @@ _TRAP_HOST: Final = re.compile(
 _SNMP_USER: Final = re.compile(
     r"(?P<head>\b(?:auth(?:entication-mode)?|priv(?:acy-mode)?) +"
     r"(?:md5|sha[\w-]{0,8}|3?des\d{0,3}|aes[\w-]{0,8}(?: \d{3})?) +"
-    r"(?:(?:cipher|simple|plain|\d{1,3}(?= +(?:cipher|plain|simple))) +)*)"
+    r"(?:(?:cipher|simple|plain|encrypted|clear|\d{1,3}(?= +(?:cipher|plain|simple))) +)*)"
     rf"{_VALUE}",
     re.IGNORECASE,
 )
 # RouterOS: name=value; values with spaces are quoted
 _ASSIGNED: Final = re.compile(
-    r"(?P<head>(?<![\w-])[\w-]{0,40}?(?:password|secret|passphrase|pre-shared-key|private-key|authentication-key|auth-key"
-    r'|md5-key|community)=)(?P<secret>"[^"]*"|[^\s"]\S*)',
+    r"(?P<head>(?<![\w-])[\w-]{0,40}?(?:password|secret|passphrase|pre-?shared-key|private-key|authentication-key|auth-key"
+    r'|md5-key|community|cak|static-key-\d|sim-pin|api-key|token)=)(?P<secret>"[^"]*"|[^\s"]\S*)',
 )
 _COMMUNITY_NAME: Final = re.compile(
     r"(?P<head>^(?:/snmp community )?(?:add|set)\b.{0,200}?\bname=)(?P<secret>\"[^\"]*\"|\S+)"
@@ -66,18 +100,26 @@ _FLAGGED: Final = re.compile(r"(?P<head>)(?P<secret>\"[^\"]*\")(?=; ## SECRET-DA
 _LINE_RULES: Final = (
     _AFTER_KEYWORD,
     _KEY_LINE,
+    _SET_KEY,
+    _CIPHER,
+    _FIRST_HOP,
+    _AAA_HOST,
+    _HEX,
+    _TELEMETRY,
     _OSPF6_KEY,
     _COMMUNITY,
     _COMMUNITY_LINE,
     _TRAP_HOST,
     _SNMP_USER,
+    _SNMP_PRIV,
     _ASSIGNED,
     _URL,
     _FLAGGED,
     _HASH,
 )
 _WORDS: Final = re.compile(
-    r"pass|secret|key|psk|communit|snmp|auth|priv|://|\$|string|SECRET", re.IGNORECASE
+    r"pass|secret|key|psk|communit|snmp|auth|priv|://|\$|string|cak|cipher|aaa-server|md5|sha|aes|des|token|sim-pin",
+    re.IGNORECASE,
 )  # a line without any of them holds no secret: most lines
 
 

@@ -23,6 +23,7 @@ COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
     "version": (OP_MODE, "show", "version"),
     "running_config": (OP_MODE, "show", "configuration", "commands"),
     "startup_config": ("cat", "/config/config.boot"),
+    "commits": (OP_MODE, "show", "system", "commit"),
 }
 _VERSION_KEYS = {
     "Version": "os_version",

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from inventory import ssh_setup
 from monitoring.modules import config_backup, ssh_sessions
 from monitoring.modules.config_backup import collect
 from netmon.drivers.errors import DeadlineExceeded, DriverError, NotSupported, ProtocolError, Rejected
@@ -41,6 +42,8 @@ class Session:
         for name in commands:
             command = commands[name] if isinstance(commands, dict) else None
             names += list(command.lines) if isinstance(command, Vtysh) else [name]
+            if isinstance(command, tuple):
+                command = Command(command)
             self.asked.append(command.line if isinstance(command, Command) else name)
         found = {name: self.answers.get(name, Answer("", "not found", 127)) for name in names}
         for answer in found.values():
@@ -50,9 +53,14 @@ class Session:
 
 
 @pytest.fixture
-def device(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def session() -> Session:
+    return Session({})
+
+
+@pytest.fixture
+def device(monkeypatch: pytest.MonkeyPatch, session: Session) -> dict[str, Any]:
     answers: dict[str, Any] = {}
-    session = Session(answers)
+    session.answers = answers
 
     @contextmanager
     def borrow(_: SshTarget, habits: Any = None) -> Iterator[Session]:
@@ -73,6 +81,21 @@ def test_frr_with_and_without_its_file(device: dict[str, Any]) -> None:
     found = collect(target("frr"), {})
     assert [config.kind for config in found.configs] == ["running", "startup"]
     assert "hostname" not in repr(found) and set(found.facts) == {"ssh_meta"}
+
+
+@pytest.mark.parametrize("platform", ssh_setup.HOSTS)
+def test_the_allowlist_knows_all_that_is_asked(device: dict[str, Any], session: Session, platform: str) -> None:
+    device |= {"show running-config": Answer(FRR), "running": Answer(VYOS), "startup": Answer(BOOT)}
+    if platform == "linux":  # its allowlist refuses vtysh, and nothing more is asked then
+        device["show running-config"] = Answer("", "netmon-ro: refused", 126)
+    found = collect(target(platform), {})
+    lines = set(ssh_setup.vtysh_lines(platform))
+    asked = [line for line in session.asked if line != "vtysh"]
+    assert set(asked) <= set(ssh_setup.commands(platform)), asked
+    if platform == "linux":
+        assert not asked and not found.configs
+    else:
+        assert len(asked) == (3 if platform == "vyos" else 1) and config_backup.RUNNING_LINE in lines
 
 
 def test_a_daemon_that_is_down_is_no_change(device: dict[str, Any]) -> None:
