@@ -9,13 +9,13 @@ import pytest
 
 from monitoring.models import Check, DeviceEvent, DeviceFact
 from monitoring.modules import Collected, ssh_routing
-from monitoring.services import routing_events
+from monitoring.services import routing_events, ssh_results
 from netmon.drivers.platforms import changes, frr, frr_routing
 from netmon.drivers.platforms.shapes import Presence, Reading
 from tests import factories
 from tests.unit.drivers.platforms.captures import r1
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(databases="__all__")
 T0 = 1_790_000_000.0
 UNREAD = {"presence": "not_parsed", "reason": "Half an answer.", "value": None}
 DEAD = {"presence": "not_running", "reason": "bgpd is not running.", "value": None}
@@ -234,3 +234,33 @@ def test_a_link_that_went_is_forgotten(check: Check, is_gone: bool) -> None:
         next(one for one in links if one["name"] == name)["oper_status"] = "down"
     read(check, 60, facts)
     assert "silent_cut" not in read(check, 120, without_ospf(moved(whole(), 9), name))
+
+
+HOUR = 3600.0
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "passed", "is_told"),
+    [
+        ((100.0, "2026-09-21T00:00:00Z"), (HOUR, "2026-09-21T05:00:00Z"), 5 * HOUR, True),
+        ((9 * HOUR, "2026-09-21T00:00:00Z"), (60.0, "2026-09-21T09:10:00Z"), 600.0, True),
+        ((HOUR, "2026-09-21T00:00:00Z"), (HOUR + 60, "2026-09-21T00:00:01Z"), 60.0, False),
+        ((HOUR, "1970-01-01T00:00:09Z"), (HOUR + 60, "2026-09-21T00:00:00Z"), 60.0, False),
+        ((9 * HOUR, "2026-09-21T00:00:00Z"), (HOUR, "2026-09-21T00:00:30Z"), 60.0, False),
+        ((9 * HOUR, None), (60.0, "2026-09-21T09:10:00Z"), 600.0, True),
+        ((9 * HOUR, None), (60.0, None), 600.0, True),
+        ((9 * HOUR, None), (9 * HOUR - 30, None), 600.0, False),
+        ((9 * HOUR, "nonsense"), (9 * HOUR + 60, "more"), 60.0, False),
+    ],
+    ids=[
+        "up longer than before", "at once", "it wobbles", "a clock was set", "the same boot", "no boot time before",
+        "no boot time", "no boot time, no reboot", "unread",
+    ],
+)  # fmt: skip
+def test_a_reboot_is_told_by_the_boot_time(check: Check, first: Any, second: Any, passed: float, is_told: bool) -> None:
+    was, now = ({"uptime_seconds": seconds, "boot_time": boot} for seconds, boot in (first, second))
+    at = datetime.fromtimestamp(T0, UTC)
+    factories.make_fact(check.endpoint.device, "uptime", was, collected_at=at)
+    facts = {"uptime": now, "ssh_meta": {}}
+    ssh_results.store_host(check, Collected(collected_at=T0 + passed, monotonic_at=0.0, facts=facts))
+    assert list(DeviceEvent.objects.values_list("kind", flat=True)) == (["rebooted"] if is_told else [])
