@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from copy import deepcopy
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
+from monitoring import charts
 from monitoring.models import Check, DeviceEvent, DeviceFact
 from monitoring.modules import Collected, ssh_routing
 from monitoring.services import routing_events, ssh_results
@@ -264,3 +266,25 @@ def test_a_reboot_is_told_by_the_boot_time(check: Check, first: Any, second: Any
     facts = {"uptime": now, "ssh_meta": {}}
     ssh_results.store_host(check, Collected(collected_at=T0 + passed, monotonic_at=0.0, facts=facts))
     assert list(DeviceEvent.objects.values_list("kind", flat=True)) == (["rebooted"] if is_told else [])
+
+
+def disk(device: Any, name: str, percent: float, ago: float | None, period: int = 60) -> None:
+    at = None if ago is None else timezone.now() - timedelta(seconds=ago)
+    labels = f"mount={name}"
+    factories.make_series(
+        device, metric_set="host.disk", labels=labels, v0=percent, last_at=at, period_seconds=period
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("ago", [0.0, 9 * HOUR])
+def test_a_disk_that_is_no_longer_there_is_not_drawn(ago: float) -> None:
+    """Also of a host that has been down for hours: its disks are those of its last answer."""
+    device = factories.make_device(kind="computer")
+    disk(device, "/mnt/usb", 99.0, ago + 181)
+    disk(device, "/never", 98.0, None)
+    disk(device, "/", 40.0, ago)
+    disk(device, "/slow", 50.0, ago + 800, period=300)
+    disk(device, "/srv", 30.0, ago + 170)
+    chart = charts.chart(device, "disks", span="24h")
+    assert [column["label"] for column in chart["columns"]] == ["/slow", "/"]
+    assert {len(line) for line in chart["average"]} == {len(chart["times"])}, "one grid, whatever their periods"
