@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from monitoring import charts
+from monitoring import charts, retention
 from monitoring.models import Check, DeviceEvent, DeviceFact
 from monitoring.modules import Collected, ssh_routing
 from monitoring.services import routing_events, ssh_results
@@ -288,3 +288,15 @@ def test_a_disk_that_is_no_longer_there_is_not_drawn(ago: float) -> None:
     chart = charts.chart(device, "disks", span="24h")
     assert [column["label"] for column in chart["columns"]] == ["/slow", "/"]
     assert {len(line) for line in chart["average"]} == {len(chart["times"])}, "one grid, whatever their periods"
+
+
+def test_each_device_keeps_its_newest_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "DEVICE_EVENTS", 5)
+    monkeypatch.setattr(retention, "EVENTS", 2)
+    loud, quiet, now = factories.make_device(), factories.make_device(), timezone.now()
+    events = [factories.make_event(loud, at=now - timedelta(minutes=minutes // 2)) for minutes in range(12)]
+    kept = {event.pk for event in sorted(events, key=lambda event: (event.at, event.pk))[-5:]}
+    others = {factories.make_event(quiet, at=now - timedelta(days=1)).pk for _ in range(5)}
+    assert retention.prune_events() == 7
+    assert set(DeviceEvent.objects.values_list("pk", flat=True)) == kept | others
+    assert retention.prune_events() == 0
