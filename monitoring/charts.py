@@ -1,7 +1,7 @@
 """What a chart draws: one JSON answer with times, columns, totals, 95th percentiles and outages."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -203,10 +203,10 @@ def _host(device: Device, start: float, end: float) -> dict[str, Any]:
 
 def _disks(device: Device, start: float, end: float) -> dict[str, Any]:
     """The two fullest: a chart of twenty lines says nothing."""
-    rows = Series.objects.filter(device=device, metric_set="host.disk", v0__isnull=False).order_by("-v0")[:2]
+    rows = _present(Series.objects.filter(device=device, metric_set="host.disk", v0__isnull=False).order_by("-v0"))[:2]
     if not rows:
         return {"title": "", "columns": _percents("Disk"), "times": [], "step": 60, "csv": None}
-    by_series = store.read_many(list(rows), start, end)
+    by_series = store.read_many(rows, start, end)
     frames = [by_series[row.pk] for row in rows]
     return {
         "title": "",
@@ -218,6 +218,18 @@ def _disks(device: Device, start: float, end: float) -> dict[str, Any]:
         "totals": [_totals(frame.average[:, 0], frame.maximum[:, 0], None, None) for frame in frames],
         "csv": _csv(rows[0], start, end),
     }
+
+
+def _present(rows: Iterable[Series]) -> list[Series]:
+    """Without those not measured in the last three periods: a full disk that was unmounted stays full for ever.
+
+    Reckoned from the device's newest sample, so that one that is down keeps its chart.
+    """
+    found = list(rows)
+    newest = max((row.last_at for row in found if row.last_at), default=None)
+    if newest is None:
+        return found
+    return [row for row in found if row.last_at and (newest - row.last_at).total_seconds() <= 3 * row.period_seconds]
 
 
 def _percents(*labels: str) -> list[dict[str, str]]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
+from django.db.models import Count, Q, QuerySet
 
 from monitoring.models import DeletedSeries, DeviceEvent, SampleChunk, SampleRow, Series
 from monitoring.store import tables
@@ -15,6 +16,7 @@ Level = SampleChunk.Level
 BATCH = 200  # series in one transaction
 PURGE_BATCH = 20
 EVENTS = 1000
+DEVICE_EVENTS = 10_000  # a session that flaps every minute must not fill the database
 
 
 def prune(now: float | None = None) -> dict[str, int]:
@@ -38,12 +40,26 @@ def prune(now: float | None = None) -> dict[str, int]:
 
 
 def prune_events(now: float | None = None) -> int:
-    """Forgets what happened longer ago than NETMON_EVENTS_DAYS. Returns how many events, a batch at a time."""
+    """Forgets what happened longer ago than NETMON_EVENTS_DAYS, and of each device all but its newest events.
+
+    Returns how many, deleted a batch at a time.
+    """
     moment = datetime.fromtimestamp(time.time() if now is None else now, UTC)
     limit = moment - timedelta(days=settings.EVENTS_DAYS)
+    total = _forget(DeviceEvent.objects.filter(at__lt=limit))
+    counted = DeviceEvent.objects.order_by().values("device").annotate(events=Count("pk"))
+    for device_id in list(counted.filter(events__gt=DEVICE_EVENTS).values_list("device", flat=True)):
+        own = DeviceEvent.objects.filter(device=device_id)
+        first = own.order_by("-at", "-pk").values_list("at", "pk")[DEVICE_EVENTS : DEVICE_EVENTS + 1]
+        for at, pk in list(first):
+            total += _forget(own.filter(Q(at__lt=at) | Q(at=at, pk__lte=pk)))
+    return total
+
+
+def _forget(events: QuerySet[DeviceEvent]) -> int:
     total = 0
     # In pieces: one delete of a year would hold up every writer of SQLite.
-    while ids := list(DeviceEvent.objects.filter(at__lt=limit).order_by("pk").values_list("pk", flat=True)[:EVENTS]):
+    while ids := list(events.order_by("at", "pk").values_list("pk", flat=True)[:EVENTS]):
         total += DeviceEvent.objects.filter(pk__in=ids).delete()[0]
     return total
 

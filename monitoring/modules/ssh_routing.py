@@ -207,10 +207,11 @@ class _Found:
         total = None
         for protocol, names in expected.items():
             reading = self.readings.get(kinds.get(protocol, ""))
-            if reading is None or reading.presence in (Presence.UNKNOWN, Presence.NOT_PARSED):
+            if reading is None:
                 continue
-            if reading.value is None:  # the daemon is dead: it has none of them
-                total = (total or 0) + len(names)
+            if reading.value is None:
+                if reading.presence in (Presence.NOT_RUNNING, Presence.NOT_CONFIGURED):  # it has none of them
+                    total = (total or 0) + len(names)
                 continue
             now = changes.expected_neighbours(names, reading.value)
             total = (total or 0) + len(now["missing"]) + len(now["down"])

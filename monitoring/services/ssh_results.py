@@ -85,8 +85,9 @@ def store_host(check: Check, collected: Collected) -> None:
     """Remember what the next run wants to know; tell of reboots, failed units and lost clocks."""
     meta, facts = collected.facts["ssh_meta"], collected.facts
     memory = check.memory
-    known = {row.kind: row.data for row in DeviceFact.objects.filter(device=check.endpoint.device_id, kind__in=_TOLD)}
-    _tell_of_host(check, collected, known)
+    rows = list(DeviceFact.objects.filter(device=check.endpoint.device_id, kind__in=_TOLD))
+    passed = {row.kind: collected.collected_at - row.collected_at.timestamp() for row in rows}
+    _tell_of_host(check, collected, {row.kind: row.data for row in rows}, passed.get("uptime", 0.0))
     points = _points(memory.get("disks", {}), facts.get("disks", {}).get("disks", []), collected.collected_at)
     check.memory = {
         **_common(memory, meta, collected),
@@ -121,12 +122,37 @@ def _common(memory: Mapping[str, Any], meta: Mapping[str, Any], collected: Colle
 _TOLD = ("uptime", "units", "ntp")
 
 
-def _tell_of_host(check: Check, collected: Collected, known: Mapping[str, Any]) -> None:
+# A device's boot time wobbles by a second, and moves by as much as its clock is set.
+BOOT_TOLERANCE_SECONDS = 60
+
+
+def _is_rebooted(before: Mapping[str, Any], now: Mapping[str, Any], passed: float) -> bool:
+    """Whether a host started anew within the `passed` seconds between two readings.
+
+    The uptime alone does not tell it where nobody asked for longer than the host had been up before. A boot time that
+    moved while the uptime reaches back beyond the first reading is a clock that was set.
+    """
+    was, is_now = _instant(before.get("boot_time")), _instant(now.get("boot_time"))
+    if was is None or is_now is None:
+        return bool(now["uptime_seconds"] + BOOT_TOLERANCE_SECONDS < before["uptime_seconds"])
+    is_moved = abs((is_now - was).total_seconds()) > BOOT_TOLERANCE_SECONDS
+    return is_moved and bool(now["uptime_seconds"] <= passed + BOOT_TOLERANCE_SECONDS)
+
+
+def _instant(text: Any) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return found if found is None or found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _tell_of_host(check: Check, collected: Collected, known: Mapping[str, Any], passed: float) -> None:
     events = []
     facts, device_id = collected.facts, check.endpoint.device_id
     at = datetime.fromtimestamp(collected.collected_at, UTC)
     before, now = known.get("uptime"), facts.get("uptime")
-    if before and now and now["uptime_seconds"] + 60 < before["uptime_seconds"]:
+    if before and now and _is_rebooted(before, now, passed):
         events.append(("rebooted", Severity.WARNING, "", f"Up again since {now.get('boot_time') or 'a moment ago'}."))
     if "units" in facts and known.get("units") is not None:
         old, new = _units(known["units"]), _units(facts["units"])
