@@ -202,8 +202,8 @@ class Life:
             "version": lambda _: f"FRRouting 10.1 ({self.host.name}) on Linux(6.1.0-27-amd64).\n",
             "daemons": lambda _: " zebra ospfd bgpd watchfrr staticd\n",
             "running_config": self._configuration,
-            "rip": lambda _: "ripd is not running\n",
-            "rip_status": lambda _: "ripd is not running\n",
+            "rip": lambda _: "",
+            "rip_status": lambda _: "",
         }
         documents: Mapping[str, Callable[[float], Any]] = {
             "route_summary": self._route_summary,
