@@ -106,7 +106,7 @@ class TestAComputer:
         endpoint = endpoint_at(server, trusted=server.host_keys["ed25519"])
         poll(endpoint)
         fact = DeviceFact.objects.get(device=endpoint.device, kind="uptime")
-        fact.data = {**fact.data, "uptime_seconds": fact.data["uptime_seconds"] + 86400}
+        fact.data = {**fact.data, "boot_time": "2020-01-01T00:00:00Z"}
         fact.save()
         poll(endpoint)
         assert DeviceEvent.objects.get(device=endpoint.device).kind == "rebooted"
