@@ -46,7 +46,7 @@ def register_all() -> None:
         config_backup.collect,
         context=configs.context,
         store=configs.store,
-        note=ssh_results.note_host_key,
+        note=configs.note,
         interval_seconds=86400,
         is_default=lambda endpoint: endpoint.device.is_network,
         guards_login=True,

@@ -48,6 +48,8 @@ class Backup(Collected):
     platform: str = ""
     configs: tuple[ConfigText, ...] = field(default=(), repr=False)
     nothing: str = ""
+    # What is worked out of the texts before the transaction that keeps them, by those who keep them.
+    prepared: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 def collect(target: SshTarget, context: Mapping[str, Any]) -> Backup:

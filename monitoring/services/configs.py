@@ -6,7 +6,7 @@ import hmac
 import re
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from inventory.models import Device, ManagementEndpoint
 from monitoring.models import Check, ConfigVersion, DeviceEvent
 from monitoring.modules import Collected
 from monitoring.modules.config_backup import Backup, ConfigText
+from monitoring.runner import Result
 from monitoring.services import polling, ssh_results
 from netmon.audit import services as audit
 from netmon.audit.context import acting
@@ -37,6 +38,7 @@ JOB_SECONDS = 120.0
 RUN_SECONDS = 90.0
 SHOWN_ROWS = 5000  # of a diff; more is two other configurations, not a change
 CONFIGURED = "configure"  # in the record: netmon itself changed the device's configuration
+SAVED = "saved"  # among what is prepared: whether all is saved, and what is not
 Kind = ConfigVersion.Kind
 
 
@@ -49,12 +51,30 @@ class Kept:
     before: ConfigVersion | None
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is known of one text before it is kept: compared with version `latest`, as a version's own columns."""
+
+    latest: int | None
+    is_same: bool
+    digest: str
+    values: dict[str, Any] = field(repr=False)
+    old_line: str = field(repr=False)
+
+
 # --- keeping ----------------------------------------------------------------------------------------------------------
 
 
 def context(check: Check) -> Mapping[str, Any]:
     """What the module wants to know: what the device turned out to be, and what it bears."""
     return ssh_results.routing_context(check)
+
+
+def note(check: Check, result: Result) -> None:
+    """Before the transaction: the host keys that were shown, and all that is worked out of the texts."""
+    ssh_results.note_host_key(check, result)
+    if isinstance(result.collected, Backup) and result.collected.configs:
+        result.collected.prepared.update(prepare(check.endpoint.device_id, result.collected))
 
 
 def store(check: Check, collected: Collected) -> None:
@@ -70,9 +90,11 @@ def store(check: Check, collected: Collected) -> None:
 @transaction.atomic
 def keep(device: Device, backup: Backup, at: datetime) -> list[Kept]:
     """The versions that the texts of a backup are, new ones made. Newest versions tell what is saved."""
-    kept = {config.kind: _keep(device, backup.platform, config, at) for config in backup.configs}
-    texts = {config.kind: config.text for config in backup.configs}
-    is_saved, unsaved = _is_saved(device, backup.platform, texts)
+    kept = {
+        config.kind: _keep(device, backup.platform, config, at, backup.prepared.get(config.kind))
+        for config in backup.configs
+    }
+    is_saved, unsaved = backup.prepared.get(SAVED) or _is_saved(device.pk, backup)
     running, startup = kept.get(Kind.RUNNING), kept.get(Kind.STARTUP)
     for one in (running, startup):
         if one and one.is_new:
@@ -86,15 +108,37 @@ def keep(device: Device, backup: Backup, at: datetime) -> list[Kept]:
     return list(kept.values())
 
 
-def _keep(device: Device, platform: str, config: ConfigText, at: datetime) -> Kept:
+def prepare(device_id: int, backup: Backup) -> dict[str, Any]:
+    """What `keep` would work out of the texts: large ones take seconds, which nobody is to wait for behind a lock."""
+    found: dict[str, Any] = {}
+    for config in backup.configs:
+        rows = ConfigVersion.objects.filter(device=device_id, kind=config.kind)
+        found[config.kind] = _prepare(device_id, backup.platform, config, rows.order_by("-number").first())
+    return found | {SAVED: _is_saved(device_id, backup)}
+
+
+def _prepare(device_id: int, platform: str, config: ConfigText, latest: ConfigVersion | None) -> Prepared:
     normal = config_text.normalise(platform, config.text)
     digest = _digest(normal)
-    latest = device.config_versions.filter(kind=config.kind).order_by("-number").first()
     old = "" if latest is None or latest.content_hash == digest else _open(latest)
     # The hash is the short cut: it changes with the key, and with what netmon holds for noise.
-    if latest is not None and (latest.content_hash == digest or (old and _normal(latest, old) == normal)):
+    is_same = latest is not None and (latest.content_hash == digest or bool(old and _normal(latest, old) == normal))
+    values: dict[str, Any] = {} if is_same else {
+        "content": _pack(config.text),
+        "lines": normal.count("\n"),
+        "size_bytes": len(config.text.encode()),
+        "summary": _summary(device_id, platform, latest, old, normal),
+    }  # fmt: skip
+    return Prepared(latest.pk if latest else None, is_same, digest, values, config_check.last_change(old)[1])
+
+
+def _keep(device: Device, platform: str, config: ConfigText, at: datetime, prepared: Prepared | None) -> Kept:
+    latest = device.config_versions.filter(kind=config.kind).defer("content").order_by("-number").first()
+    if prepared is None or prepared.latest != (latest.pk if latest else None):  # another backup came in between
+        prepared = _prepare(device.pk, platform, config, latest)
+    if latest is not None and prepared.is_same:
         seen = max(at, latest.last_seen_at)
-        ConfigVersion.objects.filter(pk=latest.pk).update(last_seen_at=seen, content_hash=digest)
+        ConfigVersion.objects.filter(pk=latest.pk).update(last_seen_at=seen, content_hash=prepared.digest)
         latest.last_seen_at = seen
         return Kept(latest, False, None)
     version = ConfigVersion.objects.create(
@@ -102,30 +146,27 @@ def _keep(device: Device, platform: str, config: ConfigText, at: datetime) -> Ke
         kind=config.kind,
         number=latest.number + 1 if latest else 1,
         platform=platform,
-        content=_pack(config.text),
-        content_hash=digest,
-        lines=normal.count("\n"),
-        size_bytes=len(config.text.encode()),
+        content_hash=prepared.digest,
         collected_at=at,
         last_seen_at=at,
-        summary=_summary(device, platform, latest, old, normal),
-        changed_by=_who(device, config, latest, old, at),
+        changed_by=_who(device, config, latest, prepared.old_line, at),
+        **prepared.values,
     )
     return Kept(version, True, latest)
 
 
-def _summary(device: Device, platform: str, latest: ConfigVersion | None, old: str, normal: str) -> str:
+def _summary(device_id: int, platform: str, latest: ConfigVersion | None, old: str, normal: str) -> str:
     if latest is None:
         return "First backup."
     if not old:
         return "The version before does not decrypt: what changed is not known."
-    before, after = (_masked(device.pk, platform, text) for text in (_normal(latest, old), normal))
+    before, after = (_masked(device_id, platform, text) for text in (_normal(latest, old), normal))
     return config_text.summary(before, after)[:1000]
 
 
-def _who(device: Device, config: ConfigText, latest: ConfigVersion | None, old: str, at: datetime) -> str:
+def _who(device: Device, config: ConfigText, latest: ConfigVersion | None, old_line: str, at: datetime) -> str:
     """Who the device says it was, if it says so of this change; else who changed it through netmon."""
-    if config.changed_by and (latest is None or config_check.last_change(old)[1] != config.change_line):
+    if config.changed_by and (latest is None or old_line != config.change_line):
         return config.changed_by
     if latest is None:
         return ""
@@ -139,17 +180,18 @@ def _who(device: Device, config: ConfigText, latest: ConfigVersion | None, old: 
     return f"{ours.username}, through netmon"[:150] if ours and ours.username else ""
 
 
-def _is_saved(device: Device, platform: str, texts: dict[str, str]) -> tuple[bool | None, str]:
+def _is_saved(device_id: int, backup: Backup) -> tuple[bool | None, str]:
     """Whether the running configuration outlives a restart, and what of it does not; None where nobody can tell."""
-    if Kind.RUNNING not in texts or Kind.STARTUP not in texts:
+    texts = {config.kind: config.text for config in backup.configs}
+    if Kind.RUNNING not in texts or Kind.STARTUP not in texts or backup.platform == "vyos":
         return None, ""
-    both = [texts[Kind.RUNNING], texts[Kind.STARTUP]]
+    # Masks of one key are equal where the secrets are: they hide no difference.
+    masked = [_masked(device_id, backup.platform, texts[kind]) for kind in (Kind.RUNNING, Kind.STARTUP)]
     try:
-        if not config_text.unsaved(platform, *both)["is_unsaved"]:
-            return True, ""
-        return False, config_text.unsaved(platform, *(_masked(device.pk, platform, text) for text in both))["summary"]
+        found = config_text.unsaved(backup.platform, *masked)
     except NotSupported:
         return None, ""
+    return (False, found["summary"]) if found["is_unsaved"] else (True, "")
 
 
 def _tell(

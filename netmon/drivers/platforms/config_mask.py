@@ -86,11 +86,15 @@ _SNMP_USER: Final = re.compile(
     rf"{_VALUE}",
     re.IGNORECASE,
 )
-# RouterOS: name=value; values with spaces are quoted
-_ASSIGNED: Final = re.compile(
+# RouterOS: name=value; values with spaces are quoted, and a backslash at the end carries on in the next line
+_ASSIGNMENT: Final = (
     r"(?P<head>(?<![\w-])[\w-]{0,40}?(?:password|secret|passphrase|pre-?shared-key|private-key|authentication-key|auth-key"
-    r'|md5-key|community|cak|static-key-\d|sim-pin|api-key|token)=)(?P<secret>"[^"]*"|[^\s"]\S*)',
+    r"|md5-key|community|cak|static-key-\d|sim-pin|api-key|token)=)"
 )
+_ASSIGNED: Final = re.compile(_ASSIGNMENT + r'(?P<secret>"[^"]*"|[^\s"]\S*)')
+_CARRIED: Final = re.compile(_ASSIGNMENT + r'(?P<secret>"[^"]{0,4096}|[^\s"]{0,4096})\\\Z')
+_CARRIED_ON: Final = re.compile(r'(?P<head>\s*)(?P<secret>"[^"]*"?|[^\s"]+)')
+_QUOTED_ON: Final = re.compile(r'(?P<head>\s*)(?P<secret>[^"]*"?)')
 _COMMUNITY_NAME: Final = re.compile(
     r"(?P<head>^(?:/snmp community )?(?:add|set)\b.{0,200}?\bname=)(?P<secret>\"[^\"]*\"|\S+)"
 )
@@ -134,6 +138,7 @@ def mask(platform: str, text: str, key: bytes | str = b"") -> str:
     found: list[str] = []
     block: list[str] | None = None
     section = ""
+    carried: re.Pattern[str] | None = None
     for line in clean(text).split("\n"):
         if block is not None:
             block.append(line.strip())
@@ -148,7 +153,14 @@ def mask(platform: str, text: str, key: bytes | str = b"") -> str:
             found.append(line)
             block = []
             continue
-        found.append(_mask_line(line, secret_key, section))
+        start, rest = "", line
+        if carried is not None and (match := carried.match(line)):
+            start, rest, carried = _carry_on(match, secret_key)
+        if rest.endswith("\\") and len(rest) <= 4096 and (match := _CARRIED.search(rest)):
+            masked = _mask_half(match["secret"], secret_key)
+            start += _mask_line(rest[: match.start()], secret_key, section) + match["head"] + masked + "\\"
+            rest, carried = "", _QUOTED_ON if match["secret"].startswith('"') else _CARRIED_ON
+        found.append(start + _mask_line(rest, secret_key, section))
     if block:  # a block without an end: nothing of it may leak
         found.append(_mask_of("\n".join(block), secret_key))
     return "\n".join(found)
@@ -158,6 +170,20 @@ def _mask_of(secret: str, key: bytes) -> str:
     if _MASKED.fullmatch(secret):
         return secret
     return f"<masked:{hmac.new(key, secret.encode(), hashlib.sha256).hexdigest()[:8]}>"
+
+
+def _mask_half(secret: str, key: bytes) -> str:
+    bare = secret.strip('"')
+    return _mask_of(bare, key) if bare else ""
+
+
+def _carry_on(match: re.Match[str], key: bytes) -> tuple[str, str, re.Pattern[str] | None]:
+    """What a secret begun in the line before becomes here, the rest of the line, and how the next line goes on."""
+    secret, rest = match["secret"], match.string[match.end() :]
+    if rest or not secret.endswith("\\"):
+        return match["head"] + _mask_half(secret, key), rest, None
+    is_quoted = match.re is _QUOTED_ON or secret.startswith('"')
+    return match["head"] + _mask_half(secret[:-1], key) + "\\", "", _QUOTED_ON if is_quoted else _CARRIED_ON
 
 
 def _mask_line(line: str, key: bytes, section: str) -> str:

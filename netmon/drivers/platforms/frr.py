@@ -88,7 +88,9 @@ def documents(answer: Answer, expected: int) -> list[Answer] | None:
 # Debian keeps /etc/frr closed, so vtysh says this before each answer of an account that is not root. It means nothing.
 _HARMLESS = "% Can't open configuration file"
 _NOT_RUNNING = re.compile(r"\b([a-z][a-z0-9]{1,15}) is not running")
-_NOT_CONFIGURED = re.compile(r"instance not found|not (?:configured|enabled)|no bgp process|not found$", re.IGNORECASE)
+_NOT_CONFIGURED = re.compile(
+    r"instance not found|not (?:configured|enabled)|no bgp process|not found\s{0,4}\Z", re.IGNORECASE
+)
 
 
 def _without_warning(text: str) -> str:

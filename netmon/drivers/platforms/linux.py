@@ -214,8 +214,8 @@ def kernel(answer: Answer) -> Kernel:
 
 # Device names and mount points may hold spaces: the type and the numbers in the middle are the anchor. A try starts at
 # a space before a word only, so that a long line costs linear time.
-_SIZES = re.compile(r"\s(\S+)\s+(\d+|-)\s+(\d+|-)\s+(-?\d+|-)\s+(\d+%|-)\s(.*)$")
-_INODES = re.compile(r"\s(\d+|-)\s+(\d+|-)\s+(\d+|-)\s+(\d+%|-)\s(.*)$")
+_SIZES = re.compile(r"\s(\S+)\s+(\d+|-)\s+(\d+|-)\s+(-?\d+|-)\s+(\d+%|-)\s(.*)\Z")
+_INODES = re.compile(r"\s(\d+|-)\s+(\d+|-)\s+(\d+|-)\s+(\d+%|-)\s(.*)\Z")
 
 
 def disks(sizes: Answer, inodes: Answer | None = None) -> list[Disk]:

@@ -10,7 +10,10 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from inventory.models import Device
+from monitoring import modules
 from monitoring.models import Check, ConfigVersion, DeviceEvent
+from monitoring.modules.config_backup import Backup, ConfigText
+from monitoring.runner import Result
 from monitoring.services import configs
 from netmon.audit import services as audit
 from netmon.audit.models import AuditEvent
@@ -76,6 +79,50 @@ def test_a_text_that_comes_back_is_a_version_again() -> None:
     device = factories.make_device()
     numbers = [make(device, text).number for text in (TEXT, TEXT + "ip route\n", TEXT, TEXT)]
     assert numbers == [1, 2, 3, 3]
+
+
+def backup_of(text: str, startup: str = TEXT) -> Backup:
+    texts = (ConfigText("running", text), ConfigText("startup", startup))
+    values: dict[str, Any] = {"collected_at": timezone.now().timestamp(), "monotonic_at": 0.0}
+    return Backup(platform="frr", configs=texts, facts={"ssh_meta": {"platform": "frr"}}, **values)
+
+
+def test_nothing_is_worked_out_behind_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = Check.objects.filter(endpoint=factories.make_ssh_endpoint()).first()
+    assert check is not None
+    versions = ConfigVersion.objects.filter(device=check.endpoint.device, kind="running").order_by("number")
+    note = modules.get(configs.MODULE).note
+    assert note is not None
+    for text in (TEXT, TEXT, TEXT.replace("65002", "65003").replace(SECRET, "another-7")):
+        backup = backup_of(text)
+        note(check, Result(key=check.pk, collected=backup))
+        assert SECRET not in repr(backup) and SECRET not in repr(backup.prepared) and "hush" not in str(backup.facts)
+        with monkeypatch.context() as patch:
+            for name in ("_masked", "_pack", "_normal", "_open", "_digest"):
+                patch.setattr(configs, name, None)
+            patch.setattr(configs, "config_text", None)
+            configs.store(check, backup)
+    first, second = versions
+    assert (first.summary, first.is_saved, second.is_saved) == ("First backup.", True, False)
+    assert second.summary and configs.whole_of(second) == text
+    event = DeviceEvent.objects.get(kind="config_unsaved")
+    assert "router bgp 65001" in event.detail and SECRET not in event.detail
+
+
+def test_what_was_prepared_against_an_older_version_is_worked_out_again() -> None:
+    check = Check.objects.filter(endpoint=factories.make_ssh_endpoint()).first()
+    assert check is not None
+    device = check.endpoint.device
+    make(device)
+    late, same = backup_of(TEXT + "ip route a\n"), backup_of(TEXT)
+    for backup in (late, same):
+        configs.note(check, Result(key=check.pk, collected=backup))
+    make(device, TEXT + "ip route a\n")
+    configs.store(check, late)
+    assert device.config_versions.filter(kind="running").count() == 2
+    configs.store(check, same)
+    newest = configs.latest(device, "running")
+    assert newest is not None and newest.number == 3 and configs.whole_of(newest) == TEXT
 
 
 def test_only_so_many_are_kept_and_never_less_than_two(settings: Any) -> None:

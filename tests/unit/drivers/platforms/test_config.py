@@ -233,6 +233,22 @@ def test_routeros_names_communities():
     assert "S3cr3t" not in masked and "name=ether1" in masked and mask("mikrotik_routeros", masked, KEY) == masked
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        'add name=wg1 private-key=\\\n    "S3cr3t" mtu=1420\nadd name=b\n',
+        "add name=wg1 private-key=\\\n    S3cr3t mtu=1420\nadd name=b\n",
+        'add name=wg1 password="S3cr3t \\\n    S3cr3t" mtu=1420\nadd name=b\n',
+        'add name=wg1 password=S3cr3t private-key="S3cr3t\\\n    S3cr3t\\\n    S3cr3t" mtu=1420\nadd name=b\n',
+        'add name=wg1 private-key=\\\n    "S3cr3t" mtu=1420 preshared-key=\\\n    S3cr3t\\\n    S3cr3t\nadd name=b\n',
+    ],
+)
+def test_routeros_carries_secrets_on_in_the_next_line(text):
+    masked = mask("mikrotik_routeros", text, KEY)
+    assert "S3cr3t" not in masked and "name=wg1" in masked and "mtu=1420" in masked and "\nadd name=b\n" in masked
+    assert masked.count("\n") == text.count("\n") and mask("mikrotik_routeros", masked, KEY) == masked
+
+
 def test_masking_frr_leaves_it_alone():
     assert mask("frr", FRR, KEY) == FRR
 
@@ -347,11 +363,14 @@ def test_twenty_thousand_lines_take_seconds_at_worst():
         "server-private a b key ",
         "snmp-server user priv ",
         "aes-cbc 1",
+        "cak=",
+        'token="',
     ],
 )
 def test_masking_hostile_lines_is_linear(piece):
     started = time.process_time()
     mask("any", "\n".join([piece * (16000 // len(piece))] * 5), KEY)
+    mask("any", "\n".join([piece * (4000 // len(piece)) + "\\"] * 5), KEY)
     assert time.process_time() - started < 3
 
 
