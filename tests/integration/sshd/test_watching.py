@@ -107,6 +107,7 @@ class TestAComputer:
         poll(endpoint)
         fact = DeviceFact.objects.get(device=endpoint.device, kind="uptime")
         fact.data = {**fact.data, "boot_time": "2020-01-01T00:00:00Z"}
+        fact.collected_at -= timedelta(days=365)  # it was up all the time between only if it was not off
         fact.save()
         poll(endpoint)
         assert DeviceEvent.objects.get(device=endpoint.device).kind == "rebooted"
