@@ -178,7 +178,7 @@ def facts(answer: Answer) -> Reading[Facts]:
     if asked.value is None:
         return without_value(asked)
     for line in asked.value[:20]:
-        if match := re.match(r"\s{0,20}FRRouting (\S{1,60})(?: \(([^()]{0,253})\))?", line[:600]):
+        if match := re.search(r"\A\s{0,20}FRRouting (\S{1,60})(?: \(([^()]{0,253})\))?", line[:600]):
             value: Facts = {
                 "hostname": match[2] or "",
                 "vendor": "FRRouting",

@@ -273,9 +273,9 @@ def rip(table: Answer, status: Answer) -> Reading[Rip]:
     part = ""
     for line in text:
         line = line[:400]
-        if match := re.match(r"\s{0,8}Sending updates every (\d{1,9}) seconds", line):
+        if match := re.search(r"\A\s{0,8}Sending updates every (\d{1,9}) seconds", line):
             value["update_seconds"] = int(match[1])
-        elif match := re.match(r"\s{0,8}Timeout after (\d{1,9}) seconds", line):
+        elif match := re.search(r"\A\s{0,8}Timeout after (\d{1,9}) seconds", line):
             value["timeout_seconds"] = int(match[1])
         elif line.strip().endswith(":") or line.startswith("  Distance"):
             part = line.strip()

@@ -55,6 +55,6 @@ def facts(version: Answer) -> Facts:
 def commands_text(answer: Answer) -> str:
     """`show configuration commands`: lines that start with `set`. Raises ProtocolError and NotSupported."""
     found = [line.rstrip() for line in lines(output(answer, "show configuration commands"))]
-    if not any(re.match(r"set [a-z]", line) for line in found):
+    if not any(re.search(r"\Aset [a-z]", line) for line in found):
         raise ProtocolError("show configuration commands: no line starts with `set`.")
     return "\n".join(found).strip("\n") + "\n"
