@@ -91,7 +91,7 @@ def _by_commands(session: SshSession) -> Detection | None:
     if session.mode == "vtysh":
         return _found("frr", "the login shell is vtysh")
     release = answers["release"].stdout
-    if _is_good(answers["release"]) and re.search(r'^ID="?vyos"?\s*$', release, re.MULTILINE):
+    if _is_good(answers["release"]) and re.search(r'^ID="?vyos"?[ \t\r]{0,20}(?:\n|\Z)', release, re.MULTILINE):
         return _found("vyos", release)
     if _is_good(answers["uname"]) and answers["uname"].stdout.strip() == "Linux":
         if _is_good(answers["vtysh"]) and answers["vtysh"].stdout.strip().endswith("vtysh"):
