@@ -83,6 +83,8 @@ WITHOUT_STACK = (
     "tests/integration/sshd/test_session.py",
     "tests/integration/sshd/test_shell.py",
     "tests/integration/lab/test_lab_parsers.py",
+    # a demonstration is embedded, whatever it stands beside
+    "tests/integration/product/test_commands.py::test_the_demo_lives",
 )
 
 

@@ -291,9 +291,9 @@ def test_a_reader_has_no_button_to_poll_or_add(visit, scene):
 
 @pytest.mark.parametrize(("username", "theme", "pages"), [
     ("vera", "dark", ["Jobs", "API", "Your API keys"]),
-    ("omar", "light", ["Jobs", "Import", "Credentials", "SSH keys", "API", "Your API keys"]),
+    ("omar", "light", ["Jobs", "Import", "Credentials", "Host keys", "SSH keys", "API", "Your API keys"]),
     ("ada", "dark", [
-        "Jobs", "Import", "Credentials", "SSH keys", "Audit", "People", "Admin", "API", "Your API keys",
+        "Jobs", "Import", "Credentials", "Host keys", "SSH keys", "Audit", "People", "Admin", "API", "Your API keys",
     ]),
 ])  # fmt: skip
 def test_a_telephone_reaches_every_page_of_ones_role(visit, username, theme, pages):

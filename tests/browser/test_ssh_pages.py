@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import expect
 
 from inventory import host_keys
@@ -17,7 +18,7 @@ KEY, OTHER, ECDSA = (DriverHostKey.parse(line) for line in factories.HOST_KEY_LI
 @pytest.fixture
 def endpoint(db: Any) -> ManagementEndpoint:
     endpoint = factories.make_ssh_endpoint()
-    host_keys.note_accepted(endpoint.pk, KEY, is_first_use=True)
+    factories.make_host_key(endpoint, KEY, state="trusted", first_seen_at=timezone.now(), last_seen_at=timezone.now())
     host_keys.note_refused(endpoint.pk, OTHER, "changed")
     host_keys.note_refused(endpoint.pk, ECDSA, "other_type")
     return endpoint

@@ -48,6 +48,13 @@ PROBES = 3  # cases of an operation that are also sent without a key and with a 
 IS_THOROUGH = bool(os.environ.get("NETMON_TEST_FUZZ"))
 ROLES = ("ada", "omar") if IS_THOROUGH else ("omar",) if is_production() else ("ada",)
 
+# One of the twins' kinds on each stack, computers on both: they take the same bodies through the same classes.
+OF_THIS_STACK = (
+    DEVICES
+    if IS_THOROUGH
+    else tuple(name for name in DEVICES if name != ("switches" if is_production() else "cameras"))
+)
+
 # Valid by its shape, yet refused for what is stored, for a secret, or for arithmetic that no schema can do.
 STATE_CODES = {
     "does_not_exist", "not_found", "wrong_password", "wrong_code", "bound_admin", "address_refused", "invalid_prefix",

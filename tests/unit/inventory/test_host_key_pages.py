@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from inventory import host_keys
 from inventory.models import HostKey, ManagementEndpoint
@@ -19,7 +20,7 @@ KEY, OTHER, _ = (DriverHostKey.parse(line) for line in factories.HOST_KEY_LINES)
 def endpoint(cast: people.Cast, _clean_cache: None) -> ManagementEndpoint:
     """A server whose trusted key was followed by another one."""
     endpoint = factories.make_ssh_endpoint()
-    host_keys.note_accepted(endpoint.pk, KEY, is_first_use=True)
+    factories.make_host_key(endpoint, KEY, state="trusted", first_seen_at=timezone.now(), last_seen_at=timezone.now())
     host_keys.note_refused(endpoint.pk, OTHER, "changed")
     return endpoint
 
