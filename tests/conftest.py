@@ -64,9 +64,10 @@ def api(cast: people.Cast, _clean_cache: None) -> APIClient:
 LONG = ("tests/integration/product/", "tests/browser/", "tests/contract/test_schema", "tests/integration/")
 
 
-# Drivers know neither database nor broker, and how a page looks does not depend on them: tried once, on the embedded
-# stack. The browser's main path, with a whole product behind it, is tried on both.
+# Drivers know neither database nor broker, how a page looks and what a command prints do not depend on them: tried
+# once, on the embedded stack. The main path and the crashes of a whole product are tried on both.
 WITHOUT_STACK = (
+    "tests/browser/test_main_path.py",
     "tests/browser/test_api_pages.py",
     "tests/browser/test_config_pages.py",
     "tests/browser/test_facts_pages.py",
@@ -83,8 +84,7 @@ WITHOUT_STACK = (
     "tests/integration/sshd/test_session.py",
     "tests/integration/sshd/test_shell.py",
     "tests/integration/lab/test_lab_parsers.py",
-    # a demonstration is embedded, whatever it stands beside
-    "tests/integration/product/test_commands.py::test_the_demo_lives",
+    "tests/integration/product/test_commands.py",
 )
 
 
