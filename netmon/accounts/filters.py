@@ -4,14 +4,14 @@ import django_filters
 from django.db.models import Q
 
 from netmon.accounts.models import ApiKey, Invite, User
-from netmon.common.filters import NumberFilter, TextFilter
+from netmon.common.filters import MomentFilter, NumberFilter, TextFilter
 
 
 def times(name: str) -> dict[str, Any]:
     """`name__gte`, `name__lt` and `name__isnull`."""
     return {
-        f"{name}__gte": django_filters.IsoDateTimeFilter(field_name=name, lookup_expr="gte"),
-        f"{name}__lt": django_filters.IsoDateTimeFilter(field_name=name, lookup_expr="lt"),
+        f"{name}__gte": MomentFilter(field_name=name, lookup_expr="gte"),
+        f"{name}__lt": MomentFilter(field_name=name, lookup_expr="lt"),
         f"{name}__isnull": django_filters.BooleanFilter(field_name=name, lookup_expr="isnull"),
     }
 

@@ -297,3 +297,11 @@ def test_a_key_gives_on_no_more_than_it_has(cast: people.Cast) -> None:
     assert pointers() == []
     child = ApiKey.objects.get(name="backup")
     assert child.role == "operator" and child.expires_at <= maker.expires_at
+
+
+@pytest.mark.parametrize("moment", ["0189-07-17T00:21:58+18:11", "9998-12-31T00:00:00-20:59", "2026-01-01T00:00:00Z"])
+def test_keys_are_found_by_any_moment_of_any_zone(moment: str, cast: people.Cast, _clean_cache: None) -> None:
+    """PostgreSQL takes no zones of sixteen hours and more: they are turned into UTC before."""
+    client = people.client_for(cast.ada)
+    for path, name in (("api-keys", "created_at__gte"), ("users", "last_login__lt")):
+        assert client.get(f"/api/v1/{path}/", {name: moment}).status_code == 200
