@@ -2,6 +2,7 @@
 
 from inventory import followers, panels
 from monitoring import admin_actions, modules
+from monitoring.alerting import templates
 from monitoring.modules import config_backup, icmp, snmp_interfaces, snmp_system, ssh_host, ssh_routing
 from monitoring.services import configs, leaving, memories, scheduling, ssh_results
 from netmon.common import schedules
@@ -52,6 +53,7 @@ def register_all() -> None:
         guards_login=True,
         is_of_device=True,
     )
+    templates.register_all()
     followers.register(
         "monitoring",
         endpoints_saved=scheduling.ensure_default_checks,
@@ -66,6 +68,8 @@ def register_all() -> None:
     panels.register("Routing", "device-routing", is_for=lambda device: device.is_network)
     for name, task, every, description in (
         ("Dispatch polls", "dispatch_polls", 5, "Hands the checks that are due to the workers, in shards."),
+        ("Advance alerts", "advance_alerts", 5, "Confirms, escalates and resolves alerts whose time has come."),
+        ("Retire alerts", "retire_alerts", 60, "Ends alerts of what is no longer watched."),
         ("Seal samples", "seal_samples", 300, "Packs closed hours of samples into chunks and roll-ups."),
         ("Prune samples", "prune_samples", 21600, "Deletes samples older than their retention."),
         ("Purge deleted samples", "purge_deleted_samples", 600, "Frees the space of deleted devices' samples."),

@@ -6,6 +6,7 @@ from datetime import datetime
 from celery import shared_task
 
 from monitoring import retention
+from monitoring.alerting import duties, engine
 from monitoring.services import configs, polling, scheduling, testing
 from monitoring.store import seal
 
@@ -51,3 +52,14 @@ def prune_samples() -> None:
 @shared_task
 def purge_deleted_samples() -> None:
     retention.purge_deleted()
+
+
+@shared_task
+def advance_alerts() -> None:
+    engine.advance()
+    duties.perform()
+
+
+@shared_task
+def retire_alerts() -> None:
+    duties.retire()

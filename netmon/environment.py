@@ -4,6 +4,7 @@ Every setting `NAME` may also be given as `NAME_FILE`, the path of a file that h
 platforms hand over secrets). django-environ does the parsing; this module adds the bounds and the refusals.
 """
 
+import ipaddress
 import os
 import secrets
 from collections.abc import Callable, Sequence
@@ -66,6 +67,17 @@ def integer(name: str, default: int, *, minimum: int, maximum: int) -> int:
 def words(name: str, default: Sequence[str] = ()) -> list[str]:
     """A comma-separated list; one without a word is the default."""
     return [word.strip() for word in (raw(name) or "").split(",") if word.strip()] or list(default)
+
+
+def addresses(name: str) -> list[str]:
+    """IP addresses, with commas between them. Raises ImproperlyConfigured naming the one that is none."""
+    found = []
+    for word in words(name):
+        try:
+            found.append(str(ipaddress.ip_address(word)))
+        except ValueError:
+            raise ImproperlyConfigured(f"{name}: {word[:60]!r} is not an IP address.") from None
+    return found
 
 
 def choice(name: str, default: str, allowed: Sequence[str]) -> str:

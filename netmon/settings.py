@@ -296,6 +296,13 @@ CELERY_TIMEZONE = "UTC"
 DJANGO_CELERY_BEAT_TZ_AWARE = True
 
 JOBS_DAYS = env.integer("NETMON_JOBS_DAYS", 30, minimum=1, maximum=3650)
+ALERTS_DAYS = env.integer("NETMON_ALERTS_DAYS", 365, minimum=1, maximum=36500)
+# Addresses that answer whenever this machine sees the network: its gateway, a name server.
+CANARIES = env.addresses("NETMON_CANARIES")
+# How long the first message of a fault waits for others of the same cause.
+GROUP_WAIT_SECONDS = env.integer("NETMON_GROUP_WAIT_SECONDS", 30, minimum=0, maximum=600)
+# The end of a fault that was shorter is told when it has kept for so long: it may come back.
+SETTLE_SECONDS = env.integer("NETMON_SETTLE_SECONDS", 300, minimum=0, maximum=3600)
 EVENTS_DAYS = env.integer("NETMON_EVENTS_DAYS", 365, minimum=1, maximum=36500)
 AUDIT_DAYS = env.integer("NETMON_AUDIT_DAYS", 730, minimum=30, maximum=36500)
 

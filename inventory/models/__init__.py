@@ -4,10 +4,12 @@ from inventory.models.access import Credential, CredentialUse, ManagementEndpoin
 from inventory.models.devices import Device, DeviceChildQuerySet, Interface, IPAddress
 from inventory.models.hostkeys import HostKey
 from inventory.models.places import Prefix, Site, Tag, TargetRule, Tenant, TenantMember
+from inventory.models.topology import Dependency
 
 __all__ = [
     "Credential",
     "CredentialUse",
+    "Dependency",
     "Device",
     "DeviceChildQuerySet",
     "HostKey",

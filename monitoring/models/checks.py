@@ -120,10 +120,20 @@ class DeviceState(models.Model):
         DEGRADED = "degraded", "Degraded"
         DOWN = "down", "Down"
 
+    class Excuse(models.TextChoices):
+        """Decided by the alert engine, which knows the neighbours."""
+
+        UNREACHABLE = "unreachable", "Unreachable"
+        MAINTENANCE = "maintenance", "Maintenance"
+        BLIND = "blind", "Poller blind"
+
     device = models.OneToOneField(Device, on_delete=models.CASCADE, primary_key=True, related_name="state")
     state = models.CharField(max_length=16, choices=State.choices, default=State.UNKNOWN)
     since = models.DateTimeField(default=timezone.now)
     cause = models.CharField(max_length=200, blank=True, help_text="Why it is not up.")
+    excuse = models.CharField(
+        max_length=16, choices=Excuse.choices, blank=True, help_text="Why its being down is not its own fault."
+    )
     watched_since = models.DateTimeField(null=True, blank=True, help_text="First run of an availability check.")
     last_poll_at = models.DateTimeField(null=True, blank=True)
     is_reachable = models.BooleanField(null=True, blank=True, help_text="Did it answer the last time it was asked.")
@@ -140,7 +150,10 @@ class DeviceState(models.Model):
         constraints = [
             models.CheckConstraint(
                 name="device_state_known", condition=Q(state__in=["unknown", "up", "degraded", "down"])
-            )
+            ),
+            models.CheckConstraint(
+                name="device_state_excuse_known", condition=Q(excuse__in=["", "unreachable", "maintenance", "blind"])
+            ),
         ]
 
     def __str__(self) -> str:
@@ -153,6 +166,9 @@ class Outage(models.Model):
     class Kind(models.TextChoices):
         DOWN = "down", "Down"
         UNKNOWN = "unknown", "Nothing was measured"
+        UNREACHABLE = "unreachable", "Down with what it is reached through"
+        MAINTENANCE = "maintenance", "Down in maintenance"
+        BLIND = "blind", "Nothing is known: the poller saw nothing"
 
     device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="outages")
     kind = models.CharField(max_length=16, choices=Kind.choices, default=Kind.DOWN)
@@ -174,7 +190,10 @@ class Outage(models.Model):
             models.CheckConstraint(
                 name="outage_order", condition=Q(ended_at__isnull=True) | Q(ended_at__gte=F("started_at"))
             ),
-            models.CheckConstraint(name="outage_kind_known", condition=Q(kind__in=["down", "unknown"])),
+            models.CheckConstraint(
+                name="outage_kind_known",
+                condition=Q(kind__in=["down", "unknown", "unreachable", "maintenance", "blind"]),
+            ),
         ]
         # availability of a window, of one device or of all
         indexes = [models.Index(fields=["device", "started_at"], name="outage_by_device")]

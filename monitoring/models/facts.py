@@ -67,12 +67,17 @@ class DeviceEvent(models.Model):
     subject = models.CharField(max_length=255, blank=True, help_text="What it happened to: a peer, an interface.")
     detail = models.CharField(max_length=500, blank=True)
     data = models.JSONField(default=dict, blank=True)
+    is_noted = models.BooleanField(default=False, editable=False, help_text="Alert rules have looked at it.")
 
     objects: ClassVar[models.Manager["DeviceEvent"]] = models.Manager.from_queryset(DeviceChildQuerySet)()
 
     class Meta:
         ordering = ["-at", "-pk"]
-        indexes = [models.Index(fields=["device", "-at"], name="device_event_by_device")]
+        indexes = [
+            models.Index(fields=["device", "-at"], name="device_event_by_device"),
+            # what the alert engine has still to look at
+            models.Index(fields=["id"], condition=Q(is_noted=False), name="device_event_to_note"),
+        ]
         constraints = [
             models.CheckConstraint(
                 name="device_event_source_known",

@@ -23,6 +23,7 @@ from inventory import host_keys, uses
 from inventory import services as inventory
 from inventory.models import Interface
 from monitoring import metrics, modules, rates
+from monitoring.alerting import observing
 from monitoring.models import Check, DeviceFact, DeviceState, Series
 from monitoring.modules import Collected, Reading
 from monitoring.runner import Result
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 
 # The set whose column `up` says of every run of a module whether it went well.
 MODULE_SETS = {"icmp": "icmp", "snmp.system": "snmp.system", "ssh.host": "host", "ssh.routing": "routing"}
+OPER_STATUS = metrics.IF_COUNTERS.index("oper_status")
 BUG_PAUSE = timedelta(hours=1)
 NOT_FACTS = {"interfaces_meta", "ssh_meta"}  # what a module tells its own next run
 MAX_RAW = 1 << 20
@@ -52,6 +54,7 @@ class Batch:
     updates: dict[int, dict[str, Any]] = field(default_factory=lambda: defaultdict(dict))
     stores: list[tuple[modules.Module, Check, Collected]] = field(default_factory=list)
     sent: dict[int, uses.Use] = field(default_factory=dict)  # by check
+    seen: list[observing.Seen] = field(default_factory=list)
     is_asked: bool = False
 
 
@@ -81,7 +84,7 @@ def record(
         if (credential_id := (credentials or {}).get(check.pk)) is not None:
             _add_use(batch, check, result, credential_id)
         if result.collected is not None:
-            _add_success(batch, check, result, result.collected, series[check.pk])
+            _add_success(batch, check, result, result.collected, series[check.pk], interfaces.get(check.pk, {}))
         else:
             _add_failure(batch, check, result, series[check.pk])
     write_many(batch.samples)
@@ -170,7 +173,14 @@ def _clock() -> str:
 CLOCK = _clock()
 
 
-def _add_success(batch: Batch, check: Check, result: Result, collected: Collected, series: list[Series]) -> None:
+def _add_success(
+    batch: Batch,
+    check: Check,
+    result: Result,
+    collected: Collected,
+    series: list[Series],
+    interfaces: Mapping[str, Interface],
+) -> None:
     at = datetime.fromtimestamp(collected.collected_at, UTC)
     _touch(check, result, at)
     module = modules.get(check.module)
@@ -196,12 +206,19 @@ def _add_success(batch: Batch, check: Check, result: Result, collected: Collecte
             batch.samples.append(SampleWrite(row.pk, slot, ordered))
         packed = orjson.dumps(computed.state.to_json()) if reading.counters else None
         batch.current.append(CurrentWrite(row.pk, collected.collected_at, ordered, packed))
+        interface = interfaces.get(reading.interface) if reading.interface else None
+        batch.seen.append(observing.Seen(check, row, ordered, interface, _oper_status(row)))
     _note_device(batch, check, module, collected, at)
     if module.store:
         batch.stores.append((module, check, collected))
     else:
         _add_facts(batch, check, collected)
     batch.checks.append(check)
+
+
+def _oper_status(row: Series) -> float | None:
+    """The interface's status at the last look, from the row as it was before this one."""
+    return getattr(row, f"v{OPER_STATUS}") if row.metric_set == metrics.IF_COUNTERS.key else None
 
 
 def _add_facts(batch: Batch, check: Check, collected: Collected) -> None:
@@ -359,6 +376,7 @@ def _write_rows(batch: Batch) -> None:
     woken = states.evaluate(devices, now, polled={d: at for d, at in batch.polled.items() if d in devices})
     _plan_next(checks, now)
     _wake(woken, {check.pk for check in checks}, now)
+    observing.observe_poll(batch.seen, checks, now)
     uses.note([use for pk, use in batch.sent.items() if pk in alive], is_asked=batch.is_asked)
 
 

@@ -232,5 +232,6 @@ def _write(state: DeviceState, verdict: Verdict, now: datetime) -> None:
         is_reachable=state.is_reachable,
         response_time_ms=state.response_time_ms,
         expected_every_seconds=state.expected_every_seconds,
+        excuse=state.excuse if state.state == DeviceState.State.DOWN else "",
         version=F("version") + 1,
     )

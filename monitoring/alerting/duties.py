@@ -1,0 +1,203 @@
+"""What falls due with time alone: steps, reminders, silences that end, and alerts whose reason is gone."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from inventory.models import Device
+from monitoring.alerting import deciding, engine, rulebook, silences, situation
+from monitoring.alerting.deciding import Ledger
+from monitoring.alerting.rulebook import Place
+from monitoring.models.alerts import Alert, AlertEvent
+from monitoring.models.checks import Check
+from monitoring.models.delivery import Notification
+from monitoring.notifying import planning
+from monitoring.notifying.directory import Directory
+from netmon.common.queue import DELIVER_MESSAGES, send_after_commit
+
+BATCH = 500
+# Reminders of one alert over one way in a row, however long nobody cares.
+MOST_REMINDERS = 100
+
+
+def perform(now: datetime | None = None) -> None:
+    """All of it; every few seconds."""
+    now = now or timezone.now()
+    covered = set(situation.covered(now, situation.load_graph())) if _has_due(now) else set()
+    for duty in (escalate, remind):
+        duty(now, covered)
+    tell_after_silence(now)
+
+
+def _has_due(now: datetime) -> bool:
+    return Alert.objects.told().filter(Q(escalate_at__lte=now) | Q(remind_at__lte=now)).exists()
+
+
+def _due(column: str, now: datetime) -> list[Alert]:
+    rows = Alert.objects.told().filter(acknowledged_at__isnull=True, **{f"{column}__lte": now})
+    return list(rows.select_for_update(skip_locked=True, of=("self",)).order_by(column, "pk")[:BATCH])
+
+
+def _places(alerts: Iterable[Alert]) -> dict[int, Place]:
+    return rulebook.places_of({alert.device_id for alert in alerts if alert.device_id}, with_tags=True)
+
+
+@transaction.atomic
+def escalate(now: datetime, covered: set[int]) -> int:
+    """Tell the next step of alerts that nobody acknowledged in time."""
+    alerts = _due("escalate_at", now)
+    if not alerts:
+        return 0
+    directory, book, shut = Directory.load(), rulebook.load(), silences.Shut.load(now)
+    places = _places(alerts)
+    ledger, rows = Ledger(now), []
+    for alert in alerts:
+        place = planning.place_of(alert, places)
+        if shut.holds(alert, place) or alert.device_id in covered:
+            alert.escalate_at = now + timedelta(minutes=1)
+            ledger.changed[alert.pk] = alert
+            continue
+        rule = book.by_id.get(alert.rule_id or 0)
+        policy = directory.policy_for(rule.policy_id if rule else None, place)
+        number = alert.escalation_step + 1
+        if number >= len(policy.steps):
+            alert.escalate_at = None
+            ledger.changed[alert.pk] = alert
+            continue
+        reached = directory.recipients(policy, number, alert.severity, place)
+        names = ", ".join(sorted({to.contact.name for to in reached})) or "nobody"
+        event = ledger.note(alert, AlertEvent.Kind.ESCALATED, f"Step {number + 1}: {names}.")
+        rows += [planning.row_for(alert, "escalation", event.seq, to, now=now, at=now) for to in reached]
+        alert.is_told = alert.is_told or bool(reached)
+        alert.escalation_step = number
+        following = policy.steps[number + 1].after if number + 1 < len(policy.steps) else None
+        alert.escalate_at = (alert.fired_at or now) + following if following is not None else None
+    engine.write(ledger)
+    _send(rows)
+    return len(rows)
+
+
+@transaction.atomic
+def remind(now: datetime, covered: set[int]) -> int:
+    """Tell those again who were told long ago, while nobody acknowledges."""
+    alerts = _due("remind_at", now)
+    if not alerts:
+        return 0
+    directory, shut = Directory.load(), silences.Shut.load(now)
+    places = _places(alerts)
+    past: dict[int, list[Notification]] = {}
+    for row in Notification.objects.filter(alert__in=alerts, kind__in=planning.TELLS_OF_FIRING).order_by("pk"):
+        if row.alert_id is not None:
+            past.setdefault(row.alert_id, []).append(row)
+    rows: list[Notification] = []
+    ledger = Ledger(now)
+    for alert in alerts:
+        ledger.changed[alert.pk] = alert
+        place = planning.place_of(alert, places)
+        if shut.holds(alert, place) or alert.device_id in covered:
+            alert.remind_at = now + timedelta(minutes=1)
+            continue
+        due = list(_reminders(alert, directory, past.get(alert.pk, []), now))
+        mine = [row for row, _ in due if row is not None]
+        if mine:
+            event = ledger.note(alert, AlertEvent.Kind.REMINDED, f"{len(mine)} reminded.")
+            for row in mine:
+                row.alert_version, row.seq = alert.version, event.seq
+        rows += mine
+        alert.remind_at = min((at for _, at in due), default=None)
+    engine.write(ledger)
+    _send(rows)
+    return len(rows)
+
+
+def _reminders(
+    alert: Alert, directory: Directory, past: list[Notification], now: datetime
+) -> Iterable[tuple[Notification | None, datetime]]:
+    """Of each destination that was told: the reminder that is due now, if it is, and when the next one will be."""
+    for key, told in planning.by_destination(past).items():
+        to = planning.destination(directory, key)
+        sent = [row.sent_at for row in told if row.sent_at is not None]
+        if to is None or not sent or not planning.reminds(to, alert.severity):
+            continue
+        every = timedelta(seconds=to.contact.repeat_seconds)
+        number = sum(row.kind == Notification.Kind.REMINDER for row in told) + 1
+        waits = any(row.status in (*Notification.OPEN, Notification.Status.LEASED) for row in told)
+        if number > MOST_REMINDERS:
+            continue
+        if not waits and max(sent) + every <= now:
+            at = now
+            yield planning.row_for(alert, "reminder", alert.seq + 1, to, now=now, at=at, repeat_no=number), now + every
+        else:
+            yield None, max(max(sent) + every, now + timedelta(seconds=30))
+
+
+def _send(rows: list[Notification]) -> None:
+    if rows:
+        Notification.objects.bulk_create(rows, batch_size=200, ignore_conflicts=True)
+        send_after_commit(DELIVER_MESSAGES)
+
+
+@transaction.atomic
+def tell_after_silence(now: datetime) -> int:
+    """Alerts that began to fire in silence, and still do when it ends, are told then."""
+    ended = Alert.objects.told().filter(is_told=False, fired_at__isnull=False, acknowledged_at__isnull=True)
+    rows = list(
+        ended.filter(silenced_until__lte=now).select_for_update(skip_locked=True, of=("self",)).order_by("pk")[:BATCH]
+    )
+    ledger = Ledger(now)
+    for alert in rows:
+        alert.silenced_until = None
+        ledger.note(alert, AlertEvent.Kind.UNSILENCED, "The silence is over.", tell="firing")
+    Alert.objects.filter(pk__in=[alert.pk for alert in rows]).update(silenced_until=None)
+    engine.write(ledger)
+    return len(rows)
+
+
+def retire(now: datetime | None = None) -> int:
+    """Resolve alerts whose object is no longer watched: nobody would ever say that it is good again."""
+    now = now or timezone.now()
+    watched = Check.objects.exclude(status=Check.Status.PAUSED).filter(endpoint__is_enabled=True)
+    left: list[tuple[Q, str]] = [
+        (Q(device__isnull=False) & ~Q(device__status=Device.Status.ACTIVE), "The device is not in service any more."),
+        (Q(interface__gone_since__isnull=False), "The device no longer reports this interface."),
+        (
+            Q(source="check.down") & ~Q(pk__in=_with_check(watched)),
+            "The check was paused or deleted.",
+        ),
+        (
+            Q(source="device.down") & ~Q(device__in=watched.values("endpoint__device")),
+            "The device is no longer watched.",
+        ),
+    ]
+    total = 0
+    for condition, text in left:
+        with transaction.atomic():
+            rows = Alert.objects.open().filter(condition).select_for_update(skip_locked=True, of=("self",))
+            ledger = Ledger(now)
+            for alert in rows.order_by("pk")[:BATCH]:
+                if alert.seq == 0:
+                    ledger.dropped.append(alert)
+                else:
+                    deciding.resolve(ledger, alert, text)
+                total += 1
+            engine.write(ledger)
+    _retire_ruleless(now)
+    return total
+
+
+def _with_check(watched: QuerySet[Check]) -> list[int]:
+    """Open alerts of checks that are still watched."""
+    rows = Alert.objects.open().filter(source="check.down", device__isnull=False)
+    joined = rows.filter(
+        device__endpoints__checks__in=watched, device__endpoints__checks__module=F("subject")
+    ).values_list("pk", flat=True)
+    return list(joined.distinct())
+
+
+def _retire_ruleless(now: datetime) -> None:
+    """Alerts whose rule is gone or off have no due time of their own: let the engine end them."""
+    open_ones = Alert.objects.open().exclude(source="manual").filter(Q(due_at__isnull=True) | Q(due_at__gt=now))
+    open_ones.filter(Q(rule__isnull=True) | Q(rule__is_enabled=False)).update(due_at=now)

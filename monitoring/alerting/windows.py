@@ -1,0 +1,111 @@
+"""When a maintenance window is open. Wall time of its zone counts: "Sunday at 02:00" stays so when clocks change."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from dateutil import rrule
+from django.core.exceptions import ValidationError
+
+LONGEST = timedelta(days=31)
+FREQUENCY = {"daily": rrule.DAILY, "weekly": rrule.WEEKLY, "monthly": rrule.MONTHLY}
+PERIOD = {"daily": timedelta(days=1), "weekly": timedelta(days=7), "monthly": timedelta(days=28)}
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    starts_at: datetime
+    ends_at: datetime
+
+
+def check(window: Any) -> None:
+    """Raises ValidationError naming what cannot be meant."""
+    if window.starts_at is None or window.ends_at is None:
+        return  # said by the fields themselves
+    length = window.ends_at - window.starts_at
+    if length <= timedelta(0):
+        raise ValidationError({"ends_at": "A window ends after it begins."})
+    if length > LONGEST:
+        raise ValidationError({"ends_at": "A window lasts at most 31 days: silence its alerts or retire the devices."})
+    days(window.weekdays)
+    if window.weekdays and window.recurrence != "weekly":
+        raise ValidationError({"weekdays": "Days of the week belong to a weekly window."})
+    if window.recurrence != "once":
+        spacing = timedelta(days=1) if window.weekdays else PERIOD[window.recurrence]
+        if length > spacing:
+            raise ValidationError({"ends_at": "A window must end before it begins again."})
+
+
+def days(text: str) -> list[int]:
+    """Days of the week, 1 to 7, from "1,3,5". Raises ValidationError."""
+    try:
+        found = sorted({int(part) for part in text.split(",")}) if text.strip() else []
+    except ValueError:
+        found = [0]
+    if any(not 1 <= day <= 7 for day in found):
+        raise ValidationError({"weekdays": "Write days as 1 (Monday) to 7 (Sunday), with commas: 1,3,5."})
+    return found
+
+
+def _localised(naive: datetime, zone: ZoneInfo) -> datetime:
+    """A wall time as a moment. One that does not exist (clocks go forward) is the moment the clock jumped past it."""
+    return naive.replace(tzinfo=zone).astimezone(UTC)
+
+
+def occurrences(window: Any, since: datetime) -> Iterator[Occurrence]:
+    """Those that end after `since`, oldest first; a recurring window without `until` has no end of them."""
+    if window.recurrence == "once":
+        if window.ends_at > since:
+            yield Occurrence(window.starts_at, window.ends_at)
+        return
+    zone = ZoneInfo(window.time_zone)
+    first, last = (moment.astimezone(zone).replace(tzinfo=None) for moment in (window.starts_at, window.ends_at))
+    length = last - first  # of wall time: from 02:00 to 04:00, whatever the clock does between
+    # From where it may matter, not from the beginning: a daily window of ten years has 3,650 days.
+    begin = max(first, datetime.combine(_day_before(since, zone, length), first.time()))
+    options: dict[str, Any] = {}
+    if window.recurrence == "weekly":
+        options["byweekday"] = [day - 1 for day in days(window.weekdays)] or [first.weekday()]
+    elif window.recurrence == "monthly":
+        # The 31st of a shorter month is its last day.
+        options = {"bymonthday": list(range(28, first.day + 1)) or [first.day], "bysetpos": -1}
+        if first.day < 28:
+            options = {"bymonthday": [first.day]}
+    if window.recurrence == "monthly":
+        begin = max(first, begin.replace(day=1) - timedelta(days=31))
+    for start in rrule.rrule(FREQUENCY[window.recurrence], dtstart=begin, **options):
+        moment = _localised(start, zone)
+        if start < first:
+            continue
+        if window.until is not None and moment > window.until:
+            return
+        ends = _localised(start + length, zone)
+        if ends > since:
+            yield Occurrence(moment, ends)
+
+
+def _day_before(since: datetime, zone: ZoneInfo, length: timedelta) -> date:
+    return (since.astimezone(zone) - length - timedelta(days=2)).date()
+
+
+def present(window: Any, now: datetime) -> Occurrence | None:
+    """The occurrence that is open now, if any, and was not ended early."""
+    for one in islice(occurrences(window, now), 2):
+        if one.starts_at <= now < one.ends_at:
+            ended = window.ended_at
+            return None if ended is not None and one.starts_at <= ended <= now else one
+    return None
+
+
+def upcoming(windows: Iterable[Any], now: datetime, until: datetime) -> list[tuple[Occurrence, Any]]:
+    """What lies between now and `until`, those under way included, in order."""
+    found = []
+    for window in windows:
+        for one in islice(occurrences(window, now), 100):
+            if one.starts_at >= until:
+                break
+            found.append((one, window))
+    return sorted(found, key=lambda pair: (pair[0].starts_at, pair[1].pk or 0))
