@@ -69,6 +69,7 @@ def register_all() -> None:
     for name, task, every, description in (
         ("Dispatch polls", "dispatch_polls", 5, "Hands the checks that are due to the workers, in shards."),
         ("Advance alerts", "advance_alerts", 5, "Confirms, escalates and resolves alerts whose time has come."),
+        ("Deliver messages", "deliver_messages", 5, "Sends what waits in the outbox, and tries again what failed."),
         ("Retire alerts", "retire_alerts", 60, "Ends alerts of what is no longer watched."),
         ("Seal samples", "seal_samples", 300, "Packs closed hours of samples into chunks and roll-ups."),
         ("Prune samples", "prune_samples", 21600, "Deletes samples older than their retention."),

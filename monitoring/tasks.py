@@ -7,6 +7,7 @@ from celery import shared_task
 
 from monitoring import retention
 from monitoring.alerting import duties, engine
+from monitoring.notifying import outbox
 from monitoring.services import configs, polling, scheduling, testing
 from monitoring.store import seal
 
@@ -58,6 +59,11 @@ def purge_deleted_samples() -> None:
 def advance_alerts() -> None:
     engine.advance()
     duties.perform()
+
+
+@shared_task
+def deliver_messages() -> None:
+    outbox.deliver()
 
 
 @shared_task

@@ -297,6 +297,8 @@ DJANGO_CELERY_BEAT_TZ_AWARE = True
 
 JOBS_DAYS = env.integer("NETMON_JOBS_DAYS", 30, minimum=1, maximum=3650)
 ALERTS_DAYS = env.integer("NETMON_ALERTS_DAYS", 365, minimum=1, maximum=36500)
+# Where people find netmon, such as https://netmon.example.com: links in messages lead there.
+PUBLIC_URL = env.text("NETMON_PUBLIC_URL", "")
 # Addresses that answer whenever this machine sees the network: its gateway, a name server.
 CANARIES = env.addresses("NETMON_CANARIES")
 # How long the first message of a fault waits for others of the same cause.

@@ -62,6 +62,10 @@ class Channel(TimeStamped):
         null=True, blank=True, editable=False, help_text="The other side asked for no message before this."
     )
 
+    slow_until = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Its messages a minute are used up."
+    )
+
     objects: ClassVar[models.Manager["Channel"]] = models.Manager.from_queryset(SharedQuerySet)()
 
     class Meta:

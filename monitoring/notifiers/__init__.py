@@ -1,0 +1,44 @@
+"""The ways out, one module each, by the kind of the channel: `send(message, config) -> Outcome`, or `Failed`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from monitoring.notifying.messages import Message
+
+DEADLINE_SECONDS = 20.0  # of one message, connecting included
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The other side took it: its code (250, 200), a word of its own, and the id it gave."""
+
+    code: str
+    detail: str = ""
+    provider_id: str = ""
+
+
+class Failed(Exception):
+    """The other side did not take it. Without secrets, as it stands in the log.
+
+    `is_permanent`: trying again cannot help. `retry_after`: seconds it asked to be left alone.
+    """
+
+    def __init__(
+        self, detail: str, *, code: str = "", is_permanent: bool = False, retry_after: float | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.code = code
+        self.is_permanent = is_permanent
+        self.retry_after = retry_after
+
+
+Send = Callable[[Message, Mapping[str, Any]], Outcome]
+NOTIFIERS: dict[str, Send] = {}
+
+
+def register(kind: str, send: Send) -> None:
+    """Raises ValueError when the kind has an owner."""
+    if NOTIFIERS.setdefault(kind, send) is not send:
+        raise ValueError(f"{kind}: another notifier has this kind")

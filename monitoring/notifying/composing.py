@@ -1,0 +1,134 @@
+"""Rows of the outbox made into one message: which alerts, in which words, after which earlier message."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+
+from monitoring.alerting import wording
+from monitoring.models.alerts import Alert, AlertEvent
+from monitoring.models.delivery import Notification
+from monitoring.models.rules import Severity
+from monitoring.notifying.messages import Item, Message
+
+Kind = Notification.Kind
+WORDS = {
+    Kind.FIRING: "", Kind.RESOLVED: "Resolved: ", Kind.FLAPPING: "Flapping: ", Kind.REMINDER: "Still: ",
+    Kind.ESCALATION: "Escalated: ", Kind.ACKNOWLEDGED: "Acknowledged: ", Kind.COMBINED: "Over: ",
+}  # fmt: skip
+LATE_GRACE = 30.0
+
+
+def key_of(*parts: Any) -> str:
+    return hashlib.sha256(":".join(str(part) for part in parts).encode()).hexdigest()
+
+
+def compose(rows: Sequence[Notification], now: datetime) -> Message:
+    """The message that these rows make up: claimed together, for one contact and channel."""
+    first = rows[0]
+    contact = first.contact
+    common: dict[str, Any] = {
+        "key": first.message_key,
+        "to": contact.name if contact else "",
+        "emails": tuple(contact.emails) if contact else tuple(first.data.get("emails", ())),
+        "is_repeat": any(row.is_repeat for row in rows),
+        "made_at": now,
+    }
+    items = [item_of(row) for row in rows if row.alert is not None]
+    if not items:
+        title, body = str(first.data.get("title", "netmon")), str(first.data.get("body", ""))
+        return Message(kind=first.kind, title=title, items=(), body=body, data=first.data, **common)
+    late = max(
+        (now - max(row.next_at if row.attempt <= 1 else row.created_at, row.created_at)).total_seconds() for row in rows
+    )
+    if len(items) > 1:
+        items.sort(key=lambda item: (-Severity(item.severity).rank, item.device, item.subject))
+        return Message(kind="group", title=group_title(items), items=tuple(items), late_seconds=_late(late), **common)
+    thread, thread_id = _thread(first)
+    return Message(
+        kind=first.kind,
+        title=title_of(items[0]),
+        items=tuple(items),
+        thread=thread,
+        thread_id=thread_id,
+        late_seconds=_late(late),
+        **common,
+    )
+
+
+def _late(seconds: float) -> float:
+    return seconds if seconds > LATE_GRACE else 0.0
+
+
+def title_of(item: Item) -> str:
+    """One line: how grave, of what, what."""
+    words = WORDS.get(Kind(item.kind), "")
+    about = f"{item.device}: {item.summary}" if item.device else item.summary
+    return wording.clean(f"[{item.severity}] {words}{about}", 200)
+
+
+def group_title(items: Sequence[Item]) -> str:
+    over = sum(item.kind in (Kind.RESOLVED, Kind.COMBINED) for item in items)
+    worst = max(items, key=lambda item: Severity(item.severity).rank).severity
+    parts = [f"{len(items) - over} firing"] if over < len(items) else []
+    parts += [f"{over} over"] if over else []
+    names = sorted({item.device for item in items if item.device})
+    where = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return wording.clean(f"[{worst}] {', '.join(parts)}: {where}", 200)
+
+
+def url_of(alert_id: int) -> str:
+    base = settings.PUBLIC_URL.rstrip("/")
+    return f"{base}/alerts/{alert_id}/" if base else ""
+
+
+def item_of(row: Notification) -> Item:
+    """The alert of a row, as it is now, with what the row is about."""
+    alert = row.alert
+    assert alert is not None
+    device = alert.device
+    event = AlertEvent.objects.filter(alert=alert, seq=row.seq).first()
+    return Item(
+        alert_id=alert.pk,
+        fingerprint=alert.fingerprint,
+        severity=row.severity,
+        state=alert.state,
+        kind=row.kind,
+        device=wording.clean(device.name, 100) if device else "",
+        device_id=alert.device_id,
+        tenant=_tenant(alert),
+        site=device.site.name if device and device.site else "",
+        subject=alert.subject,
+        summary=alert.summary,
+        detail=alert.detail,
+        text=event.text if event else "",
+        started_at=alert.started_at,
+        fired_at=alert.fired_at,
+        resolved_at=alert.resolved_at,
+        url=url_of(alert.pk),
+        acknowledged_by=str(alert.acknowledged_by) if alert.acknowledged_by else "",
+        comment=alert.comment,
+        note=alert.rule.note if alert.rule else "",
+        was_in_maintenance=alert.was_in_maintenance,
+        behind=int(alert.data.get("behind") or 0),
+        value=alert.value,
+    )
+
+
+def _tenant(alert: Alert) -> str:
+    tenant = alert.device.tenant if alert.device else alert.tenant
+    return tenant.name if tenant else ""
+
+
+def _thread(row: Notification) -> tuple[str, str]:
+    """Key and id of the first message that this destination got about the alert, for mail threads and chat updates."""
+    first = (
+        Notification.objects.filter(
+            alert=row.alert_id, contact=row.contact_id, channel=row.channel_id, status=Notification.Status.SENT
+        )
+        .order_by("sent_at", "pk")
+        .first()
+    )
+    return (first.message_key, first.provider_id) if first is not None else ("", "")
