@@ -45,6 +45,7 @@ def prune_samples() -> None:
     retention.prune()
     retention.sweep_orphans()
     retention.prune_events()
+    retention.forget_lapsed()
     configs.prune()
 
 

@@ -9,7 +9,7 @@ import pytest
 from inventory import ssh_keys
 from inventory.models import Credential, Device, ManagementEndpoint
 from inventory.services import create_device, save_endpoint
-from monitoring.models import Check, DeviceEvent, DeviceFact, ExpectedNeighbour
+from monitoring.models import Check, DeviceEvent, DeviceFact, ExpectedNeighbour, Series
 from monitoring.services import facts, polling
 from netmon.drivers.targets import HostKey as DriverHostKey
 from tests import factories, people
@@ -150,6 +150,25 @@ def test_a_stopped_daemon_an_absent_protocol_and_an_unreachable_host_differ(
     finally:
         lab.start("r1", "bgpd")
         lab.configure("r1", "router rip", "network to-r2")
+
+
+def test_a_peer_that_was_removed_lapses_and_one_nobody_asked_for_does_not(lab: RoutedLab, r1: Device) -> None:
+    poll(r1)
+    peer = f"10.{lab.octet}.99.9"
+    rows = Series.objects.filter(device=r1, metric_set="bgp.peer")
+    assert rows.get(labels__contains=peer).v0 == 0.0
+    lab.configure("r1", "router bgp 65001", f"no neighbor {peer}")
+    try:
+        ManagementEndpoint.objects.filter(device=r1).update(port=9)  # nobody listens there
+        poll(r1)
+        assert rows.get(labels__contains=peer).v0 == 0.0, "no answer is no word on its peers"
+        ManagementEndpoint.objects.filter(device=r1).update(port=lab.node("r1").ssh_port)
+        poll(r1)
+        gone = rows.get(labels__contains=peer)
+        assert (gone.v0, gone.v3) == (None, None)
+        assert rows.filter(v0=1.0).count() == rows.exclude(pk=gone.pk).count()
+    finally:
+        lab.configure("r1", "router bgp 65001", f"neighbor {peer} remote-as 65099", f"neighbor {peer} timers connect 1")
 
 
 def test_a_cut_link_is_seen_and_told(lab: RoutedLab, r1: Device) -> None:
