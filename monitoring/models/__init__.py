@@ -1,6 +1,6 @@
 """What is watched, and what was seen."""
 
-from monitoring.models.checks import Check, CheckQuerySet, DeviceState, Outage
+from monitoring.models.checks import Check, CheckQuerySet, DeclinedCheck, DeviceState, Outage
 from monitoring.models.facts import ConfigVersion, DeviceEvent, DeviceFact, ExpectedNeighbour
 from monitoring.models.processes import Heartbeat
 from monitoring.models.samples import COLUMN_COUNT, DeletedSeries, SampleChunk, SampleRow, Series
@@ -10,6 +10,7 @@ __all__ = [
     "Check",
     "CheckQuerySet",
     "ConfigVersion",
+    "DeclinedCheck",
     "DeletedSeries",
     "DeviceEvent",
     "DeviceFact",
