@@ -6,7 +6,7 @@ from datetime import datetime
 from celery import shared_task
 
 from monitoring import retention
-from monitoring.services import configs, polling, scheduling, testing
+from monitoring.services import configs, lookups, polling, scheduling, testing
 from monitoring.store import seal
 
 
@@ -33,6 +33,11 @@ def run_test_job(job_id: int) -> None:
 @shared_task
 def run_backup_job(job_id: int) -> None:
     configs.run_job(job_id)
+
+
+@shared_task
+def run_lookup_job(job_id: int) -> None:
+    lookups.run_job(job_id)
 
 
 @shared_task

@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from monitoring import config_views, views
+from monitoring import config_views, ssh_views, views
 
 urlpatterns = [
     path("", views.overview, name="overview"),
@@ -17,7 +17,9 @@ urlpatterns = [
     ),
     path("devices/<int:pk>/configuration/", config_views.configuration, name="device-configuration"),
     path("devices/<int:pk>/configuration/backup/", config_views.backup, name="device-configuration-backup"),
-    path("devices/<int:pk>/routing/", views.device_routing, name="device-routing"),
+    path("devices/<int:pk>/routing/", ssh_views.device_routing, name="device-routing"),
+    path("devices/<int:pk>/routing/lookup/", ssh_views.ask_lookup, name="device-lookup"),
+    path("devices/<int:pk>/routing/lookup/<int:job_id>/", ssh_views.lookup, name="device-lookup-job"),
     path("devices/<int:pk>/chart.json", views.device_chart, name="device-chart"),
     path("health/", views.health, name="health-page"),
 ]

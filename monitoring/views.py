@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET
 from inventory import ssh_setup
 from inventory.models import Credential, Device, ManagementEndpoint, Site, Tag, Tenant
 from inventory.panels import PANELS
-from monitoring import charts, device_pages, pages, ssh_pages
+from monitoring import charts, device_pages, pages
 from monitoring.navigation import BY_KIND, GROUPS
 from netmon.common.permissions import has_role, rank
 
@@ -188,16 +188,6 @@ def device_live(request: HttpRequest, pk: int, tab: str = "overview") -> HttpRes
     if _unchanged(request, etag):
         return _live(HttpResponseNotModified(), etag)
     return _live(render(request, "monitoring/_device_live.html", _context(request, found, tab)), etag)
-
-
-@require_GET
-@login_required
-def device_routing(request: HttpRequest, pk: int) -> HttpResponse:
-    found = _device(request, pk)
-    url = f"/api/v1/devices/{found.pk}/routing-table/?prefix="
-    return render(
-        request, "monitoring/_routing.html", {"device": found, "it": ssh_pages.routing(found), "api_url": url}
-    )
 
 
 @require_GET

@@ -16,6 +16,7 @@ RUN_BULK_JOB = "netmon.rest.tasks.run_bulk_job"
 RUN_IMPORT_JOB = "inventory.tasks.run_import_job"
 RUN_TEST_JOB = "monitoring.tasks.run_test_job"
 RUN_BACKUP_JOB = "monitoring.tasks.run_backup_job"
+RUN_LOOKUP_JOB = "monitoring.tasks.run_lookup_job"
 PURGE_DELETED_SAMPLES = "monitoring.tasks.purge_deleted_samples"
 
 

@@ -10,7 +10,7 @@ from inventory import ssh_keys
 from inventory.models import Credential, Device, ManagementEndpoint
 from inventory.services import create_device, save_endpoint
 from monitoring.models import Check, DeviceEvent, DeviceFact, ExpectedNeighbour, Series
-from monitoring.services import facts, polling
+from monitoring.services import facts, lookups, polling
 from netmon.drivers.targets import HostKey as DriverHostKey
 from tests import factories, people
 from tests.daemons import wait_until
@@ -124,6 +124,38 @@ def test_a_page_and_a_prefix_of_the_table(lab: RoutedLab, r1: Device, cast: peop
     assert covering[0]["prefix"] == "198.18.3.0/24"
     assert client.get(url, {"prefix": "nonsense"}).status_code == 400
     assert client.get(url, {"family": "ipv5"}).status_code == 400
+
+
+def look_up(device: Device, prefix: str, user: Any) -> dict[str, Any]:
+    """Ask over HTTP as a page does; the answer once the job has run."""
+    client, url = people.client_for(user), f"/api/v1/routers/{device.pk}/routing-table/lookup/"
+    started = client.post(f"{url}?wait=0", {"prefix": prefix}, format="json")
+    assert started.status_code == 202, started.json()
+    lookups.run_job(started.json()["job"]["id"])
+    result = client.get(started.headers["Location"]).json()["result"]
+    assert isinstance(result, dict)
+    return result
+
+
+def test_one_prefix_is_asked_of_the_router_itself(lab: RoutedLab, r1: Device, cast: people.Cast) -> None:
+    poll(r1)
+    whole = facts.get(r1, "routing_table").data["value"]["routes"]
+    DeviceFact.objects.filter(device=r1, kind="routing_table").delete()
+    for prefix in ("198.18.3.0/24", "fd00:198:18:3::/64"):
+        found = look_up(r1, prefix, cast.omar)
+        assert (found["error_code"], found["count"]) == ("", len(found["routes"]))
+        known = [route for route in whole if route["prefix"] == prefix]
+        assert [without_age(route) for route in found["routes"]] == [without_age(route) for route in known] != []
+    longest = look_up(r1, "198.18.3.77", cast.omar)["routes"]
+    assert {route["prefix"] for route in longest} == {"198.18.3.0/24"}
+    for nowhere in ("198.18.0.0/16", "203.0.113.1", "2001:db8::1"):
+        answer = look_up(r1, nowhere, cast.omar)
+        assert (answer["error_code"], answer["data"]["presence"], answer["routes"]) == ("", "running", []), nowhere
+    assert not DeviceFact.objects.filter(device=r1, kind="routing_table").exists(), "it is no reading of the table"
+
+
+def without_age(route: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in route.items() if name != "uptime_seconds"}
 
 
 def test_a_stopped_daemon_an_absent_protocol_and_an_unreachable_host_differ(
