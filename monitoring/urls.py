@@ -15,6 +15,7 @@ urlpatterns = [
     re_path(
         r"^devices/(?P<pk>\d{1,18})/(?P<tab>interfaces|checks|facts)/live/\Z", views.device_live, name="device-tab-live"
     ),
+    path("configurations/", config_views.configurations, name="configurations"),
     path("devices/<int:pk>/configuration/", config_views.configuration, name="device-configuration"),
     path("devices/<int:pk>/configuration/backup/", config_views.backup, name="device-configuration-backup"),
     path("devices/<int:pk>/routing/", ssh_views.device_routing, name="device-routing"),

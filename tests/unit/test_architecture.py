@@ -159,7 +159,7 @@ def test_every_app_uses_the_same_file_names() -> None:
         },
         "monitoring": {
             "metrics", "runner", "rates", "reports", "retention", "registrations", "parameters", "availability",
-            "device_views", "facts_api", "ssh_pages", "ssh_views",
+            "device_views", "facts_api", "ssh_pages", "ssh_views", "config_search_api",
             "pages", "device_pages", "charts", "navigation", "presentation", "graphics", "forms", "admin_actions",
             "config_api", "config_views", "config_pages", "config_serializers",
         },
