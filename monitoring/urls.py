@@ -21,6 +21,7 @@ urlpatterns = [
     path("devices/<int:pk>/routing/", ssh_views.device_routing, name="device-routing"),
     path("devices/<int:pk>/routing/lookup/", ssh_views.ask_lookup, name="device-lookup"),
     path("devices/<int:pk>/routing/lookup/<int:job_id>/", ssh_views.lookup, name="device-lookup-job"),
+    path("devices/<int:pk>/ssh-setup/", ssh_views.device_setup, name="device-ssh-setup"),
     path("devices/<int:pk>/chart.json", views.device_chart, name="device-chart"),
     path("health/", views.health, name="health-page"),
 ]
