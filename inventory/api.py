@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from inventory import filters, representation, search, serializers, services
+from inventory import filters, representation, search, serializers, serializers_answers, services
 from inventory.host_keys_api import HostKeysMixin
 from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Prefix, Site, Tag, Tenant
 from inventory.ssh_setup_api import SetupMixin
@@ -242,7 +242,7 @@ class DeviceViewSet(VisibleViewSet):
     @extend_schema(
         request={"text/csv": OpenApiTypes.STR, "application/json": OpenApiTypes.OBJECT},
         parameters=IMPORT_PARAMETERS,
-        responses={200: serializers.ImportSerializer, 202: JobStartedSerializer},
+        responses={200: serializers_answers.ImportSerializer, 202: JobStartedSerializer},
         filters=False,
     )
     @action(detail=False, methods=["post"], url_path="import", pagination_class=None, parser_classes=FILE_PARSERS)
@@ -303,7 +303,7 @@ class SearchView(APIView):
     @extend_schema(
         operation_id="search",
         parameters=[OpenApiParameter("q", QUESTION, OpenApiParameter.QUERY, required=True)],
-        responses=serializers.SearchSerializer,
+        responses=serializers_answers.SearchSerializer,
     )
     def get(self, request: Request) -> Response:
         refuse_unknown(request, {"q", "format"})

@@ -20,7 +20,9 @@ SNMP_FIELDS = (
     "snmp_version", "snmp_community", "snmp_port", "snmp_username", "snmp_auth_protocol", "snmp_auth_password",
     "snmp_priv_protocol", "snmp_priv_password",
 )  # fmt: skip
-SSH_FIELDS = ("ssh_username", "ssh_password", "ssh_key", "ssh_port", "ssh_host")
+SSH_FIELDS = (
+    "ssh_username", "ssh_password", "ssh_key", "ssh_port", "ssh_host", "ssh_platform", "ssh_jump",
+)  # fmt: skip
 RTSP_FIELDS = ("rtsp_url", "rtsp_username", "rtsp_password")
 ADDRESS_FIELDS = ("ip", "mac", "hostname")
 FLAT_FIELDS = (*ADDRESS_FIELDS, *SNMP_FIELDS, *SSH_FIELDS, *RTSP_FIELDS)
@@ -81,6 +83,9 @@ SSH_NAMES = Names(
     },
     "ssh_username",
 )
+
+
+SSH_JUMP_NAMES = Names({**SSH_NAMES.by_field, "options": "ssh_jump"}, "ssh_username")
 
 
 def endpoint_of(endpoints: Iterable[ManagementEndpoint], protocol: str) -> ManagementEndpoint | None:
@@ -170,7 +175,7 @@ def write_access(device: Device, fields: dict[str, Any], store: Store = DATABASE
     """Make or change the endpoints that `fields` speak of. Raises ValidationError with the flat names."""
     if any(fields.get(name) is not None for name in SNMP_FIELDS):
         _write_snmp(device, fields, store)
-    if any(fields.get(name) is not None for name in SSH_FIELDS):
+    if any(fields.get(name) is not None for name in SSH_FIELDS) or _takes_jump_away(device, fields, store):
         _write_ssh(device, fields, store)
     if any(fields.get(name) is not None for name in RTSP_FIELDS):
         _write_rtsp(device, fields, store)
@@ -249,8 +254,27 @@ def _write_ssh(device: Device, fields: dict[str, Any], store: Store) -> None:
     _assign_port(endpoint, fields.get("ssh_port"))
     if fields.get("ssh_host") is not None:
         endpoint.options = {**endpoint.options, "host": fields["ssh_host"]}
-    _save_endpoint(endpoint, SSH_NAMES, store)
+    if (platform := fields.get("ssh_platform")) is not None:
+        endpoint.options = _with(endpoint.options, "platform", None if platform == "auto" else platform)
+    if "ssh_jump" in fields:
+        endpoint.options = _with(endpoint.options, "jump", fields["ssh_jump"])
+    _save_endpoint(endpoint, SSH_JUMP_NAMES if fields.get("ssh_jump") is not None else SSH_NAMES, store)
     store.drop(replaced, device)
+
+
+def _with(options: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
+    """The options with this one; without it when the value is None."""
+    kept = {key: one for key, one in options.items() if key != name}
+    return kept if value is None else {**kept, name: value}
+
+
+def _takes_jump_away(device: Device, fields: dict[str, Any], store: Store) -> bool:
+    """Whether `fields` say that nothing is in between, where something is: of all fields this one alone has no text
+    that could say so."""
+    if "ssh_jump" not in fields or fields["ssh_jump"] is not None:
+        return False
+    endpoint = store.endpoint(device, "ssh")
+    return endpoint is not None and "jump" in endpoint.options
 
 
 def _write_rtsp(device: Device, fields: dict[str, Any], store: Store) -> None:

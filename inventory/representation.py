@@ -44,6 +44,8 @@ NO_ACCESS: dict[str, Any] = {
     "ssh_key": None,
     "ssh_port": None,
     "ssh_host": None,
+    "ssh_platform": None,
+    "ssh_jump": None,
     "rtsp_url": None,
     "rtsp_username": None,
     "rtsp_password_set": False,
@@ -140,6 +142,8 @@ def _ssh(
         "ssh_key": credential if is_key else None,
         "ssh_port": port or ManagementEndpoint.DEFAULT_PORTS["ssh"],
         "ssh_host": options.get("host"),
+        "ssh_platform": None if options.get("platform") == "auto" else options.get("platform"),
+        "ssh_jump": options.get("jump"),
     }
 
 

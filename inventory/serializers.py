@@ -14,6 +14,7 @@ from inventory.models import Credential, Device, Interface, IPAddress, Managemen
 from netmon.common.addresses import MAX_PREFIXES, canonical_prefixes
 from netmon.common.permissions import has_role
 from netmon.common.serializers import ValidatedModelSerializer, VisibleRelatedField, asker
+from netmon.drivers.targets import SSH_PLATFORMS
 
 
 def asker_has_role(serializer: serializers.BaseSerializer[Any], role: str) -> bool:
@@ -248,6 +249,8 @@ class AccessSerializer(serializers.Serializer[Any]):
     ssh_key = serializers.IntegerField(allow_null=True)
     ssh_port = serializers.IntegerField(allow_null=True)
     ssh_host = serializers.CharField(allow_null=True)
+    ssh_platform = serializers.CharField(allow_null=True, help_text="Null: netmon finds it out.")
+    ssh_jump = serializers.IntegerField(allow_null=True, help_text="The SSH endpoint that it is reached through.")
     rtsp_url = serializers.CharField(allow_null=True)
     rtsp_username = serializers.CharField(allow_null=True)
     rtsp_password_set = serializers.BooleanField()
@@ -308,6 +311,16 @@ class DeviceSerializer(ValidatedModelSerializer):
     )
     ssh_port = serializers.IntegerField(min_value=1, max_value=65535, required=False, allow_null=True)
     ssh_host = serializers.CharField(max_length=255, required=False, allow_null=True, allow_blank=True)
+    ssh_platform = serializers.ChoiceField(
+        choices=SSH_PLATFORMS, required=False, allow_null=True, help_text="auto: netmon finds it out."
+    )
+    ssh_jump = serializers.IntegerField(
+        min_value=1,
+        max_value=2**63 - 1,
+        required=False,
+        allow_null=True,
+        help_text="An SSH endpoint of the same tenant to go through; null: there is none.",
+    )
     rtsp_url = serializers.CharField(
         max_length=300,
         required=False,
@@ -402,39 +415,3 @@ class DeviceReadSerializer(AccessSerializer):
     tags = serializers.ListField(child=serializers.CharField())
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
-
-
-class FoundSerializer(serializers.Serializer[Any]):
-    id = serializers.IntegerField()
-    title = serializers.CharField()
-    extra = serializers.CharField(allow_blank=True)
-    url = serializers.CharField(help_text="The page it leads to.")
-    kind = serializers.CharField()
-
-
-class FoundGroupSerializer(serializers.Serializer[Any]):
-    key = serializers.CharField()
-    label = serializers.CharField()  # type: ignore[assignment]
-    results = FoundSerializer(many=True)
-
-
-class SearchSerializer(serializers.Serializer[Any]):
-    query = serializers.CharField()
-    groups = FoundGroupSerializer(many=True)
-
-
-class ImportFaultSerializer(serializers.Serializer[Any]):
-    line = serializers.IntegerField(help_text="As an editor counts them; in JSON the position from 1.")
-    column = serializers.CharField(allow_blank=True)
-    code = serializers.CharField()
-    detail = serializers.CharField()
-
-
-class ImportSerializer(serializers.Serializer[Any]):
-    dry_run = serializers.BooleanField()
-    created = serializers.IntegerField()
-    updated = serializers.IntegerField()
-    skipped = serializers.IntegerField()
-    error_count = serializers.IntegerField()
-    errors = ImportFaultSerializer(many=True, help_text="The first 100.")  # type: ignore[assignment]
-    preview = serializers.ListField(child=serializers.DictField(), help_text="The first 50 devices.")

@@ -104,6 +104,8 @@ def _refuse_redirects(device: Device, before: scopes.Ways, fields: dict[str, Any
         if what is None:
             continue
         field = _flat_name(what, endpoint.protocol)
+        if field == "ssh_host" and fields.get("ssh_host") is None:
+            field = "ssh_jump"  # the other half of where a host is
         names = None if what == "credential" else flat.unentered_secrets(endpoint, fields, store)
         if names is None:
             refused[field] = scopes.sentence(what, f"only an admin may do that; {scopes.REMEDY}")
@@ -113,7 +115,7 @@ def _refuse_redirects(device: Device, before: scopes.Ways, fields: dict[str, Any
     if address != before.address and store.has_idle_secret(device):
         refused["ip"] = "A stored secret that nothing uses belongs to this device: only an admin may move it."
     for field, names in missing.items():
-        what = {"ip": "address", "ssh_host": "host"}.get(field, "port")
+        what = {"ip": "address", "ssh_host": "host", "ssh_jump": "host"}.get(field, "port")
         entering = f"enter {', '.join(names)} in the same request, or {scopes.REMEDY}"
         refused.setdefault(field, scopes.sentence(what, entering))
     if refused:

@@ -104,6 +104,14 @@ while [ -n "$rest" ]; do
   rest=${{rest#*"'"}}
   case "$line" in
       {lines}) ;;
+    "show ip route "*" json"|"show ipv6 route "*" json")
+      # One address or prefix, which consists of these signs only.
+      sought=${{line#"show ip route "}}
+      sought=${{sought#"show ipv6 route "}}
+      sought=${{sought%" json"}}
+      case "$sought" in
+        ""|*[!0-9a-f:./]*) refuse ;;
+      esac ;;
     *) refuse ;;
   esac
   set -- "$@" -c "$line"

@@ -6,7 +6,7 @@ from typing import Any
 
 from inventory.models import Device
 from monitoring.models import Check, ConfigVersion
-from monitoring.services import configs
+from monitoring.services import config_search, configs
 from netmon.common.secrets import Undecryptable
 from netmon.drivers.errors import NotSupported
 from netmon.jobs.models import Job
@@ -86,6 +86,24 @@ class ConfigPage:
     def nothing(self) -> str:
         """Why there is nothing to keep of this device, if the last run said so."""
         return str(self.check.memory.get("nothing", "")) if self.check else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search came to: each hit with its lines in pieces, marked or not."""
+
+    page: config_search.Page
+    hits: list[tuple[config_search.Hit, list[tuple[config_search.Line, Parts]]]]
+
+    @property
+    def last(self) -> int:
+        return self.page.offset + self.page.searched
+
+
+def found(user: Any, text: str, offset: int) -> Found:
+    """A piece of the search over configurations."""
+    page = config_search.search(user, text, offset=offset)
+    return Found(page, [(hit, [(line, _parts(line.text, line.spans)) for line in hit.lines]) for hit in page.hits])
 
 
 def config_page(device: Device, *, version: str = "", old: str = "", new: str = "", view: str = "") -> ConfigPage:

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET, require_POST
 from inventory.models import Device
 from monitoring import config_pages
 from monitoring.navigation import BY_KIND
-from monitoring.services import configs
+from monitoring.services import config_search, configs
 from netmon.audit import services as audit
 from netmon.common.errors import NetmonError
 from netmon.common.permissions import has_role
@@ -46,6 +46,25 @@ def _render(request: HttpRequest, device: Device, error: str = "") -> HttpRespon
 @login_required
 def configuration(request: HttpRequest, pk: int) -> HttpResponse:
     return _render(request, _device(request, pk))
+
+
+@require_GET
+@login_required
+def configurations(request: HttpRequest) -> HttpResponse:
+    """Which devices' configuration holds a text."""
+    text = request.GET.get("q", "").replace("\x00", "")[: config_search.MAX_CHARS]
+    start = request.GET.get("offset", "")
+    offset = int(start[:7]) if start.isascii() and start.isdigit() else 0
+    is_asked = len(text) >= config_search.MIN_CHARS and bool(text.strip())
+    context = {
+        "q": text,
+        "found": config_pages.found(request.user, text, offset) if is_asked else None,
+        "is_short": bool(text) and not is_asked,
+        "section": "configurations",
+    }
+    response = render(request, "monitoring/configurations.html", context)
+    response["Cache-Control"] = "private, no-store"
+    return response
 
 
 @require_POST

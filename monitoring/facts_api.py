@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import transaction
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
+from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
@@ -16,13 +16,15 @@ from monitoring.device_views import WORD, OfDeviceMixin, bounds, brief, query
 from monitoring.models import DeviceEvent, DeviceFact, ExpectedNeighbour
 from monitoring.parameters import refuse
 from monitoring.serializers import DeviceBriefSerializer
-from monitoring.services import facts, polling
+from monitoring.services import facts, lookups, polling
 from netmon.audit import services as audit
 from netmon.common.filters import FieldFilterSet
 from netmon.common.pagination import NewestFirst, bounded_int
 from netmon.common.permissions import ScopeMissing, has_role
 from netmon.common.serializers import StrictSerializer, ValidatedModelSerializer, VisibleRelatedField
 from netmon.jobs import services as jobs
+from netmon.jobs.models import Job
+from netmon.jobs.serializers import JobStartedSerializer
 from netmon.rest.shapes import flag
 from netmon.rest.viewsets import VisibleViewSet
 
@@ -31,6 +33,8 @@ SWITCH = {"type": "boolean"}
 REFRESH = query("refresh", SWITCH, "Ask the device now and wait for it (operators); an old answer comes back marked.")
 RAW = query("raw", SWITCH, "With the device's own text.")
 FAMILIES = ("ipv4", "ipv6")
+MAX_WAIT_SECONDS = 30
+PREFIX_WANTED = "Write a prefix such as 192.0.2.0/24, or an address."
 
 
 class CollectedFactSerializer(serializers.Serializer[Any]):
@@ -51,6 +55,10 @@ class RoutingTableSerializer(CollectedFactSerializer):
 
     count = serializers.IntegerField(help_text="Routes that fit, of which `routes` is a page.")
     routes = serializers.ListField(child=serializers.DictField())
+
+
+class LookupSerializer(StrictSerializer):
+    prefix = serializers.CharField(max_length=64, help_text="Such as 192.0.2.0/24, or an address: its longest match.")
 
 
 class FactViewMixin(OfDeviceMixin):
@@ -132,7 +140,9 @@ class RoutingFactsMixin(FactViewMixin):
     )
     @action(detail=True, methods=["get"], url_path="routing-table")
     def routing_table(self, request: Request, pk: str) -> Response:
-        """The routing table, a page at a time. A table of more than 20000 routes is read in part: see `is_partial`."""
+        """The routing table, a page at a time. A table of more than 20000 routes is read in part: see `is_partial`,
+        and ask the router for one prefix with `routing-table/lookup/`.
+        """
         family = request.query_params.get("family", "")
         if family and family not in FAMILIES:
             raise refuse("family", f"Write one of {', '.join(FAMILIES)}.")
@@ -147,7 +157,7 @@ class RoutingFactsMixin(FactViewMixin):
                 protocol=request.query_params.get("protocol", ""),
             )
         except ValueError:
-            raise refuse("prefix", "Write a prefix such as 192.0.2.0/24, or an address.") from None
+            raise refuse("prefix", PREFIX_WANTED) from None
         device = self.device_of(request, {"refresh", "raw", "family", "prefix", "protocol", "limit", "offset"})
         summary = DeviceFact.objects.filter(device=device, kind="routes_summary").first()
         body["data"] = {
@@ -157,6 +167,40 @@ class RoutingFactsMixin(FactViewMixin):
             "summary": (summary.data.get("value") if summary else None) or {},
         }
         return Response({**body, "count": len(rows), "routes": rows[offset : offset + limit]})
+
+    @extend_schema(
+        request=LookupSerializer,
+        parameters=[query("wait", bounds(0, MAX_WAIT_SECONDS), "Seconds to wait for the result (25, at most 30).")],
+        responses={200: RoutingTableSerializer, 202: JobStartedSerializer},
+    )
+    @action(
+        detail=True,
+        methods=["post"],
+        url_path="routing-table/lookup",
+        url_name="routing-table-lookup",
+        filter_backends=[],
+        pagination_class=None,
+    )
+    def routing_table_lookup(self, request: Request, pk: str) -> Response:
+        """Ask the router itself for exactly one prefix, or for the route that an address takes: FRR and VyOS.
+
+        For tables that are too big to be read whole. 200 with what it said, or 202 with the job that goes on.
+        """
+        wait = bounded_int(request, "wait", minimum=0, maximum=MAX_WAIT_SECONDS, default=int(REFRESH_SECONDS))
+        device = self.device_of(request, {"wait"})
+        asked = LookupSerializer(data=request.data, context=self.get_serializer_context())
+        asked.is_valid(raise_exception=True)
+        try:
+            job = lookups.start(device, asked.validated_data["prefix"], user=request.user)
+        except ValueError:
+            raise refuse("prefix", PREFIX_WANTED) from None
+        audit.record("lookup", device, detail=str(job.arguments["prefix"]))
+        job = jobs.wait(job, float(wait or 0))
+        if job.status != Job.Status.SUCCEEDED or job.result is None:
+            location = job.as_dict()["url"]
+            return Response({"job": job.as_dict()}, status=status.HTTP_202_ACCEPTED, headers={"Location": location})
+        result = {name: value for name, value in job.result.items() if name != "prefix"}
+        return Response({"device": brief(device), "kind": "routing_table", "stale": False, **result})
 
 
 class DeviceEventSerializer(serializers.ModelSerializer[DeviceEvent]):

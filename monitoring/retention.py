@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 
-from monitoring.models import DeletedSeries, DeviceEvent, SampleChunk, SampleRow, Series
+from monitoring.models import COLUMN_COUNT, DeletedSeries, DeviceEvent, SampleChunk, SampleRow, Series
+from monitoring.services.leaving import bury
 from monitoring.store import tables
 from monitoring.store.seal import series_batches
 from monitoring.store.slots import DAY, HOUR
@@ -62,6 +64,19 @@ def _forget(events: QuerySet[DeviceEvent]) -> int:
     while ids := list(events.order_by("at", "pk").values_list("pk", flat=True)[:EVENTS]):
         total += DeviceEvent.objects.filter(pk__in=ids).delete()[0]
     return total
+
+
+def forget_lapsed(now: float | None = None) -> int:
+    """Deletes labelled series, such as those of disks, that lapsed so long ago that no sample of them is kept."""
+    now = time.time() if now is None else now
+    limit = datetime.fromtimestamp(now - settings.SAMPLES_HOUR_DAYS * DAY - 31 * DAY, UTC)
+    nothing = {f"v{index}__isnull": True for index in range(COLUMN_COUNT)}
+    rows = Series.objects.filter(interface__isnull=True, last_at__lt=limit, **nothing).exclude(labels="")
+    ids = list(rows.order_by("pk").values_list("pk", flat=True)[:EVENTS])
+    with transaction.atomic():
+        # Again by their time: one may have come back meanwhile.
+        bury(rows.filter(pk__in=ids))
+    return len(ids)
 
 
 def purge_deleted(limit: int = 1000) -> int:

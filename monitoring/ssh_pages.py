@@ -9,6 +9,7 @@ from monitoring.models import DeviceEvent
 from monitoring.presentation import decimals, duration
 from monitoring.services import facts
 from monitoring.services.facts import Fact
+from netmon.jobs.models import Job
 
 HOST = ("cpu", "memory", "os_release", "disks", "uptime", "users", "units", "kernel", "processor", "ntp", "device")
 ROUTING = (
@@ -205,3 +206,23 @@ def _part(label: str, fact: Fact | None) -> Part:
     presence = str(data.get("presence", "unknown"))
     state, word = PRESENCE.get(presence, PRESENCE["unknown"])
     return Part(label, state, word, str(data.get("reason") or ""), data.get("value"))
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What a router said of one prefix, or why it said nothing."""
+
+    routes: list[dict[str, Any]]
+    error: str
+
+
+def lookup(job: Job | None) -> Lookup | None:
+    """The answer of a question that has ended; None while nobody knows."""
+    if job is None or job.is_active:
+        return None
+    result = job.result if isinstance(job.result, dict) else {}
+    if job.status != Job.Status.SUCCEEDED or result.get("error_code"):
+        return Lookup([], str(result.get("error_detail") or job.error_detail or "Nobody answered in time."))
+    said = result.get("data", {})
+    error = "" if said.get("presence") == "running" else str(said.get("reason") or "The device did not answer.")
+    return Lookup(list(result.get("routes", ())), error)

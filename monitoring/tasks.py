@@ -8,7 +8,7 @@ from celery import shared_task
 from monitoring import retention
 from monitoring.alerting import duties, engine
 from monitoring.notifying import outbox
-from monitoring.services import configs, polling, scheduling, testing
+from monitoring.services import configs, lookups, polling, scheduling, testing
 from monitoring.store import seal
 
 
@@ -38,6 +38,11 @@ def run_backup_job(job_id: int) -> None:
 
 
 @shared_task
+def run_lookup_job(job_id: int) -> None:
+    lookups.run_job(job_id)
+
+
+@shared_task
 def seal_samples() -> None:
     seal.seal()
 
@@ -47,6 +52,7 @@ def prune_samples() -> None:
     retention.prune()
     retention.sweep_orphans()
     retention.prune_events()
+    retention.forget_lapsed()
     configs.prune()
 
 

@@ -1,11 +1,12 @@
 """The pages. Thin: who may see what, then one read function, then a template."""
 
+from collections.abc import Collection
 from typing import Any
 from urllib.parse import quote
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.db.models import TextChoices
+from django.db.models import QuerySet, TextChoices
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -16,9 +17,10 @@ from django.views.decorators.http import require_GET
 from inventory import ssh_setup
 from inventory.models import Credential, Device, ManagementEndpoint, Site, Tag, Tenant
 from inventory.panels import PANELS
-from monitoring import charts, device_pages, pages, ssh_pages
+from monitoring import charts, device_pages, pages
 from monitoring.navigation import BY_KIND, GROUPS
 from netmon.common.permissions import has_role, rank
+from netmon.drivers.targets import SSH_PLATFORMS
 
 FILTERS = ("kind", "state", "site", "q")
 # What the form may add, and the resource of the API that takes it.
@@ -88,6 +90,9 @@ def device_add(request: HttpRequest) -> HttpResponse:
         "kinds": [(group, RESOURCES[group.key]) for group in GROUPS if group.key in RESOURCES],
         "chosen": chosen if chosen in RESOURCES else "router",
         "sites": Site.objects.visible_to(request.user)[:500],
+        "ssh_keys": _ssh_keys(request),
+        "platforms": _ssh_platforms(),
+        "jumps": _jumps(request, tenants=getattr(request.user, "tenant_ids", None) or None)[:200],
         "auth_protocols": _protocols(Credential.AuthProtocol),
         "priv_protocols": _protocols(Credential.PrivProtocol),
         "section": "devices",
@@ -112,7 +117,9 @@ def device_edit(request: HttpRequest, pk: int) -> HttpResponse:
         "tenants": Tenant.objects.visible_to(request.user)[:500],
         "sites": Site.objects.visible_to(request.user)[:500],
         "tags": Tag.objects.visible_to(request.user)[:100],
-        "ssh_keys": Credential.objects.visible_to(request.user).filter(kind=Credential.Kind.SSH_KEY)[:200],
+        "ssh_keys": _ssh_keys(request),
+        "platforms": _ssh_platforms(),
+        "jumps": _jumps(request, tenants={found.tenant_id} if found.tenant_id else None).exclude(device=found)[:200],
         "auth_protocols": _protocols(Credential.AuthProtocol),
         "priv_protocols": _protocols(Credential.PrivProtocol),
         "section": "devices",
@@ -125,6 +132,21 @@ def _setup(endpoint: ManagementEndpoint | None) -> ssh_setup.Setup | None:
         return ssh_setup.setup_for(endpoint) if endpoint else None
     except ssh_setup.SetupUnknown:
         return None
+
+
+def _ssh_keys(request: HttpRequest) -> QuerySet[Credential]:
+    return Credential.objects.visible_to(request.user).filter(kind=Credential.Kind.SSH_KEY)[:200]
+
+
+def _ssh_platforms() -> list[str]:
+    return [name for name in SSH_PLATFORMS if name != "auto"]
+
+
+def _jumps(request: HttpRequest, *, tenants: Collection[int] | None) -> QuerySet[ManagementEndpoint]:
+    """What a device of these tenants may be reached through; None is one without a tenant."""
+    rows = ManagementEndpoint.objects.visible_to(request.user).filter(protocol="ssh", is_enabled=True)
+    belonging = {"device__tenant__in": tenants} if tenants else {"device__tenant__isnull": True}
+    return rows.filter(**belonging).select_related("device").order_by("device__name_key", "pk")
 
 
 def _protocols(choices: type[TextChoices]) -> list[tuple[str, str]]:
@@ -188,16 +210,6 @@ def device_live(request: HttpRequest, pk: int, tab: str = "overview") -> HttpRes
     if _unchanged(request, etag):
         return _live(HttpResponseNotModified(), etag)
     return _live(render(request, "monitoring/_device_live.html", _context(request, found, tab)), etag)
-
-
-@require_GET
-@login_required
-def device_routing(request: HttpRequest, pk: int) -> HttpResponse:
-    found = _device(request, pk)
-    url = f"/api/v1/devices/{found.pk}/routing-table/?prefix="
-    return render(
-        request, "monitoring/_routing.html", {"device": found, "it": ssh_pages.routing(found), "api_url": url}
-    )
 
 
 @require_GET

@@ -13,6 +13,7 @@ import inventory.api_keys
 import inventory.policy_api
 import monitoring.api
 import monitoring.config_api
+import monitoring.config_search_api
 import netmon.accounts.api as accounts
 import netmon.audit.api
 import netmon.jobs.api
@@ -95,6 +96,7 @@ class RootView(APIView):
             "monitoring/overview": "monitoring-overview",
             "health": "health",
             "search": "search",
+            "config-search": "config-search",
         }
         return Response({prefix: reverse(name, request=request) for prefix, name in names.items()})
 
@@ -115,6 +117,7 @@ urlpatterns = [
     path("auth/totp/disable/", accounts.TotpDisableView.as_view(), name="auth-totp-disable"),
     path("auth/totp/recovery-codes/", accounts.RecoveryCodesView.as_view(), name="auth-totp-recovery-codes"),
     path("monitoring/overview/", monitoring.api.OverviewView.as_view(), name="monitoring-overview"),
+    path("config-search/", monitoring.config_search_api.ConfigSearchView.as_view(), name="config-search"),
     path("health/", monitoring.api.HealthView.as_view(), name="health"),
     path("", include(router.urls)),
 ]

@@ -52,6 +52,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
         "username": "netmon",
     },
     "InterfaceRequest": {"device": 7, "name": "eth0", "if_alias": "uplink to r2", "mac_address": "02:00:5e:10:00:01"},
+    "LookupRequest": {"prefix": "198.51.100.0/24"},
     "LoginRequest": {"username": "vera", "password": "your password"},
     "LogoutRequest": {"refresh": "eyJhbGciOiJIUzI1NiIs..."},
     "MadeApiKeyRequest": {"name": "backup script", "scopes": ["read"], "allowed_networks": ["192.0.2.0/24"]},

@@ -13,9 +13,9 @@ from inventory.transfer.reading import escape
 COLUMNS = (
     "name", "kind", "status", "tenant", "site", "location", "vendor", "model", "platform", "serial", "hypervisor",
     "tags", "ip", "hostname", "mac", "snmp_version", "snmp_port", "snmp_username", "snmp_auth_protocol",
-    "snmp_priv_protocol", "ssh_username", "ssh_port", "ssh_host", "rtsp_url", "rtsp_username", "snmp_community_set",
-    "snmp_auth_password_set", "snmp_priv_password_set", "ssh_password_set", "rtsp_password_set", "created_at",
-    "updated_at",
+    "snmp_priv_protocol", "ssh_username", "ssh_port", "ssh_host", "ssh_platform", "rtsp_url", "rtsp_username",
+    "snmp_community_set", "snmp_auth_password_set", "snmp_priv_password_set", "ssh_password_set", "rtsp_password_set",
+    "created_at", "updated_at",
 )  # fmt: skip
 BATCH = 500
 
@@ -32,6 +32,7 @@ def named_rows(device_ids: Sequence[int], *, user: Any, names_logins: bool) -> I
         hosts = {row["hypervisor"] for row in rows if row["hypervisor"]}
         names = dict(nameable.filter(pk__in=hosts).values_list("pk", "name"))
         for row in rows:
+            row.pop("ssh_jump")  # a number, which elsewhere is another endpoint
             row["tenant"] = tenants.get(row["tenant"])
             row["site"] = row.pop("site_name")
             row["hypervisor"] = names.get(row["hypervisor"])

@@ -1,7 +1,7 @@
 """What is watched, and what was seen."""
 
 from monitoring.models.alerts import Alert, AlertEvent
-from monitoring.models.checks import Check, CheckQuerySet, DeviceState, Outage
+from monitoring.models.checks import Check, CheckQuerySet, DeclinedCheck, DeviceState, Outage
 from monitoring.models.delivery import Channel, Contact, EscalationPolicy, EscalationStep, Notification
 from monitoring.models.facts import ConfigVersion, DeviceEvent, DeviceFact, ExpectedNeighbour
 from monitoring.models.processes import Heartbeat
@@ -18,6 +18,7 @@ __all__ = [
     "CheckQuerySet",
     "ConfigVersion",
     "Contact",
+    "DeclinedCheck",
     "DeletedSeries",
     "DeviceEvent",
     "DeviceFact",

@@ -111,6 +111,23 @@ class Check(TimeStamped):
                 )
 
 
+class DeclinedCheck(models.Model):
+    """A check that somebody deleted: the endpoint does not get it by default again, whatever is changed or approved."""
+
+    endpoint = models.ForeignKey(ManagementEndpoint, on_delete=models.CASCADE, related_name="declined_checks")
+    module = models.CharField(max_length=64)
+
+    objects: ClassVar[models.Manager["DeclinedCheck"]] = models.Manager.from_queryset(CheckQuerySet)()
+
+    class Meta:
+        constraints = unique(
+            "declined_check_once", ["endpoint", "module"], error_field="module", message="It is declined already."
+        )
+
+    def __str__(self) -> str:
+        return f"{self.module} of {self.endpoint}"
+
+
 class DeviceState(models.Model):
     """How a device is now: derived from its checks, kept on one row so that lists are one query."""
 

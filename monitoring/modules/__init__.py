@@ -62,6 +62,8 @@ class Collected:
 
     `collected_at` is seconds since the epoch, `monotonic_at` time.monotonic() of the same moment; `interfaces` is
     None when the module does not speak of interfaces at all. `raw` is the device's own text behind a fact, by its kind.
+    `whole_sets` are the metric sets all of whose series are among the readings: what else the device has of them is
+    there no longer, and its present values lapse. A part that was not understood, or that is not whole, is none.
     """
 
     collected_at: float
@@ -72,6 +74,7 @@ class Collected:
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     raw: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    whole_sets: frozenset[str] = frozenset()
 
 
 Collect = Callable[[Any, Mapping[str, Any]], Awaitable[Collected] | Collected]

@@ -62,6 +62,7 @@ def collect(target: SshTarget, context: Mapping[str, Any]) -> Collected:
         facts={**parts.facts, "ssh_meta": meta},
         raw={kind: answers[name].stdout for kind, name in _RAW.items() if name in answers},
         warnings=parts.warnings,
+        whole_sets=frozenset(parts.whole_sets),
     )
 
 
@@ -97,6 +98,7 @@ class _Parts:
         self.warnings: list[str] = []
         self.counters: dict[str, Any] | None = None
         self.clock = ""
+        self.whole_sets: set[str] = set()
 
     def read(self, cpu_before: Any) -> None:
         self._part("cpu", lambda: self._cpu(cpu_before))
@@ -151,6 +153,8 @@ class _Parts:
         found = linux.disks(self.answers["disks"], self.answers["inodes"])[:MAX_DISKS]
         days = [self._days_until_full(disk) for disk in found]
         self.readings += [_disk(disk, left) for disk, left in zip(found, days, strict=True)]
+        if self.answers["disks"].status == 0:  # with 1 there was one that df could not read: it may be there
+            self.whole_sets.add("host.disk")
         return {"disks": [{**disk, "days_until_full": left} for disk, left in zip(found, days, strict=True)]}
 
     def _days_until_full(self, disk: Disk) -> float | None:
@@ -173,6 +177,7 @@ class _Parts:
         status = clock.ntp_status(self.answers)
         self.clock = status["source"]
         self.readings += ntp_readings(status)
+        self.whole_sets.add("ntp")
         return dict(status)
 
 

@@ -70,6 +70,7 @@ def collect(target: SshTarget, context: Mapping[str, Any]) -> Collected:
         readings=found.samples(response_ms, context.get("expected") or {}),
         facts={**found.facts(), "ssh_meta": meta},
         raw={kind: text[:MAX_RAW] for kind, text in found.raw.items()},
+        whole_sets=found.whole_sets(),
     )
 
 
@@ -248,6 +249,12 @@ class _Found:
         if (ntp := self._value("ntp")) is not None:
             found += ntp_readings(ntp)
         return found
+
+    def whole_sets(self) -> frozenset[str]:
+        """BGP's peers are all there, or there is none: a daemon that is dead, or not configured, has no peer."""
+        presence = self.readings.get("bgp_summary", Reading(Presence.UNKNOWN)).presence
+        is_told = presence in (Presence.RUNNING, Presence.NOT_CONFIGURED, Presence.NOT_RUNNING)
+        return frozenset({"bgp.peer"} if is_told else ())
 
     def _value(self, kind: str) -> Any:
         reading = self.readings.get(kind)

@@ -15,14 +15,14 @@ def devices_leaving(device_ids: Iterable[int]) -> None:
     """Drop the series of these devices."""
     ids = list(device_ids)
     _lock(ids)
-    _bury(Series.objects.filter(device_id__in=ids))
+    bury(Series.objects.filter(device_id__in=ids))
 
 
 def interfaces_leaving(interface_ids: Iterable[int]) -> None:
     """Drop the series of these interfaces."""
     ids = list(interface_ids)
     _lock(list(Interface.objects.filter(pk__in=ids).values_list("device_id", flat=True)))
-    _bury(Series.objects.filter(interface_id__in=ids))
+    bury(Series.objects.filter(interface_id__in=ids))
 
 
 def endpoints_leaving(device_ids: Iterable[int]) -> None:
@@ -42,7 +42,7 @@ def _lock(device_ids: list[int]) -> None:
     list(checks.order_by("pk").values_list("pk"))
 
 
-def _bury(rows: QuerySet[Series]) -> None:
+def bury(rows: QuerySet[Series]) -> None:
     """Delete series, and note whose samples still take space: they go after the commit, a month of them is no work
     for a person's request."""
     ids = list(rows.values_list("pk", flat=True))

@@ -27,8 +27,8 @@ from monitoring.alerting import observing
 from monitoring.models import Check, DeviceFact, DeviceState, Series
 from monitoring.modules import Collected, Reading
 from monitoring.runner import Result
-from monitoring.services import states
-from monitoring.store.write import CurrentWrite, SampleWrite, update_current, write_many
+from monitoring.services import lapsing, states
+from monitoring.store.write import CurrentWrite, SampleWrite, lapse, update_current, write_many
 from netmon.common.errors import NetmonError
 from netmon.drivers.errors import AuthenticationFailed, DriverError, LocalFault, UntrustedPeer
 
@@ -53,6 +53,7 @@ class Batch:
     polled: dict[int, datetime] = field(default_factory=dict)
     updates: dict[int, dict[str, Any]] = field(default_factory=lambda: defaultdict(dict))
     stores: list[tuple[modules.Module, Check, Collected]] = field(default_factory=list)
+    lapsed: list[tuple[list[int], float]] = field(default_factory=list)  # series that are there no longer, since when
     sent: dict[int, uses.Use] = field(default_factory=dict)  # by check
     seen: list[observing.Seen] = field(default_factory=list)
     is_asked: bool = False
@@ -78,13 +79,15 @@ def record(
             for check, result in pairs
             if result.collected and result.collected.interfaces is not None
         }
-        series = _series_for(pairs, interfaces)
+        series, known = _series_for(pairs, interfaces)
     batch = Batch(is_asked=is_asked)
     for check, result in pairs:
         if (credential_id := (credentials or {}).get(check.pk)) is not None:
             _add_use(batch, check, result, credential_id)
         if result.collected is not None:
             _add_success(batch, check, result, result.collected, series[check.pk], interfaces.get(check.pk, {}))
+            if ids := lapsing.gone(result.collected, series[check.pk], known[check.endpoint.device_id]):
+                batch.lapsed.append((ids, result.collected.collected_at))
         else:
             _add_failure(batch, check, result, series[check.pk])
     write_many(batch.samples)
@@ -124,15 +127,18 @@ def _wanted(check: Check, result: Result, interfaces: dict[str, Interface]) -> l
 
 def _series_for(
     pairs: Sequence[tuple[Check, Result]], interfaces: dict[int, dict[str, Interface]]
-) -> dict[int, list[Series]]:
-    """The series of each check's readings, in their order; missing ones are made."""
+) -> tuple[dict[int, list[Series]], dict[int, list[Series]]]:
+    """The series of each check's readings, in their order; missing ones are made. And by device, those there were."""
     devices = {check.endpoint.device_id for check, _ in pairs}
     sets = {MODULE_SETS.get(check.module, "") for check, _ in pairs} | {
         reading.set for _, result in pairs if result.collected for reading in result.collected.readings
     }
+    sets |= {name for _, result in pairs if result.collected for name in result.collected.whole_sets}
     known: dict[tuple[int, SeriesKey], Series] = {}
+    there: dict[int, list[Series]] = {pk: [] for pk in devices}
     for row in Series.objects.filter(device_id__in=devices, metric_set__in=sets):
         known[row.device_id, (row.metric_set, row.interface_id, row.labels)] = row
+        there[row.device_id].append(row)
     wanted = {check.pk: _wanted(check, result, interfaces.get(check.pk, {})) for check, result in pairs}
     missing: dict[tuple[int, SeriesKey], Series] = {}
     for check, _ in pairs:
@@ -158,7 +164,7 @@ def _series_for(
             known[check.endpoint.device_id, key].period_seconds = check.interval_seconds
     if stale:
         Series.objects.bulk_update(stale, ["period_seconds"], batch_size=200)
-    return {check.pk: [known[check.endpoint.device_id, key] for key in wanted[check.pk]] for check, _ in pairs}
+    return {check.pk: [known[check.endpoint.device_id, key] for key in wanted[check.pk]] for check, _ in pairs}, there
 
 
 def _clock() -> str:
@@ -364,6 +370,8 @@ def _write_rows(batch: Batch) -> None:
     alive = set(unpaused.values_list("pk", flat=True))
     checks = [check for check in batch.checks if check.pk in alive]
     update_current(batch.current)
+    for ids, at in batch.lapsed:
+        lapse(ids, at)
     for module, check, collected in batch.stores:
         if check.pk in alive and module.store:
             module.store(check, collected)  # which may complete the facts

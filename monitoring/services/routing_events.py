@@ -75,7 +75,7 @@ def tell(check: Check, collected: Collected) -> None:
         "neighbours": _neighbours(expected(device_id), facts, was),
         "silent_cuts": _cuts(was, before, after, facts, well, counted, is_apart=is_apart),
     }
-    found += _health_events(device_id, at, was, health)
+    found += _health_events(device_id, at, was, health, after)
     DeviceEvent.objects.bulk_create(found[:MAX_EVENTS])
     facts["routing_health"] = health
     if "interfaces" in after and (passed is None or passed < 0 or is_apart):
@@ -247,8 +247,9 @@ def _well(memory: Mapping[str, Any], after: Mapping[str, Any], seconds: float) -
 
 
 def _health_events(
-    device_id: int, at: datetime, before: Mapping[str, Any], after: Mapping[str, Any]
+    device_id: int, at: datetime, before: Mapping[str, Any], after: Mapping[str, Any], parts: Mapping[str, Any]
 ) -> list[DeviceEvent]:
+    """Neighbours and cuts that came or went; `parts` is what this reading told."""
     found = []
     for protocol, now in after["neighbours"].items():
         was = before.get("neighbours", {}).get(protocol, {})
@@ -266,9 +267,23 @@ def _health_events(
         cut = now_cut[key]
         text = f"BGP to {cut['peer']} says Established over {cut['interface']}. {' '.join(cut['reasons'])}"
         found.append(_event(device_id, at, Source.ROUTING, "silent_cut", cut["interface"], text, dict(cut)))
-    for _, interface in sorted(known - now_cut.keys()):
-        found.append(_event(device_id, at, Source.ROUTING, "silent_cut_over", interface, "Traffic is back.", {}))
+    for peer, interface in sorted(known - now_cut.keys()):
+        text = _why_over(peer, interface, parts)
+        found.append(_event(device_id, at, Source.ROUTING, "silent_cut_over", interface, text, {"peer": peer}))
     return found
+
+
+def _why_over(peer: str, interface: str, parts: Mapping[str, Any]) -> str:
+    """What is true of a link that is no silent cut any more: that traffic is back is one way of several."""
+    if not {"bgp", "ospf", "interfaces"} <= parts.keys():
+        return "A routing daemon stopped or lost its configuration: whether traffic is back, nobody can say."
+    if not any(one["address"] == peer and one["is_established"] for one in parts["bgp"]["peers"]):
+        return f"BGP to {peer} is not Established any more either: the link may still be cut, but no longer silently."
+    if not any(one["name"] == interface and one["oper_status"] == "up" for one in parts["interfaces"]):
+        return "The interface is no longer up: the link is cut, but no longer silently."
+    if interface not in _links(parts["ospf"]):
+        return "OSPF has been without a neighbour there for so long that it is no longer expected; BGP is Established."
+    return "Traffic is back."
 
 
 def _event(

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from inventory.models import Device, ManagementEndpoint
 from monitoring import modules
-from monitoring.models import Check, DeviceState
+from monitoring.models import Check, DeclinedCheck, DeviceState
 from monitoring.services import states
 from netmon.common.queue import POLL_SHARD, send_after_commit
 
@@ -133,7 +133,8 @@ def first_slot(check: Check, now: datetime) -> datetime:
 
 
 def ensure_default_checks(endpoints: Sequence[ManagementEndpoint]) -> None:
-    """The checks that endpoints of these protocols have by default; those that exist are kept as they are."""
+    """The checks that endpoints of these protocols have by default; those that exist are kept as they are, and those
+    that somebody deleted stay deleted."""
     if not endpoints:
         return
     now = timezone.now()
@@ -141,14 +142,18 @@ def ensure_default_checks(endpoints: Sequence[ManagementEndpoint]) -> None:
     device_ids = sorted({endpoint.device_id for endpoint in endpoints})
     DeviceState.objects.bulk_create([DeviceState(device_id=pk) for pk in device_ids], ignore_conflicts=True)
     list(states.lock(device_ids))
+    declined = DeclinedCheck.objects.filter(endpoint__device__in=device_ids)
     existing = set(Check.objects.filter(endpoint__in=ids).values_list("endpoint_id", "module"))
     once = [module.key for module in modules.MODULES.values() if module.is_of_device]
     rows = Check.objects.filter(endpoint__device__in=device_ids, module__in=once)
     taken = set(rows.values_list("endpoint__device_id", "module"))
+    settled = existing | set(declined.values_list("endpoint_id", "module"))
+    # Of a device's own checks: at another of its endpoints it would be the same one again.
+    taken |= set(declined.filter(module__in=once).values_list("endpoint__device_id", "module"))
     missing = []
     for check in (check for endpoint in endpoints for check in _default_checks(endpoint, now)):
         place = (check.endpoint.device_id, check.module)
-        if (check.endpoint_id, check.module) not in existing and place not in taken:
+        if (check.endpoint_id, check.module) not in settled and place not in taken:
             missing.append(check)
             if check.module in once:
                 taken.add(place)
@@ -204,9 +209,13 @@ def pause(check: Check) -> Check:
 
 @transaction.atomic
 def delete_checks(checks: Iterable[Check]) -> None:
-    """Delete checks; what they said of their devices goes with them."""
+    """Delete checks; what they said of their devices goes with them. By themselves they do not come again."""
+    checks = list(checks)
     ids = {check.pk: check.endpoint.device_id for check in checks}
     list(states.lock(ids.values()))
+    DeclinedCheck.objects.bulk_create(
+        [DeclinedCheck(endpoint_id=check.endpoint_id, module=check.module) for check in checks], ignore_conflicts=True
+    )
     Check.objects.filter(pk__in=ids).delete()
     states.evaluate(ids.values(), timezone.now())
 

@@ -1,6 +1,7 @@
 """Trying a way in: connect with the driver, say what it found or why not, store nothing of the device."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
@@ -145,6 +146,17 @@ def try_endpoint(endpoint: ManagementEndpoint, *, only_at: tuple[Any, Any] | Non
 
     With `only_at`, an address and a port, it connects nowhere else.
     """
+    answer, collected = ask(endpoint, COLLECTS[endpoint.protocol], {}, only_at=only_at)
+    return answer | ({"found": _found(collected)} if collected else {})
+
+
+def ask(
+    endpoint: ManagementEndpoint, collect: Any, context: Mapping[str, Any], *, only_at: tuple[Any, Any] | None = None
+) -> tuple[dict[str, Any], Collected | None]:
+    """Ask a device something out of turn, for a person: how it went, and what came of it if it went well.
+
+    Keys that were shown are kept, and what became of the credential is noted. `only_at` as in `try_endpoint`.
+    """
     answer: dict[str, Any] = {
         "device": endpoint.device_id,
         "protocol": endpoint.protocol,
@@ -168,12 +180,12 @@ def try_endpoint(endpoint: ManagementEndpoint, *, only_at: tuple[Any, Any] | Non
             raise scopes.OutOfScope("The device's address or port was changed after the test was asked for: ask anew.")
         uses.record_asked([(endpoint, target.address)])
         is_sent = True
-        collected = runner.call(COLLECTS[endpoint.protocol], target, {}, deadline_seconds=TEST_SECONDS)
+        collected = runner.call(collect, target, context, deadline_seconds=TEST_SECONDS)
     except (NotConfigured, DriverError) as failure:
         error = failure
         answer |= {"error_code": failure.code, "error_detail": failure.detail}
     else:
-        answer |= {"ok": True, "found": _found(collected)}
+        answer["ok"] = True
     answer["duration_ms"] = round((time.monotonic() - started) * 1000, 3)
     if endpoint.protocol == "ssh":
         _note_host_key(endpoint, collected, error)
@@ -183,7 +195,7 @@ def try_endpoint(endpoint: ManagementEndpoint, *, only_at: tuple[Any, Any] | Non
             code = error.code if error else ""
             with transaction.atomic():
                 uses.note([uses.Use(endpoint.credential_id, endpoint.pk, timezone.now(), code)], is_asked=True)
-    return answer
+    return answer, collected
 
 
 def _found(collected: Collected) -> dict[str, Any]:
@@ -210,4 +222,5 @@ def _note_host_key(endpoint: ManagementEndpoint, collected: Collected | None, er
         if row is not None:
             ssh_results.tell_of_key(row)
     elif collected is not None:
-        host_keys.note_session(endpoint, collected.facts["login"]["shown_keys"])
+        shown = collected.facts.get("login") or collected.facts["ssh_meta"]
+        host_keys.note_session(endpoint, shown["shown_keys"])

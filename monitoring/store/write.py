@@ -1,4 +1,4 @@
-"""Writing samples. Both functions may be repeated: the same call again changes nothing.
+"""Writing samples. All of it may be repeated: the same call again changes nothing.
 
 There is no transaction across the samples and the series: write the samples first, then the present values.
 """
@@ -99,6 +99,16 @@ def update_current(rows: Sequence[CurrentWrite]) -> None:
             " WHERE old.id = new.id AND (old.last_at IS NULL OR old.last_at <= new.last_at)"
         )
         cursor.execute("DROP TABLE series_new")
+
+
+def lapse(series_ids: Sequence[int], at: Moment) -> int:
+    """Takes the present values of series, such as a disk's, that a run at `at` would have told if they were there.
+
+    What was written since is left; `last_at` stays what it says, and so does every sample. Returns how many lapsed.
+    """
+    values = {f"v{index}": None for index in range(COLUMN_COUNT)}
+    older = Series.objects.filter(pk__in=series_ids, last_at__lt=datetime.fromtimestamp(epoch(at), UTC))
+    return older.update(**values)
 
 
 def _adapted(at: Moment, connection: Any) -> Any:

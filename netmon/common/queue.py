@@ -18,6 +18,7 @@ RUN_TEST_JOB = "monitoring.tasks.run_test_job"
 RUN_BACKUP_JOB = "monitoring.tasks.run_backup_job"
 ADVANCE_ALERTS = "monitoring.tasks.advance_alerts"
 DELIVER_MESSAGES = "monitoring.tasks.deliver_messages"
+RUN_LOOKUP_JOB = "monitoring.tasks.run_lookup_job"
 PURGE_DELETED_SAMPLES = "monitoring.tasks.purge_deleted_samples"
 
 

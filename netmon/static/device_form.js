@@ -9,6 +9,7 @@
   let etag = null;
   const summary = form.querySelector("[data-summary]");
   const version = form.elements.snmp_version;
+  const login = form.querySelector("[data-ssh-login]"); // of the form that adds
   const button = form.querySelector("[type=submit]");
 
   const kind = form.elements.kind;
@@ -21,7 +22,11 @@
     for (const part of form.querySelectorAll("[data-versions]")) {
       part.hidden = !part.dataset.versions.split(" ").includes(version.value);
     }
+    for (const part of form.querySelectorAll("[data-ssh]")) {
+      part.hidden = !part.dataset.ssh.split(" ").includes(login.value);
+    }
   };
+  login?.addEventListener("change", adapt);
   version.addEventListener("change", adapt);
   kind.addEventListener("change", adapt);
   adapt();
@@ -52,7 +57,7 @@
       const value = valueOf(field);
       const before = shown[field.name] ?? "";
       if (field.type === "password" ? value !== "" : value !== before) {
-        data[field.name] = value === "" && "number" in field.dataset ? null : value;
+        data[field.name] = value !== "" ? value : "number" in field.dataset ? null : field.dataset.empty ?? "";
       }
     }
     const boxes = [...form.querySelectorAll("[name=tags]")];
@@ -124,8 +129,7 @@
     form.elements.name.focus();
   });
 
-  async function change() {
-    const data = changes();
+  async function change(data) {
     const answer = Object.keys(data).length
       ? await netmon.send("PATCH", api, data, etag ? { "If-Match": etag } : {})
       : { ok: true, body: { id: shown.id } };
@@ -136,14 +140,21 @@
     return answer;
   }
 
+  // Who entered how to log in wants to know next what to run on the device.
+  function leave(id, sent) {
+    const isSsh = Object.keys(sent).some((name) => name.startsWith("ssh_"));
+    location.href = `${form.dataset.deviceUrl}${id}/${isSsh ? "ssh-setup/" : ""}`;
+  }
+
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     clear();
     button.disabled = true;
     try {
-      const answer = api ? await change() : await netmon.send("POST", form.elements.kind.value, values());
+      const sent = api ? changes() : values();
+      const answer = api ? await change(sent) : await netmon.send("POST", form.elements.kind.value, sent);
       if (answer.ok && Number.isInteger(answer.body?.id)) {
-        location.href = `${form.dataset.deviceUrl}${answer.body.id}/`;
+        leave(answer.body.id, sent);
         return;
       }
       if (answer.status !== 412) complain(answer.body);

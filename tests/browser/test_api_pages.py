@@ -1,9 +1,12 @@
+import os
 import re
 
 import pytest
 from playwright.sync_api import expect
 
 from inventory.models import Site
+
+SHOTS = os.environ.get("NETMON_TEST_SHOTS", "")
 
 
 def test_the_browsable_api_shows_answers_and_takes_json(visit):
@@ -82,6 +85,21 @@ def test_the_reference_renders_without_leaving_the_site(visit):
     page = visitor.open("/api/redoc/")
     expect(page.locator("h1").first).to_be_visible(timeout=120_000)
     expect(page.locator("text=monitoring").first).to_be_attached()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_reference_follows_the_theme(visit, theme):
+    visitor = visit("omar", theme=theme)
+    page = visitor.open("/api/redoc/")
+    expect(page.locator("h1").first).to_be_visible(timeout=120_000)
+    lightness = page.evaluate(
+        """() => ["body", ".menu-content", "h1", "#redoc h5"].map(s => document.querySelector(s)).map(
+            (e, n) => getComputedStyle(e)[n < 2 ? "backgroundColor" : "color"].match(/\\d+/g)[0] / 255)"""
+    )
+    body, menu, *texts = (value if theme == "light" else 1 - value for value in lightness)
+    assert body > 0.9 and menu > 0.9 and max(texts) < 0.4, lightness
+    if SHOTS:
+        page.screenshot(path=f"{SHOTS}/redoc-{theme}.png")
 
 
 @pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (1440, "dark"), (390, "light")])

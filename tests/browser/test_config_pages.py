@@ -94,3 +94,25 @@ def test_a_file_is_downloaded_masked_or_whole(visit: Any) -> None:
             page.click(f"text={label}")
         assert (SECRET in download.value.path().read_text()) is is_whole
         assert download.value.suggested_filename == f"{device.name}-running-1.txt"
+
+
+@pytest.mark.parametrize(("width", "theme"), VARIANTS)
+def test_configurations_are_searched(visit: Any, width: int, theme: str) -> None:
+    for name, text in (("core-r1", factories.CONFIG), ("core-r2", f"hostname {HOSTILE}\nrouter bgp 65001\n")):
+        factories.make_config(factories.make_device(name=name), text)
+    visitor = visit("vera", width=width, theme=theme)
+    page = visitor.open("/configurations/")
+    assert visitor.accessibility_faults() == [] and visitor.overflow() == 0
+    page.get_by_label("Look for").fill("BGP 65001")
+    page.click("main form.filters button")
+    expect(page.locator("main [role=status]")).to_have_text("2 devices found in 2 configurations.")
+    expect(page.locator("mark")).to_have_text(["bgp 65001", "bgp 65001"])
+    assert visitor.accessibility_faults() == [] and visitor.overflow() == 0
+    if width < 700:
+        assert visitor.small_targets() == []
+    page.get_by_label("Look for").fill(SECRET)
+    page.click("main form.filters button")
+    expect(page.locator("main [role=status]")).to_have_text("0 devices found in 2 configurations.")
+    page.go_back()
+    page.get_by_role("link", name="core-r1").click()
+    expect(page.locator("#h-text")).to_have_text("Running 1")

@@ -4,9 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from monitoring.store.write import SampleWrite, write_many
 from netmon.drivers.platforms import frr_routes, frr_routing
+from netmon.jobs import services as jobs
+from netmon.jobs.models import Job
 from tests import factories
 from tests.unit.drivers.platforms.captures import capture
 
@@ -95,3 +98,29 @@ def test_facts_and_routing_are_accessible_and_fit(visit, width, theme):
         assert visitor.accessibility_faults() == [], path
         assert visitor.overflow() == 0, path
         assert visitor.faults == [], path
+
+
+@pytest.mark.parametrize(("width", "theme"), VARIANTS)
+def test_a_router_is_asked_for_one_prefix(visit, width, theme):
+    device = make_router()
+    device.primary_ip = factories.make_address(factories.make_interface(device), address="127.80.0.1")
+    device.save()
+    visitor = visit("omar", width=width, theme=theme)
+    page = visitor.open(f"/devices/{device.pk}/?panel=Routing")
+    field = page.get_by_label("Ask the router for")
+    field.fill("10.0.0.0/8; reboot")
+    page.get_by_role("button", name="Ask", exact=True).click()
+    expect(page.locator("#lookup .error")).to_have_text("Write a prefix or an address.")
+    assert visitor.accessibility_faults() == [] and visitor.overflow() == 0
+    field.fill("198.18.3.7")
+    page.get_by_role("button", name="Ask", exact=True).click()
+    expect(page.locator("#lookup")).to_contain_text("Asking for 198.18.3.7.")
+    route = {"prefix": "198.18.3.0/24", "protocol": "bgp", "is_in_fib": True, "distance": 20, "metric": 0}
+    hops = [{"address": "192.0.2.1", "interface": "to-r3", "is_blackhole": False}]
+    result = {"error_code": "", "data": {"presence": "running"}, "routes": [{**route, "next_hops": hops}]}
+    jobs.finish(jobs.claim(Job.objects.get(kind="routing.lookup").pk), result=result)
+    expect(page.locator("#lookup th[scope=row]")).to_have_text("198.18.3.0/24", timeout=10_000)
+    expect(page.get_by_role("button", name="Ask", exact=True)).to_be_enabled()
+    assert visitor.accessibility_faults() == [] and visitor.overflow() == 0
+    if width < 700:
+        assert visitor.small_targets() == []

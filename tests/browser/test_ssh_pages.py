@@ -1,5 +1,6 @@
 """Host keys and the set-up text in a real browser: compared, decided, entered, copied."""
 
+import re
 from typing import Any
 
 import pytest
@@ -84,3 +85,48 @@ def test_the_set_up_text_follows_the_platform(visit, cast, endpoint):
     expect(page.locator("#setup-text")).to_contain_text("frrvty")
     page.get_by_role("button", name="Copy").click()
     expect(page.locator("#announce")).not_to_be_empty()
+
+
+@pytest.mark.parametrize(("width", "theme"), VARIANTS)
+def test_a_device_is_added_with_ssh_and_its_set_up_is_shown(visit, cast, width, theme):
+    jump = factories.make_ssh_endpoint()
+    visitor = visit("omar", width=width, theme=theme)
+    page = visitor.open("/devices/add/")
+    expect(page.locator("#ssh_password")).to_be_hidden()
+    page.fill("#name", "edge-r9")
+    page.fill("#ip", "127.79.0.9")
+    page.select_option("#snmp_version", "")
+    page.select_option("#ssh_login", "key")
+    expect(page.locator("#ssh_username")).to_be_hidden()
+    page.select_option("#ssh_login", "password")
+    page.fill("#ssh_username", "netmon-ro")
+    page.fill("#ssh_password", "a-pass-phrase")
+    page.select_option("#ssh_platform", "frr")
+    page.select_option("#ssh_jump", str(jump.pk))
+    assert visitor.accessibility_faults() == [] and visitor.overflow() == 0
+    if width < 700:
+        assert visitor.small_targets() == []
+    page.click("#add-device button[type=submit]")
+    expect(page.locator("#setup-text")).to_contain_text("usermod -a -G frrvty")
+    expect(page.locator("#setup-text")).to_contain_text("netmon-ro")
+    made = ManagementEndpoint.objects.get(device__name="edge-r9", protocol="ssh")
+    assert made.options == {"platform": "frr", "jump": jump.pk} and page.url.endswith(f"/endpoints/{made.pk}/setup/")
+    assert made.credential.username == "netmon-ro" and "a-pass-phrase" not in page.content()
+    assert visitor.accessibility_faults() == [] and visitor.overflow() == 0
+
+
+def test_platform_and_jump_host_are_changed_and_taken_away(visit, cast):
+    jump, endpoint = factories.make_ssh_endpoint(), factories.make_ssh_endpoint()
+    other = factories.make_ssh_endpoint(tenant=factories.make_tenant(name="Other"))
+    visitor = visit("ada")
+    for platform, number in (("linux", str(jump.pk)), ("", "")):
+        page = visitor.open(f"/devices/{endpoint.device_id}/edit/")
+        page.wait_for_selector("form[data-ready]")
+        choices = page.locator("#ssh_jump option").evaluate_all("all => all.map(one => one.value)")
+        assert str(jump.pk) in choices and not {str(endpoint.pk), str(other.pk)} & set(choices)
+        page.select_option("#ssh_platform", platform)
+        page.select_option("#ssh_jump", number)
+        page.click("#edit-device button[type=submit]")
+        expect(page).to_have_url(re.compile(rf"/endpoints/{endpoint.pk}/setup/$"))
+        endpoint.refresh_from_db()
+        assert endpoint.options == ({"platform": platform, "jump": jump.pk} if platform else {})

@@ -153,13 +153,13 @@ def test_every_app_uses_the_same_file_names() -> None:
     own = {
         "inventory": {
             "targets", "panels", "flat", "followers", "keys", "representation", "policy", "transfer", "search",
-            "ssh_keys", "api_keys", "serializers_keys",
+            "ssh_keys", "api_keys", "serializers_keys", "serializers_answers",
             "host_keys", "host_keys_api", "views_host_keys", "ssh_setup", "ssh_setup_vendors", "ssh_setup_api",
             "policy_api", "scopes", "uses", "device_actions", "forms", "views_keys",
         },
         "monitoring": {
             "metrics", "runner", "rates", "reports", "retention", "registrations", "parameters", "availability",
-            "device_views", "facts_api", "ssh_pages",
+            "device_views", "facts_api", "ssh_pages", "ssh_views", "config_search_api",
             "pages", "device_pages", "charts", "navigation", "presentation", "graphics", "forms", "admin_actions",
             "config_api", "config_views", "config_pages", "config_serializers",
         },

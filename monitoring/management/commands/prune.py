@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from monitoring.retention import prune, prune_events, purge_deleted, sweep_orphans
+from monitoring.retention import forget_lapsed, prune, prune_events, purge_deleted, sweep_orphans
 from monitoring.services import configs
 
 
@@ -17,18 +17,20 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        chunks = prune()
+        chunks, lapsed = prune(), forget_lapsed()
         purged = 0
         while count := purge_deleted():
             purged += count
         orphans = sweep_orphans() if options["orphans"] else 0
         events, versions = prune_events(), configs.prune()
         if options["json"]:
-            counts = {"purged_series": purged, "orphans": orphans, "events": events, "config_versions": versions}
+            counts = {"lapsed_series": lapsed, "purged_series": purged, "orphans": orphans}
+            counts |= {"events": events, "config_versions": versions}
             self.stdout.write(json.dumps({"chunks": chunks, **counts}))
         else:
             total = sum(chunks.values())
             self.stdout.write(
-                f"Deleted {total} old chunks, {purged} deleted series, {orphans} orphans, {events} events, "
+                f"Deleted {total} old chunks, {lapsed} series of what is long gone, the samples of {purged} deleted "
+                f"series, {orphans} orphans, {events} events, "
                 f"{versions} versions of configurations."
             )

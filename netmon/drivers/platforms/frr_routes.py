@@ -102,10 +102,26 @@ def protocol_commands() -> list[str]:
     return [f"show {family} route {word} json" for family in ("ip", "ipv6") for word in words_of]
 
 
-def prefix_command(prefix: str) -> str:
-    """The vtysh line for one address or prefix. Raises ValueError for anything that is neither."""
-    network = ipaddress.ip_network(prefix, strict=False)
-    return f"show {'ip' if network.version == 4 else 'ipv6'} route {network} json"
+Asked = ipaddress.IPv4Address | ipaddress.IPv6Address | ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def prefix_of(text: str) -> Asked:
+    """The address or prefix that a person wrote. Raises ValueError for anything that is neither."""
+    text = text.strip()
+    if "%" in text:  # Python takes any text behind it for the name of a zone
+        raise ValueError(f"{text!r} names a zone: routes are asked for without")
+    return ipaddress.ip_network(text, strict=False) if "/" in text else ipaddress.ip_address(text)
+
+
+def prefix_command(prefix: str) -> tuple[str, Literal["ipv4", "ipv6"]]:
+    """The vtysh line for exactly this prefix, or for the longest match of an address, and its family.
+
+    Raises ValueError for anything that is neither; nothing of the text itself goes into the line.
+    """
+    asked = prefix_of(prefix)
+    if asked.version == 4:
+        return f"show ip route {asked} json", "ipv4"
+    return f"show ipv6 route {asked} json", "ipv6"
 
 
 def routes(answer: Answer, family: Literal["ipv4", "ipv6"] = "ipv4", limit: int = ROUTE_LIMIT) -> Reading[RouteTable]:

@@ -9,8 +9,8 @@ import pytest
 from inventory import ssh_keys
 from inventory.models import Credential, Device, ManagementEndpoint
 from inventory.services import create_device, save_endpoint
-from monitoring.models import Check, DeviceEvent, DeviceFact, ExpectedNeighbour
-from monitoring.services import facts, polling
+from monitoring.models import Check, DeviceEvent, DeviceFact, ExpectedNeighbour, Series
+from monitoring.services import facts, lookups, polling
 from netmon.drivers.targets import HostKey as DriverHostKey
 from tests import factories, people
 from tests.daemons import wait_until
@@ -126,6 +126,38 @@ def test_a_page_and_a_prefix_of_the_table(lab: RoutedLab, r1: Device, cast: peop
     assert client.get(url, {"family": "ipv5"}).status_code == 400
 
 
+def look_up(device: Device, prefix: str, user: Any) -> dict[str, Any]:
+    """Ask over HTTP as a page does; the answer once the job has run."""
+    client, url = people.client_for(user), f"/api/v1/routers/{device.pk}/routing-table/lookup/"
+    started = client.post(f"{url}?wait=0", {"prefix": prefix}, format="json")
+    assert started.status_code == 202, started.json()
+    lookups.run_job(started.json()["job"]["id"])
+    result = client.get(started.headers["Location"]).json()["result"]
+    assert isinstance(result, dict)
+    return result
+
+
+def test_one_prefix_is_asked_of_the_router_itself(lab: RoutedLab, r1: Device, cast: people.Cast) -> None:
+    poll(r1)
+    whole = facts.get(r1, "routing_table").data["value"]["routes"]
+    DeviceFact.objects.filter(device=r1, kind="routing_table").delete()
+    for prefix in ("198.18.3.0/24", "fd00:198:18:3::/64"):
+        found = look_up(r1, prefix, cast.omar)
+        assert (found["error_code"], found["count"]) == ("", len(found["routes"]))
+        known = [route for route in whole if route["prefix"] == prefix]
+        assert [without_age(route) for route in found["routes"]] == [without_age(route) for route in known] != []
+    longest = look_up(r1, "198.18.3.77", cast.omar)["routes"]
+    assert {route["prefix"] for route in longest} == {"198.18.3.0/24"}
+    for nowhere in ("198.18.0.0/16", "203.0.113.1", "2001:db8::1"):
+        answer = look_up(r1, nowhere, cast.omar)
+        assert (answer["error_code"], answer["data"]["presence"], answer["routes"]) == ("", "running", []), nowhere
+    assert not DeviceFact.objects.filter(device=r1, kind="routing_table").exists(), "it is no reading of the table"
+
+
+def without_age(route: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in route.items() if name != "uptime_seconds"}
+
+
 def test_a_stopped_daemon_an_absent_protocol_and_an_unreachable_host_differ(
     lab: RoutedLab, r1: Device, cast: people.Cast
 ) -> None:
@@ -150,6 +182,25 @@ def test_a_stopped_daemon_an_absent_protocol_and_an_unreachable_host_differ(
     finally:
         lab.start("r1", "bgpd")
         lab.configure("r1", "router rip", "network to-r2")
+
+
+def test_a_peer_that_was_removed_lapses_and_one_nobody_asked_for_does_not(lab: RoutedLab, r1: Device) -> None:
+    poll(r1)
+    peer = f"10.{lab.octet}.99.9"
+    rows = Series.objects.filter(device=r1, metric_set="bgp.peer")
+    assert rows.get(labels__contains=peer).v0 == 0.0
+    lab.configure("r1", "router bgp 65001", f"no neighbor {peer}")
+    try:
+        ManagementEndpoint.objects.filter(device=r1).update(port=9)  # nobody listens there
+        poll(r1)
+        assert rows.get(labels__contains=peer).v0 == 0.0, "no answer is no word on its peers"
+        ManagementEndpoint.objects.filter(device=r1).update(port=lab.node("r1").ssh_port)
+        poll(r1)
+        gone = rows.get(labels__contains=peer)
+        assert (gone.v0, gone.v3) == (None, None)
+        assert rows.filter(v0=1.0).count() == rows.exclude(pk=gone.pk).count()
+    finally:
+        lab.configure("r1", "router bgp 65001", f"neighbor {peer} remote-as 65099", f"neighbor {peer} timers connect 1")
 
 
 def test_a_cut_link_is_seen_and_told(lab: RoutedLab, r1: Device) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from inventory.ssh_setup import allowlist
 from netmon.drivers.errors import DriverError
-from netmon.drivers.platforms import clock, frr, linux
+from netmon.drivers.platforms import clock, frr, frr_routes, linux
 from netmon.drivers.ssh import Vtysh, detect, open_session
 from tests.daemons.sshd import Sshd, sshd
 
@@ -57,6 +57,32 @@ def test_the_platform_is_still_found(restricted: Sshd) -> None:
 def test_everything_else_is_refused(restricted: Sshd, line: str) -> None:
     with open_session(restricted.target()) as session:
         answer = session.execute(line)
+    assert (answer.status, answer.stdout) == (126, "") and "netmon-ro: refused" in answer.stderr
+
+
+@pytest.mark.parametrize("prefix", ["10.0.0.0/8", "192.0.2.1", "2001:db8::/32", "::1", "::ffff:192.0.2.1"])
+def test_a_prefix_may_be_asked_for(restricted: Sshd, prefix: str) -> None:
+    line, _ = frr_routes.prefix_command(prefix)
+    with open_session(restricted.target()) as session:
+        assert session.vtysh([line])[line].stdout.strip() == f'{{"asked": "{line}"}}'
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "show ip route 10.0.0.0/8 longer-prefixes json",
+        "show ip route  json",
+        "show ip route vrf all json",
+        "show ip route $(id) json",
+        "show ip route 1.1.1.1 json' -c 'configure terminal' -c 'show ip route 1.1.1.1 json",
+        "show ipv6 route ::1;id json",
+        "configure show ip route 1.1.1.1 json",
+        "show ip route 1.1.1.1",
+    ],
+)
+def test_nothing_but_a_prefix_goes_where_a_prefix_goes(restricted: Sshd, line: str) -> None:
+    with open_session(restricted.target()) as session:
+        answer = session.execute(f"vtysh -c '{line}'")
     assert (answer.status, answer.stdout) == (126, "") and "netmon-ro: refused" in answer.stderr
 
 

@@ -16,6 +16,8 @@ from inventory.models import Credential, CredentialUse, HostKey, ManagementEndpo
 from inventory.services import create_device, save_endpoint
 from monitoring.models import Check, DeviceEvent, DeviceFact, DeviceState, Series
 from monitoring.services import polling, scheduling
+from monitoring.store.read import read, top
+from monitoring.store.write import SampleWrite, write_many
 from netmon.drivers.targets import HostKey as DriverHostKey
 from tests import factories, people
 from tests.daemons.bad_ssh import PASSWORD, bad_ssh
@@ -87,6 +89,32 @@ class TestAComputer:
         row = Series.objects.get(device=endpoint.device, metric_set="host")
         assert (row.v0, row.v11) == (second["cpu_percent"], 1.0)
         assert Series.objects.filter(device=endpoint.device, metric_set="host.disk", labels="mount=/").exists()
+
+    def test_a_disk_that_was_unmounted_lapses_and_keeps_its_history(self, server: Sshd) -> None:
+        endpoint = endpoint_at(server, trusted=server.host_keys["ed25519"])
+        poll(endpoint)
+        before = timezone.now() - timedelta(minutes=1)
+        gone = factories.make_series(
+            endpoint.device, metric_set="host.disk", labels="mount=/mnt/gone", v0=99.0, v1=1e12, last_at=before
+        )
+        slot = int(before.timestamp()) // 60 * 60
+        write_many([SampleWrite(gone.pk, slot, [99.0, 1e12, None, None, None])])
+        good_port, endpoint.port = endpoint.port, 9
+        endpoint.save()
+        assert not poll(endpoint)["ok"]
+        gone.refresh_from_db()
+        assert gone.v0 == 99.0, "a poll that failed says nothing of its disks"
+
+        endpoint.port = good_port
+        endpoint.save()
+        assert poll(endpoint)["ok"]
+        gone.refresh_from_db()
+        assert (gone.v0, gone.v1, gone.last_at) == (None, None, before)
+        root = Series.objects.get(device=endpoint.device, labels="mount=/")
+        assert root.v0 is not None
+        assert gone not in top("host.disk", "used_percent", 500) and root in top("host.disk", "used_percent", 500)
+        frame = read(gone, slot, slot + 300)
+        assert 99.0 in frame.average[:, 0], "what was measured stays"
 
     def test_an_endpoint_gets_its_checks_by_itself(self, server: Sshd) -> None:
         endpoint = endpoint_at(server, trusted=None)

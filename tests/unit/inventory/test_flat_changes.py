@@ -7,6 +7,7 @@ from django.forms.models import model_to_dict
 from rest_framework.test import APIClient
 
 from inventory.models import Credential, Device, IPAddress, ManagementEndpoint
+from inventory.transfer import exporting, reading
 from netmon.common.secrets import open_secret
 from tests import factories, people
 
@@ -137,3 +138,64 @@ def test_an_ssh_login_needs_a_user_name_and_an_endpoint_its_community(api: APICl
     for body, name in (({"ssh_port": 22}, "ssh_username"), ({"snmp_port": 161}, "snmp_community")):
         answer = api.post("/api/v1/computers/", {"name": "pc", "ip": "10.0.0.9", **body})
         assert answer.status_code == 400 and answer.json()["errors"][0]["pointer"] == f"/{name}"
+
+
+class TestPlatformAndJumpHost:
+    @pytest.fixture
+    def api(self, cast: people.Cast, _clean_cache: None) -> APIClient:
+        """An admin: to send a stored password another way is nobody else's."""
+        return people.client_for(cast.ada)
+
+    @pytest.fixture
+    def hop(self, db: None) -> ManagementEndpoint:
+        return factories.make_ssh_endpoint()
+
+    def options(self, device: Device) -> dict[str, Any]:
+        return dict(ManagementEndpoint.objects.get(device=device, protocol="ssh").options)
+
+    def test_they_are_written_shown_kept_and_taken_away(self, api: APIClient, hop: ManagementEndpoint) -> None:
+        device = factories.make_ssh_endpoint().device
+        url = f"/api/v1/devices/{device.pk}/"
+        body = {"ssh_platform": "frr", "ssh_jump": hop.pk}
+        answer = api.patch(url, body, format="json")
+        assert answer.status_code == 200, answer.json()
+        assert {name: answer.json()[name] for name in body} == body
+        assert self.options(device) == {"platform": "frr", "jump": hop.pk}
+        assert api.patch(url, {"ssh_port": 2022, "ssh_platform": None}, format="json").status_code == 200
+        assert self.options(device) == {"platform": "frr", "jump": hop.pk}, "what is not asked for stays"
+        answer = api.patch(url, {"ssh_platform": "auto", "ssh_jump": None}, format="json")
+        assert self.options(device) == {}
+        assert (answer.json()["ssh_platform"], answer.json()["ssh_jump"]) == (None, None)
+
+    def test_nothing_taken_away_makes_no_endpoint(self, api: APIClient) -> None:
+        device = factories.make_flat()
+        assert api.patch(f"/api/v1/devices/{device.pk}/", {"ssh_jump": None}, format="json").status_code == 200
+        assert not device.endpoints.filter(protocol="ssh").exists()
+
+    def test_refusals(self, api: APIClient, hop: ManagementEndpoint) -> None:
+        device = factories.make_ssh_endpoint().device
+        own = device.endpoints.get(protocol="ssh")
+        foreign = factories.make_ssh_endpoint(tenant=factories.make_tenant(name="Other"))
+        icmp = factories.make_endpoint(factories.make_device())
+        for number in (foreign.pk, own.pk, 10**9, 0, -1, "x", icmp.pk):
+            answer = api.patch(f"/api/v1/devices/{device.pk}/", {"ssh_jump": number}, format="json")
+            assert answer.status_code == 400, number
+            assert answer.json()["errors"][0]["pointer"] == "/ssh_jump", answer.json()
+        answer = api.patch(f"/api/v1/devices/{device.pk}/", {"ssh_platform": "cp/m"}, format="json")
+        assert answer.json()["errors"][0]["pointer"] == "/ssh_platform"
+
+    def test_an_operator_sends_stored_secrets_nowhere_else(self, hop: ManagementEndpoint, cast: people.Cast) -> None:
+        device = factories.make_ssh_endpoint().device
+        client = people.client_for(cast.omar)
+        url = f"/api/v1/devices/{device.pk}/"
+        answer = client.patch(url, {"ssh_jump": hop.pk}, format="json")
+        assert answer.json()["errors"][0]["pointer"] == "/ssh_jump" and self.options(device) == {}
+        entered = {"ssh_jump": hop.pk, "ssh_password": "entered anew"}
+        assert client.patch(url, entered, format="json").status_code == 200
+
+    def test_a_file_holds_the_platform_and_no_number_of_ours(self, api: APIClient, hop: ManagementEndpoint) -> None:
+        device = factories.make_ssh_endpoint().device
+        api.patch(f"/api/v1/devices/{device.pk}/", {"ssh_platform": "frr", "ssh_jump": hop.pk}, format="json")
+        rows = list(exporting.named_rows([device.pk], user=None, names_logins=True))
+        assert rows[0]["ssh_platform"] == "frr" and "ssh_jump" not in rows[0]
+        assert "ssh_platform" in reading.COLUMNS and "ssh_jump" not in reading.COLUMNS

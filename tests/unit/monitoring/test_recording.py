@@ -11,11 +11,14 @@ from django.utils import timezone
 from inventory.models import Device, Interface
 from monitoring import metrics, modules
 from monitoring.models import Check, DeviceFact, DeviceState, SampleRow, Series
-from monitoring.modules import Collected, Counter, InterfaceReading, Reading
+from monitoring.modules import Collected, Counter, InterfaceReading, Reading, ssh_host, ssh_routing
 from monitoring.runner import Result
 from monitoring.services import recording
 from monitoring.store.packing import unpack_hot
 from netmon.drivers.errors import AuthenticationFailed, DeadlineExceeded
+from netmon.drivers.platforms.shapes import Presence
+from netmon.drivers.platforms.shapes import Reading as DeviceReading
+from netmon.drivers.ssh.answers import Answer
 from tests import factories as make
 
 pytestmark = pytest.mark.django_db
@@ -284,3 +287,55 @@ def test_what_is_under_way_is_not_woken(router: Device) -> None:
 def test_every_module_is_registered_with_a_set_that_exists() -> None:
     assert {"icmp", "snmp.system", "snmp.interfaces"} <= set(modules.MODULES)
     assert set(recording.MODULE_SETS.values()) <= set(metrics.SETS)
+
+
+class TestWhatIsThereNoLonger:
+    """Present values lapse after a run that told all there are; never after one that did not."""
+
+    def collected(self, at: float, mounts: Sequence[str], *, is_whole: bool) -> Collected:
+        rows = [Reading(set="host.disk", labels={"mount": name}, values={"used_percent": 50.0}) for name in mounts]
+        return Collected(
+            collected_at=T0 + at,
+            monotonic_at=at,
+            readings=[Reading(set="host", values={"users": 1.0}), *rows],
+            facts={"ssh_meta": {}},
+            whole_sets=frozenset({"host.disk"} if is_whole else ()),
+        )
+
+    def present(self, device: Device) -> dict[str, float | None]:
+        return dict(Series.objects.filter(device=device, metric_set="host.disk").values_list("labels", "v0"))
+
+    def test_it_lapses_comes_back_and_an_older_result_changes_nothing(self) -> None:
+        endpoint = make.make_ssh_endpoint()
+        check = check_of(endpoint.device, "ssh.host")
+        other = make.make_series(make.make_device(), metric_set="host.disk", labels="mount=/b", v0=7.0)
+        record(check, self.collected(0, ["/", "/b"], is_whole=True))
+        record(check, self.collected(60, ["/"], is_whole=False))
+        assert self.present(endpoint.device) == {"mount=/": 50.0, "mount=/b": 50.0}
+        record(check, self.collected(120, ["/"], is_whole=True))
+        assert self.present(endpoint.device) == {"mount=/": 50.0, "mount=/b": None}
+        record(check, self.collected(180, ["/", "/b"], is_whole=True))
+        record(check, self.collected(150, ["/"], is_whole=True))
+        assert self.present(endpoint.device) == {"mount=/": 50.0, "mount=/b": 50.0}
+        record(check, self.collected(240, [], is_whole=True))
+        assert set(self.present(endpoint.device).values()) == {None}
+        other.refresh_from_db()
+        assert other.v0 == 7.0, "another device's is another matter"
+
+    def test_what_the_modules_call_whole(self) -> None:
+        heading = "Filesystem Type 1024-blocks Used Available Capacity Mounted on\n/dev/a ext4 1000 500 500 50% /\n"
+        nodes = "Filesystem Inodes IUsed IFree IUse% Mounted on\n/dev/a 100 1 99 1% /\n"
+        for status, expected in ((0, {"host.disk"}), (1, set()), (124, set())):
+            parts = ssh_host._Parts({"disks": Answer(heading, "", status), "inodes": Answer(nodes, "", 0)}, {}, T0)
+            parts._part("disks", parts._disks)
+            assert parts.whole_sets == expected, status
+        for presence, expected in (
+            (Presence.RUNNING, {"bgp.peer"}),
+            (Presence.NOT_CONFIGURED, {"bgp.peer"}),
+            (Presence.NOT_RUNNING, {"bgp.peer"}),
+            (Presence.NOT_PARSED, set()),
+            (Presence.UNKNOWN, set()),
+        ):
+            found = ssh_routing._Found("frr")
+            found.readings["bgp_summary"] = DeviceReading(presence)
+            assert found.whole_sets() == expected, presence

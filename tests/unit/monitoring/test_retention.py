@@ -1,4 +1,5 @@
 import time
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ from django.core.management import call_command
 
 from inventory.models import Interface
 from monitoring.models import DeletedSeries, SampleChunk, SampleRow, Series
-from monitoring.retention import prune, purge_deleted, sweep_orphans
+from monitoring.retention import forget_lapsed, prune, purge_deleted, sweep_orphans
 from monitoring.store import tables
 from monitoring.store.packing import pack_many
 from monitoring.store.read import read
@@ -114,3 +115,15 @@ def test_the_command(capsys):
     assert '"purged_series": 1' in capsys.readouterr().out
     call_command("prune")
     assert "Deleted 0 old chunks" in capsys.readouterr().out
+
+
+def test_a_lapsed_series_goes_when_no_sample_of_it_can_be_left(settings):
+    settings.SAMPLES_HOUR_DAYS = 60
+    long_ago = datetime.fromtimestamp(T0, UTC)
+    lapsed, off, own = make_series("host.disk", labels="mount=/gone"), make_series(labels="mount=/off"), make_series()
+    Series.objects.update(last_at=long_ago)
+    Series.objects.filter(pk=off.pk).update(v0=1.0)  # of a device that is off
+    assert forget_lapsed(T0 + 90 * DAY) == 0
+    assert forget_lapsed(T0 + 92 * DAY) == 1
+    assert set(Series.objects.all()) == {off, own}
+    assert list(DeletedSeries.objects.values_list("pk", flat=True)) == [lapsed.pk]

@@ -209,6 +209,46 @@ def test_a_cut_is_over_when_ospf_is_back_on_the_link(check: Check) -> None:
     assert "silent_cut_over" in read(check, 10, whole())
 
 
+def told_of_the_end(check: Check) -> set[str]:
+    return set(DeviceEvent.objects.filter(kind="silent_cut_over").values_list("detail", flat=True))
+
+
+class TestTheEndOfASilentCut:
+    """It says what is true: that traffic is back only where it is."""
+
+    @pytest.fixture(autouse=True)
+    def cut(self, check: Check) -> str:
+        name = link()
+        read(check, 0, whole())
+        assert "silent_cut" in read(check, 5, without_ospf(whole(), name))
+        return name
+
+    def test_traffic_is_back(self, check: Check) -> None:
+        read(check, 60, moved(whole(), 10))
+        assert told_of_the_end(check) == {"Traffic is back."}
+
+    def test_bgp_fell_as_well(self, check: Check, cut: str) -> None:
+        facts = without_ospf(whole(), cut)
+        for peer in facts["bgp_summary"]["value"]["peers"]:
+            peer.update(is_established=False, state="Active")
+        assert "bgp_down" in read(check, 60, facts)
+        assert told_of_the_end(check) and all("may still be cut" in text for text in told_of_the_end(check))
+
+    def test_the_interface_went_down(self, check: Check, cut: str) -> None:
+        facts = without_ospf(whole(), cut)
+        next(one for one in facts["interfaces"]["value"] if one["name"] == cut)["oper_status"] = "down"
+        read(check, 60, facts)
+        assert told_of_the_end(check) == {"The interface is no longer up: the link is cut, but no longer silently."}
+
+    def test_the_daemon_died(self, check: Check) -> None:
+        read(check, 60, {**whole(), "bgp_summary": DEAD})
+        assert all("nobody can say" in text for text in told_of_the_end(check)) and told_of_the_end(check)
+
+    def test_nobody_expects_ospf_there_any_more(self, check: Check, cut: str) -> None:
+        read(check, 3700, without_ospf(moved(whole(), 10), cut))
+        assert {text.partition(" without")[0] for text in told_of_the_end(check)} == {"OSPF has been"}
+
+
 def test_a_link_without_ospf_on_purpose_is_not_cut_for_ever(check: Check) -> None:
     name = link()
     for at in range(0, 7200, 600):

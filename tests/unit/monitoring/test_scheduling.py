@@ -7,10 +7,13 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from inventory import host_keys
 from inventory.models import ManagementEndpoint
+from inventory.services import save_endpoint
 from monitoring.models import Check, DeviceState
 from monitoring.services import polling, scheduling
 from tests import factories as make
+from tests import people
 
 pytestmark = pytest.mark.django_db
 
@@ -171,3 +174,42 @@ def test_two_dispatchers_at_once_claim_nothing_twice() -> None:
         thread.join(30)
     assert not errors
     assert len(found) == len(set(found)) == 40
+
+
+class TestADeletedCheck:
+    """It stays deleted, whatever is saved or approved afterwards."""
+
+    def test_saving_the_endpoint_or_approving_its_key_does_not_bring_it_back(self, cast: people.Cast) -> None:
+        endpoint = make.make_ssh_endpoint(device=make.make_device(kind="router"))
+        scheduling.ensure_default_checks([endpoint])
+        assert modules_of(endpoint) == {"ssh.host", "ssh.routing", "config.backup"}
+        check = Check.objects.get(endpoint=endpoint, module="ssh.routing")
+        client = people.client_for(cast.omar)
+        assert client.delete(f"/api/v1/checks/{check.pk}/").status_code == 204
+        save_endpoint(endpoint, may_redirect=True)
+        host_keys.approve(make.make_host_key(endpoint), user=cast.ada)
+        assert modules_of(endpoint) == {"ssh.host", "config.backup"}
+        again = {"endpoint": endpoint.pk, "module": "ssh.routing"}
+        assert client.post("/api/v1/checks/", again, format="json").status_code == 201, "by hand it may come again"
+
+    def test_what_is_of_the_device_does_not_come_at_another_endpoint(self) -> None:
+        first = make.make_ssh_endpoint(device=make.make_device(kind="router"))
+        scheduling.ensure_default_checks([first])
+        scheduling.delete_checks(Check.objects.filter(endpoint=first, module="ssh.host").select_related("endpoint"))
+        second = make.make_endpoint(first.device, protocol="ssh", port=2222)
+        scheduling.ensure_default_checks([second, first])
+        assert not Check.objects.filter(endpoint__device=first.device, module="ssh.host").exists()
+
+    def test_an_endpoint_that_never_had_it_gets_it(self) -> None:
+        """Such as when its device turns out to be a router."""
+        endpoint = make.make_ssh_endpoint(device=make.make_device(kind="computer"))
+        scheduling.ensure_default_checks([endpoint])
+        assert modules_of(endpoint) == {"ssh.host"}
+        endpoint.device.kind = "router"
+        endpoint.device.save()
+        scheduling.ensure_default_checks([endpoint])
+        assert "ssh.routing" in modules_of(endpoint)
+
+
+def modules_of(endpoint: ManagementEndpoint) -> set[str]:
+    return set(Check.objects.filter(endpoint=endpoint).values_list("module", flat=True))

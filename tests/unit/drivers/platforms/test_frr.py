@@ -219,10 +219,19 @@ def test_route_summary_decides():
 
 
 def test_prefix_command_takes_prefixes_only():
-    assert prefix_command("10.1.2.3/24") == "show ip route 10.1.2.0/24 json"
-    assert prefix_command("fd00::1") == "show ipv6 route fd00::1/128 json"
-    with pytest.raises(ValueError, match="appear"):
-        prefix_command("10.0.0.0/8; reboot")
+    assert prefix_command(" 10.1.2.3/24 ") == ("show ip route 10.1.2.0/24 json", "ipv4")
+    assert prefix_command("10.1.2.3") == ("show ip route 10.1.2.3 json", "ipv4"), "of an address the longest match"
+    assert prefix_command("FD00::1") == ("show ipv6 route fd00::1 json", "ipv6")
+
+
+@pytest.mark.parametrize("text", [
+    "10.0.0.0/8; reboot", "10.0.0.0/8 json\nconfigure terminal", "$(reboot)", "`id`", "10.0.0.0/8'", "' -c 'configure",
+    "fe80::1%;reboot", "fe80::%$(id)/64", "fe80::1%eth0", "10.0.0.0/8 longer-prefixes", "10.0.0.0/33", "", "/", "all",
+    "10.0.0.0/8|cat", "10.0.0.0/8\x00", "1.1.1.1\u00a0json", "\uff11.1.1.1",
+])  # fmt: skip
+def test_prefix_command_refuses_everything_else(text):
+    with pytest.raises(ValueError, match=r"appear|zone|permitted|Only|Expected|Address|must"):
+        prefix_command(text)
 
 
 def test_routes():

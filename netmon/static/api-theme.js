@@ -1,5 +1,5 @@
 "use strict";
-// Swagger UI has dark colours of its own, under a class; it follows the switch of the other pages, else the system.
+// The API reference has dark colours under a class; it follows the switch of the other pages, else the system.
 (() => {
   let choice = null;
   try { choice = localStorage.getItem("theme"); } catch { /* storage is off: the system decides */ }
