@@ -158,8 +158,8 @@ def test_every_app_uses_the_same_file_names() -> None:
             "policy_api", "scopes", "uses", "device_actions", "forms", "views_keys",
         },
         "monitoring": {
-            "metrics", "runner", "rates", "reports", "retention", "registrations", "parameters", "availability",
-            "device_views", "facts_api", "ssh_pages",
+            "metrics", "runner", "lanes", "rates", "reports", "retention", "registrations", "parameters",
+            "availability", "device_views", "facts_api", "ssh_pages",
             "pages", "device_pages", "charts", "navigation", "presentation", "graphics", "forms", "admin_actions",
             "config_api", "config_views", "config_pages", "config_serializers",
         },
