@@ -182,13 +182,13 @@ def enter(endpoint: ManagementEndpoint, key: DriverHostKey, *, user: Any, detail
 
 
 @transaction.atomic
-def approve(row: HostKey, *, user: Any) -> HostKey:
+def approve(row: HostKey, *, user: Any, detail: str = "") -> HostKey:
     """Believe this key from now on. Trusted keys of the same type were those of the server before: they are revoked."""
     locks.hold(ManagementEndpoint, row.endpoint_id)
     rows = HostKey.objects.filter(endpoint=row.endpoint_id, key_type=row.key_type, state=State.TRUSTED)
     for old in rows.exclude(pk=row.pk).select_related("endpoint__device"):
         _decide(old, State.REVOKED, user, "revoke")
-    _decide(row, State.TRUSTED, user, "approve")
+    _decide(row, State.TRUSTED, user, "approve", detail)
     _try_again(row.endpoint)
     return row
 
@@ -201,14 +201,14 @@ def revoke(row: HostKey, *, user: Any) -> HostKey:
     return row
 
 
-def _decide(row: HostKey, state: State, user: Any, action: str) -> None:
+def _decide(row: HostKey, state: State, user: Any, action: str, detail: str = "") -> None:
     row.refresh_from_db()
     if row.state == state:
         return
     before = audit.snapshot(row)
     row.state, row.decided_by, row.decided_at = state, user, timezone.now()
     row.save()
-    audit.record(action, row, before=before, after=audit.snapshot(row))
+    audit.record(action, row, before=before, after=audit.snapshot(row), detail=detail)
 
 
 def _try_again(endpoint: ManagementEndpoint) -> None:
