@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from inventory import keys
+from inventory import keys, known_hosts
 from netmon.drivers.targets import HostKey
 
 QUIET = {"autocomplete": "off", "spellcheck": "false"}
@@ -52,6 +52,18 @@ class EnterHostKeyForm(forms.Form):
         except ValueError as error:
             text = str(error).partition(": ")[2] or str(error)
             raise ValidationError(f"{text[:1].upper()}{text[1:]}.", code="invalid_key") from None
+
+
+class ImportKnownHostsForm(forms.Form):
+    text = forms.CharField(
+        label="Lines of a known_hosts file",
+        strip=False,
+        max_length=known_hosts.MAX_CHARACTERS,
+        widget=forms.Textarea(
+            attrs={**QUIET, "rows": 6, "class": "mono", "placeholder": "192.0.2.1 ssh-ed25519 AAAA..."}
+        ),
+        help_text="Hashed names too. A key that differs from a trusted one is told and left alone.",
+    )
 
 
 class GenerateKeyForm(KeyForm):

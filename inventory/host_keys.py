@@ -11,10 +11,10 @@ from django.db.models import Case, QuerySet, When
 from django.utils import timezone
 
 from inventory import followers
-from inventory.models import Device, HostKey, ManagementEndpoint, Tenant
+from inventory.models import Device, HostKey, KnownServer, ManagementEndpoint, Tenant
+from inventory.ways import WayBook
 from netmon.audit import services as audit
 from netmon.common import locks
-from netmon.drivers.targets import MAX_JUMPS
 from netmon.drivers.targets import HostKey as DriverHostKey
 
 State: TypeAlias = HostKey.State
@@ -50,56 +50,51 @@ def pins_of(endpoint: ManagementEndpoint) -> tuple[DriverHostKey, ...]:
     return tuple(row.as_pin() for row in _rows(endpoint) if row.state == State.TRUSTED)
 
 
-def trusts_first_use(endpoint: ManagementEndpoint) -> bool:
+def trusts_first_use(endpoint: ManagementEndpoint, *, book: WayBook | None = None, address: str = "") -> bool:
     """Whether the first key of a server is believed unseen: the tenant's word, for devices of none the site's.
 
-    Never again once any key is known: a revoked one must not be followed by whatever comes next.
+    Only where nothing is known: no key of this endpoint, not even one that waits, and none ever of its device or its
+    place, whatever became of the endpoint that had it. `book` is that of a caller who asks for many endpoints,
+    `address` what a name stands for.
     """
     if not endpoint.pk:  # what is tried before it is kept would be a first use every time
         return False
-    rows = list(_rows(endpoint))
-    # A pending one waits for a person, unless the policy was another when it came.
-    if any(row.state != State.PENDING or row.reason != Reason.FIRST for row in rows) or len(rows) >= MAX_PENDING:
+    if not _believes_first(endpoint.device.tenant) or any(True for _ in _rows(endpoint)):
         return False
-    tenant = endpoint.device.tenant
+    return not (book or WayBook.of([endpoint])).knows(endpoint, address)
+
+
+def _believes_first(tenant: Tenant | None) -> bool:
     if tenant is None:
         return bool(settings.SSH_TRUST_FIRST_KEY)
     return tenant.host_key_policy == Tenant.HostKeyPolicy.FIRST_USE
 
 
-def _ssh_endpoint(number: int) -> ManagementEndpoint | None:
-    rows = ManagementEndpoint.objects.select_related("credential")
-    return rows.filter(pk=number, protocol="ssh").first()
+def moved(device: Device, before: Tenant | None) -> None:
+    """Somebody who may not approve keys gave the device to another tenant: that must not approve them for him."""
+    if _believes_first(device.tenant) and not _believes_first(before):
+        _know("", device.pk)
 
 
-def step(endpoint: ManagementEndpoint, jumps: int) -> ManagementEndpoint | None:
-    """The endpoint itself, its jump host, and so on; None where there are not so many."""
-    found: ManagementEndpoint | None = endpoint
-    for _ in range(jumps):
-        number = found.options.get("jump") if found and isinstance(found.options, dict) else None
-        found = _ssh_endpoint(number) if type(number) is int else None
-    return found
+def _remember(endpoint: ManagementEndpoint) -> None:
+    """A key is known here: that stays when the endpoint goes."""
+    _know(WayBook.of([endpoint]).place_of(endpoint), endpoint.device_id)
 
 
-def way_to(endpoint: ManagementEndpoint) -> list[ManagementEndpoint]:
-    """The endpoint and the jump hosts before it, as they come."""
-    found = [endpoint]
-    while len(found) <= MAX_JUMPS and (before := step(found[-1], 1)) is not None:
-        found.append(before)
-    return found
+def _know(place: str, device_number: int) -> None:
+    KnownServer.objects.bulk_create([KnownServer(place=place, device_number=device_number)], ignore_conflicts=True)
 
 
 def note_session(endpoint: ManagementEndpoint, shown_keys: Sequence[tuple[DriverHostKey, bool]]) -> None:
     """A session with this endpoint began: its key with first use, then those of the jump hosts on the way."""
-    for jumps, (key, is_first_use) in enumerate(shown_keys):
-        server = step(endpoint, jumps)
-        if server is not None and server.pk:
+    for server, (key, is_first_use) in zip(WayBook.of([endpoint]).way_to(endpoint), shown_keys, strict=False):
+        if server.pk:
             note_accepted(server.pk, key, is_first_use=is_first_use)
 
 
 def note_refusal(endpoint: ManagementEndpoint, key: DriverHostKey, reason: str, *, jumps: int) -> HostKey | None:
     """On the way to this endpoint a server was refused: itself, or the jump host that many steps before it."""
-    server = step(endpoint, jumps)
+    server = WayBook.of([endpoint]).step(endpoint, jumps)
     return note_refused(server.pk, key, reason) if server is not None and server.pk else None
 
 
@@ -109,9 +104,11 @@ def note_accepted(endpoint_id: int, key: DriverHostKey, *, is_first_use: bool) -
     now = timezone.now()
     if not is_first_use:
         HostKey.objects.filter(endpoint=endpoint_id, fingerprint=key.fingerprint).update(last_seen_at=now)
+        if (known := _endpoint(endpoint_id)) is not None:
+            _remember(known)  # its address may be another one by now
         return
     locks.hold(ManagementEndpoint, endpoint_id)
-    endpoint = ManagementEndpoint.objects.select_related("device__tenant").filter(pk=endpoint_id).first()
+    endpoint = _endpoint(endpoint_id)
     # The run was prepared a while ago: somebody may have decided since, or another run was first.
     is_still_first = endpoint is not None and trusts_first_use(endpoint)
     row = _kept(endpoint_id, key, Reason.FIRST if is_still_first else Reason.CHANGED)
@@ -142,7 +139,7 @@ def note_refused(endpoint_id: int, key: DriverHostKey, reason: str) -> HostKey |
 def _kept(endpoint_id: int, key: DriverHostKey, reason: Reason) -> HostKey | None:
     """The row of a key, made when it is new; None when the endpoint is gone or has shown too many."""
     locks.hold(ManagementEndpoint, endpoint_id)
-    endpoint = ManagementEndpoint.objects.filter(pk=endpoint_id).first()
+    endpoint = _endpoint(endpoint_id)
     if endpoint is None:
         return None
     now = timezone.now()
@@ -159,11 +156,17 @@ def _kept(endpoint_id: int, key: DriverHostKey, reason: Reason) -> HostKey | Non
     )  # fmt: skip
     row.full_clean()
     row.save()
+    _remember(endpoint)
     return row
 
 
+def _endpoint(number: int) -> ManagementEndpoint | None:
+    rows = ManagementEndpoint.objects.select_related("device__tenant", "device__primary_ip")
+    return rows.filter(pk=number).first()
+
+
 @transaction.atomic
-def enter(endpoint: ManagementEndpoint, key: DriverHostKey, *, user: Any) -> HostKey:
+def enter(endpoint: ManagementEndpoint, key: DriverHostKey, *, user: Any, detail: str = "") -> HostKey:
     """Trust a key before it was ever seen, such as one read at the console. Raises ValidationError (known already)."""
     locks.hold(ManagementEndpoint, endpoint.pk)
     row = HostKey(
@@ -172,19 +175,20 @@ def enter(endpoint: ManagementEndpoint, key: DriverHostKey, *, user: Any) -> Hos
     )  # fmt: skip
     row.full_clean()
     row.save()
-    audit.record("create", row, after=audit.snapshot(row))
+    _remember(endpoint)
+    audit.record("create", row, after=audit.snapshot(row), detail=detail)
     _try_again(endpoint)
     return row
 
 
 @transaction.atomic
-def approve(row: HostKey, *, user: Any) -> HostKey:
+def approve(row: HostKey, *, user: Any, detail: str = "") -> HostKey:
     """Believe this key from now on. Trusted keys of the same type were those of the server before: they are revoked."""
     locks.hold(ManagementEndpoint, row.endpoint_id)
     rows = HostKey.objects.filter(endpoint=row.endpoint_id, key_type=row.key_type, state=State.TRUSTED)
     for old in rows.exclude(pk=row.pk).select_related("endpoint__device"):
         _decide(old, State.REVOKED, user, "revoke")
-    _decide(row, State.TRUSTED, user, "approve")
+    _decide(row, State.TRUSTED, user, "approve", detail)
     _try_again(row.endpoint)
     return row
 
@@ -197,14 +201,14 @@ def revoke(row: HostKey, *, user: Any) -> HostKey:
     return row
 
 
-def _decide(row: HostKey, state: State, user: Any, action: str) -> None:
+def _decide(row: HostKey, state: State, user: Any, action: str, detail: str = "") -> None:
     row.refresh_from_db()
     if row.state == state:
         return
     before = audit.snapshot(row)
     row.state, row.decided_by, row.decided_at = state, user, timezone.now()
     row.save()
-    audit.record(action, row, before=before, after=audit.snapshot(row))
+    audit.record(action, row, before=before, after=audit.snapshot(row), detail=detail)
 
 
 def _try_again(endpoint: ManagementEndpoint) -> None:

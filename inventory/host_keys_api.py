@@ -9,9 +9,10 @@ from rest_framework.decorators import action
 from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
-from inventory import host_keys
+from inventory import host_keys, known_hosts
 from inventory.models import HostKey, ManagementEndpoint
 from netmon.common.filters import refuse_unknown
 from netmon.common.serializers import StrictSerializer
@@ -96,3 +97,64 @@ class HostKeysMixin(GenericViewSet[Any]):
     def _rows(self) -> Any:
         rows = HostKey.objects.filter(endpoint=self._endpoint())
         return rows.select_related("endpoint__device__primary_ip", "decided_by")
+
+
+class ImportKnownHostsSerializer(StrictSerializer):
+    text = serializers.CharField(
+        max_length=known_hosts.MAX_CHARACTERS, trim_whitespace=False, help_text="The lines of a known_hosts file."
+    )
+    dry_run = serializers.BooleanField(default=False, help_text="Say what would be done, and do nothing.")
+
+
+class KnownHostsCountsSerializer(serializers.Serializer[Any]):
+    """How many of each: see `status` of the results."""
+
+    imported = serializers.IntegerField()
+    known = serializers.IntegerField()
+    differs = serializers.IntegerField()
+    revoked = serializers.IntegerField()
+    unmatched = serializers.IntegerField()
+    ambiguous = serializers.IntegerField()
+    unsupported = serializers.IntegerField()
+    invalid = serializers.IntegerField()
+
+
+class KnownHostsResultSerializer(serializers.Serializer[Any]):
+    """What became of a line at one endpoint."""
+
+    line = serializers.IntegerField()
+    host = serializers.CharField(help_text="As the line has it.")
+    key_type = serializers.CharField(allow_blank=True)
+    fingerprint = serializers.CharField(allow_blank=True)
+    status = serializers.CharField(help_text=", ".join(known_hosts.STATUSES))
+    detail = serializers.CharField()
+    endpoint = serializers.IntegerField(allow_null=True)
+    device = serializers.CharField(allow_blank=True, help_text="Its name.")
+
+
+class ImportedKnownHostsSerializer(serializers.Serializer[Any]):
+    dry_run = serializers.BooleanField()
+    counts = KnownHostsCountsSerializer()
+    results = KnownHostsResultSerializer(many=True)
+
+
+class ImportKnownHostsView(APIView):
+    """Host keys of many servers at once."""
+
+    required_roles = {"write": "admin"}
+
+    @extend_schema(request=ImportKnownHostsSerializer, responses=ImportedKnownHostsSerializer)
+    def post(self, request: Request) -> Response:
+        """Trust the keys of a known_hosts file at the SSH endpoints that it speaks of.
+
+        Nothing that was decided is turned round: a key that differs from a trusted one, or that was revoked, is told
+        and left alone.
+        """
+        asked = ImportKnownHostsSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        dry_run, rows = asked.validated_data["dry_run"], ManagementEndpoint.objects.visible_to(request.user)
+        try:
+            found = known_hosts.take(asked.validated_data["text"], user=request.user, rows=rows, dry_run=dry_run)
+        except known_hosts.TooMuch as error:
+            raise serializers.ValidationError({"text": str(error)}) from None
+        return Response(known_hosts.report(found, dry_run=dry_run))

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from inventory import flat, followers, scopes
+from inventory import flat, followers, host_keys, scopes
 from inventory.models import Credential, Device, Interface, IPAddress, ManagementEndpoint, Tenant
 from inventory.policy import Policy, check_contactable
 from netmon.common.addresses import parse_address
@@ -76,7 +76,7 @@ def update_device(device: Device, *, fields: dict[str, Any], may_redirect: bool 
 def change(device: Device, *, fields: dict[str, Any], may_redirect: bool, store: flat.Store) -> None:
     """What `update_device` does to a device that is locked, with rows from `store`. Raises ValidationError."""
     fields = flat.completed(fields, is_new=False)
-    tenant_id, before = device.tenant_id, scopes.Ways.of(device, store.endpoints(device))
+    tenant, tenant_id, before = device.tenant, device.tenant_id, scopes.Ways.of(device, store.endpoints(device))
     for name, value in fields.items():
         if name not in (*flat.FLAT_FIELDS, "tags"):
             setattr(device, name, value)
@@ -93,6 +93,8 @@ def change(device: Device, *, fields: dict[str, Any], may_redirect: bool, store:
         check_tenant(device)
     if not may_redirect:
         _refuse_redirects(device, before, fields, store)
+        if device.tenant_id != tenant_id:
+            host_keys.moved(device, tenant)
 
 
 def _refuse_redirects(device: Device, before: scopes.Ways, fields: dict[str, Any], store: flat.Store) -> None:

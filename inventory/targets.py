@@ -8,6 +8,7 @@ from inventory import host_keys, scopes
 from inventory import policy as policies
 from inventory.models import Credential, Device, ManagementEndpoint
 from inventory.policy import Policy
+from inventory.ways import WayBook
 from netmon.common.addresses import Address
 from netmon.common.errors import NoCredential, NoEndpoint
 from netmon.common.secrets import open_secret
@@ -151,8 +152,8 @@ def contact_address(endpoint: ManagementEndpoint, policy: Policy) -> Address:
     return address
 
 
-def target_of(endpoint: ManagementEndpoint, policy: Policy | None = None) -> Target:
-    """The driver's target of an endpoint. Of many, pass one Policy.
+def target_of(endpoint: ManagementEndpoint, policy: Policy | None = None, book: WayBook | None = None) -> Target:
+    """The driver's target of an endpoint. Of many, pass one Policy and one WayBook.
 
     Raises NoEndpoint (no address, or no driver), TargetRefused, NameUnknown, NameUnanswered, NoCredential or
     OutOfScope.
@@ -165,7 +166,7 @@ def target_of(endpoint: ManagementEndpoint, policy: Policy | None = None) -> Tar
         if endpoint.protocol == "snmp":
             return _snmp_target(endpoint, address)
         if endpoint.protocol == "ssh":
-            return _ssh_target(endpoint, address, policy)
+            return _ssh_target(endpoint, address, policy, book or WayBook.of([endpoint]))
     except ValueError as error:
         raise NoEndpoint(f"The {endpoint.protocol} endpoint of {endpoint.device} is not usable: {error}") from None
     raise NoEndpoint(f"Nothing here speaks {endpoint.protocol} yet.")
@@ -191,7 +192,7 @@ def _snmp_target(endpoint: ManagementEndpoint, address: str) -> SnmpTarget:
     )
 
 
-def _ssh_target(endpoint: ManagementEndpoint, address: str, policy: Policy, depth: int = 0) -> SshTarget:
+def _ssh_target(endpoint: ManagementEndpoint, address: str, policy: Policy, book: WayBook, depth: int = 0) -> SshTarget:
     credential = endpoint.credential
     if credential is None:
         raise NoCredential(f"{endpoint.device} has an SSH endpoint without a credential: choose one.")
@@ -206,22 +207,21 @@ def _ssh_target(endpoint: ManagementEndpoint, address: str, policy: Policy, dept
         password=None if is_key else secret,
         private_key=secret if is_key else None,
         pins=host_keys.pins_of(endpoint),
-        trusts_first_use=host_keys.trusts_first_use(endpoint),
-        jump=_jump_target(endpoint, policy, depth),
+        trusts_first_use=host_keys.trusts_first_use(endpoint, book=book, address=address),
+        jump=_jump_target(endpoint, policy, book, depth),
         **check_options(SshTarget, _drivers_own(endpoint)),
     )
 
 
-def _jump_target(endpoint: ManagementEndpoint, policy: Policy, depth: int) -> SshTarget | None:
+def _jump_target(endpoint: ManagementEndpoint, policy: Policy, book: WayBook, depth: int) -> SshTarget | None:
     if JUMP not in endpoint.options:
         return None
-    rows = ManagementEndpoint.objects.select_related("device__primary_ip", "device__tenant", "credential")
-    step = rows.prefetch_related("host_keys").filter(pk=endpoint.options[JUMP], protocol="ssh").first()
+    step = book.before(endpoint)
     if step is None or depth >= MAX_JUMPS or step.device.tenant_id != endpoint.device.tenant_id:
         raise NoEndpoint(f"The jump host of the SSH endpoint of {endpoint.device} is gone: choose another.")
     if not step.is_enabled or step.device.status != Device.Status.ACTIVE:
         raise NoEndpoint(f"The jump host of the SSH endpoint of {endpoint.device} is switched off: choose another.")
-    return _ssh_target(step, str(contact_address(step, policy)), policy, depth + 1)
+    return _ssh_target(step, str(contact_address(step, policy)), policy, book, depth + 1)
 
 
 def _open(credential: Credential, field: str) -> Secret:

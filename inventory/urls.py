@@ -18,6 +18,7 @@ urlpatterns = [
         name="host-key-enter",
     ),
     re_path(r"^endpoints/(?P<pk>\d{1,18})/setup/\Z", views_host_keys.endpoint_setup, name="ssh-setup"),
+    path("host-keys/import/", views_host_keys.known_hosts_import, name="known-hosts-import"),
     path("host-keys/", views_host_keys.waiting_host_keys, name="host-keys"),
     path("credentials/", views_keys.credentials, name="credentials"),
     path("keys/ssh/", views_keys.ssh_key_list, name="ssh-keys"),

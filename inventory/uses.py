@@ -1,13 +1,15 @@
 """Who used which credential, where and when: for the audit log and for the health of credentials. Never the secret."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 
 from inventory.models import Credential, CredentialUse, ManagementEndpoint
 from netmon.audit import services as audit
+from netmon.drivers.errors import DriverError, LocalFault
 
 NOTE_EVERY = timedelta(hours=1)
 COLUMNS = ["day", "last_used_at", "last_ok_at", "last_error_code"]
@@ -40,6 +42,31 @@ def note(uses: Sequence[Use], *, is_asked: bool = False) -> None:
         _add(missing)
     if due:
         _write(due, is_asked)
+
+
+def of_way(way: Sequence[ManagementEndpoint], error: DriverError | None, at: datetime) -> list[Use]:
+    """What one session used: the way is its endpoint with the jump hosts before it, as `WayBook.way_to` gives them.
+
+    Whoever is asked lies behind the jump hosts, so these have accepted their logins; where one of them failed, only
+    those before it have, and whatever lies behind it got nothing.
+    """
+    if isinstance(error, LocalFault):
+        return []  # a fault of ours: nothing is known of the credentials
+    failed = 0 if error is None else error.jumps
+    reached = way[failed : failed + 1] if error is not None and error.reason == "key-unusable" else way[failed:]
+    return [
+        Use(step.credential_id, step.pk, at, error.code if error is not None and step is way[failed] else "")
+        for step in reached
+        if step.credential_id is not None
+    ]
+
+
+def steps(way: Sequence[ManagementEndpoint], target: Any) -> Iterator[tuple[ManagementEndpoint, str]]:
+    """For `record_asked`: the endpoints on a way, each with the address of its target."""
+    for endpoint in way:
+        yield endpoint, target.address
+        if (target := getattr(target, "jump", None)) is None:
+            return
 
 
 def refused_logins(endpoints: Iterable[ManagementEndpoint]) -> set[int]:

@@ -1,6 +1,6 @@
 """Pages of host keys: what a device's SSH servers showed, what waits for a decision, and how a device is made ready."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET, require_POST
 
-from inventory import host_keys, ssh_setup
-from inventory.forms import EnterHostKeyForm
+from inventory import host_keys, known_hosts, ssh_setup
+from inventory.forms import EnterHostKeyForm, ImportKnownHostsForm
 from inventory.models import Device, HostKey, ManagementEndpoint
 from netmon.common.permissions import has_role
 
@@ -117,15 +117,43 @@ def host_key_enter(request: HttpRequest, pk: int, endpoint: int) -> HttpResponse
 @login_required
 def waiting_host_keys(request: HttpRequest) -> HttpResponse:
     """Every key that waits for a decision, changed ones first."""
-    user = _need(request, "operator")
+    return _all_waiting(request, _need(request, "operator"))
+
+
+@require_POST
+@login_required
+def known_hosts_import(request: HttpRequest) -> HttpResponse:
+    """Trust the keys of a known_hosts file, or say what would be done."""
+    user = _need(request, "admin")
+    form, dry_run, report = ImportKnownHostsForm(request.POST), "check" in request.POST, None
+    if form.is_valid():
+        rows = ManagementEndpoint.objects.visible_to(user)
+        try:
+            found = known_hosts.take(form.cleaned_data["text"], user=user, rows=rows, dry_run=dry_run)
+        except known_hosts.TooMuch as error:
+            form.add_error("text", str(error))
+        else:
+            report = known_hosts.report(found, dry_run=dry_run)
+    return _all_waiting(request, user, form=form, report=report)
+
+
+def _all_waiting(
+    request: HttpRequest,
+    user: Any,
+    *,
+    form: ImportKnownHostsForm | None = None,
+    report: Mapping[str, Any] | None = None,
+) -> HttpResponse:
     rows = host_keys.waiting(user).select_related("endpoint__device__site", "endpoint__device__primary_ip")
     page = Paginator(rows.prefetch_related("endpoint__host_keys"), PER_PAGE).get_page(request.GET.get("page", "")[:6])
     context = {
         "rows": [_waiting(row, list(row.endpoint.host_keys.all())) for row in page],
         "paging": page,
+        "form": form or ImportKnownHostsForm(),
+        "report": report,
         "section": "host-keys",
     }
-    return render(request, "inventory/host_keys.html", context)
+    return render(request, "inventory/host_keys.html", context, status=400 if form is not None and form.errors else 200)
 
 
 @require_GET

@@ -2,13 +2,15 @@
 
 One loop lives in a thread of its own for the life of the process, so that drivers may keep sockets and derived keys
 between runs, and so that a cap on requests in flight is a cap for the whole process. A collect that is a plain function
-(SSH) gets one of THREADS threads: that many sessions, and logins at an AAA server, are the most at any moment.
+(SSH) gets one of THREADS threads: that many sessions, and logins at an AAA server, are the most at any moment. One that
+has to wait for others on its way (`lanes`) takes no thread before its turn.
 """
 
 import asyncio
 import dataclasses
 import inspect
 import logging
+import math
 import os
 import queue
 import threading
@@ -18,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from monitoring.lanes import Lane, Lanes, NoTurn
 from monitoring.modules import Collect, Collected
 from netmon.drivers.errors import DeadlineExceeded, DriverError
 
@@ -28,6 +31,8 @@ THREADS = 20
 # Less than this is not worth a login.
 SHORTEST_SECONDS = 1.0
 LINGER_SECONDS = 0.5
+# What a thread may need beyond its deadline to come home.
+OVERTIME_SECONDS = 0.5
 Answer = TypeVar("Answer")
 
 
@@ -39,6 +44,7 @@ class Run:
     collect: Collect
     target: Any
     context: Mapping[str, Any]
+    lane: Lane | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +66,7 @@ class _Loop:
         self.pid = os.getpid()
         self.loop = asyncio.new_event_loop()
         self.width = asyncio.Semaphore(WIDTH)
+        self.lanes = Lanes()
         self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="netmon-collect")
         threading.Thread(target=self._serve, name="netmon-runner", daemon=True).start()
 
@@ -81,21 +88,40 @@ def _loop() -> _Loop:
         return _current
 
 
-def _start(runs: Sequence[Run], deadline_seconds: float) -> "queue.SimpleQueue[Result]":
-    """Starts all runs; each puts exactly one result into the queue."""
-    holder = _loop()
-    results: queue.SimpleQueue[Result] = queue.SimpleQueue()
-    end = time.monotonic() + deadline_seconds
-    for entry in runs:
-        asyncio.run_coroutine_threadsafe(_one(entry, holder, end, results), holder.loop)
-    return results
+class _Coming:
+    """What comes of some runs: one result of each. What is not there at the deadline is cut off, whatever its thread
+    still does: nobody waits for it, and what it brings home later is dropped."""
+
+    def __init__(self, runs: Sequence[Run], deadline_seconds: float) -> None:
+        holder = _loop()
+        self.left = {entry.key for entry in runs}
+        self._results: queue.SimpleQueue[Result] = queue.SimpleQueue()
+        self._started = time.monotonic()
+        end = self._started + deadline_seconds
+        self._end = end + OVERTIME_SECONDS
+        for entry in runs:
+            asyncio.run_coroutine_threadsafe(_one(entry, holder, end, self._results), holder.loop)
+
+    def get(self, until: float = math.inf) -> Result | None:
+        """The next one; None when there is none by `until`."""
+        while True:
+            try:
+                found = self._results.get(timeout=max(0.0, min(until, self._end) - time.monotonic()))
+            except queue.Empty:
+                if time.monotonic() < self._end:
+                    return None
+                return Result(key=self.left.pop(), duration_ms=_since(self._started))
+            if found.key in self.left:
+                self.left.discard(found.key)
+                return found
 
 
 def run(runs: Sequence[Run], *, deadline_seconds: float) -> Iterator[Result]:
     """Results as they come; every run gives exactly one. What the deadline cuts off is neither good nor bad."""
-    results = _start(runs, deadline_seconds)
-    for _ in runs:
-        yield results.get()
+    coming = _Coming(runs, deadline_seconds)
+    while coming.left:
+        if (result := coming.get()) is not None:
+            yield result
 
 
 def run_in_batches(runs: Sequence[Run], *, deadline_seconds: float, size: int) -> Iterator[list[Result]]:
@@ -103,18 +129,16 @@ def run_in_batches(runs: Sequence[Run], *, deadline_seconds: float, size: int) -
 
     A batch goes LINGER_SECONDS after its first result: who answers must not wait for the retries of who is silent.
     """
-    results = _start(runs, deadline_seconds)
-    left = len(runs)
-    while left:
-        batch = [results.get()]
-        until = time.monotonic() + LINGER_SECONDS
-        while len(batch) < min(size, left):
-            try:
-                batch.append(results.get(timeout=max(0.0, until - time.monotonic())))
-            except queue.Empty:
-                break
-        left -= len(batch)
-        yield batch
+    coming = _Coming(runs, deadline_seconds)
+    while coming.left:
+        batch: list[Result] = []
+        until = math.inf
+        while coming.left and len(batch) < size and (result := coming.get(until)) is not None:
+            if not batch:
+                until = time.monotonic() + LINGER_SECONDS
+            batch.append(result)
+        if batch:
+            yield batch
 
 
 async def _one(entry: Run, holder: _Loop, end: float, results: "queue.SimpleQueue[Result]") -> None:
@@ -126,8 +150,10 @@ async def _one(entry: Run, holder: _Loop, end: float, results: "queue.SimpleQueu
                 coming: Any = entry.collect(entry.target, entry.context)
                 collected = await coming
         else:
-            # Nothing stops a thread: it stops itself at the deadline that it is given.
-            started, collected = await holder.loop.run_in_executor(holder.threads, _in_thread, entry, end, started)
+            until = asyncio.get_running_loop().time() + end - started
+            async with holder.lanes.crossing(entry.lane, until=until):
+                # Nothing stops a thread: it stops itself at the deadline that it is given.
+                started, collected = await holder.loop.run_in_executor(holder.threads, _in_thread, entry, end, started)
         result = Result(key=entry.key, collected=collected, duration_ms=_since(started))
     except TimeoutError:
         result = Result(key=entry.key, duration_ms=_since(started))
@@ -139,7 +165,7 @@ async def _one(entry: Run, holder: _Loop, end: float, results: "queue.SimpleQueu
 
 
 def _in_thread(entry: Run, end: float, queued: float) -> tuple[float, Collected]:
-    """Raises TimeoutError when its turn came too late; else what the module raises."""
+    """Raises TimeoutError when its turn came too late, or not at all; else what the module raises."""
     started = time.monotonic()
     left, given = end - started, end - queued
     if left < SHORTEST_SECONDS:
@@ -149,6 +175,8 @@ def _in_thread(entry: Run, end: float, queued: float) -> tuple[float, Collected]
         target = dataclasses.replace(target, deadline_seconds=left)
     try:
         collected = entry.collect(target, entry.context)
+    except NoTurn:
+        raise TimeoutError from None
     except DeadlineExceeded:
         if left < min(own, given) / 2:  # we had kept it waiting: that is no verdict about the device
             raise TimeoutError from None
@@ -161,9 +189,12 @@ def _since(started: float) -> float:
     return round((time.monotonic() - started) * 1000, 3)
 
 
-def call(collect: Collect, target: Any, context: Mapping[str, Any], *, deadline_seconds: float) -> Collected:
+def call(
+    collect: Collect, target: Any, context: Mapping[str, Any], *, deadline_seconds: float, lane: Lane | None = None
+) -> Collected:
     """One collect, for commands and tests. Raises what the module raises, DeadlineExceeded at the deadline."""
-    (result,) = run([Run(key=0, collect=collect, target=target, context=context)], deadline_seconds=deadline_seconds)
+    wanted = Run(key=0, collect=collect, target=target, context=context, lane=lane)
+    (result,) = run([wanted], deadline_seconds=deadline_seconds)
     if result.error:
         raise result.error
     if result.collected is None:

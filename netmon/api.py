@@ -10,6 +10,7 @@ from rest_framework.views import APIView
 
 import inventory.api
 import inventory.api_keys
+import inventory.host_keys_api
 import inventory.policy_api
 import monitoring.api
 import monitoring.config_api
@@ -109,6 +110,7 @@ urlpatterns = [
     path("auth/logout/", accounts.LogoutView.as_view(), name="auth-logout"),
     path("auth/me/", accounts.MeView.as_view(), name="auth-me"),
     path("search/", inventory.api.SearchView.as_view(), name="search"),
+    path("host-keys/import/", inventory.host_keys_api.ImportKnownHostsView.as_view(), name="host-keys-import"),
     path("auth/logout-everywhere/", accounts.LogoutEverywhereView.as_view(), name="auth-logout-everywhere"),
     path("auth/password/", accounts.PasswordView.as_view(), name="auth-password"),
     path("auth/totp/", accounts.TotpView.as_view(), name="auth-totp"),

@@ -51,6 +51,10 @@ REQUESTS: dict[str, dict[str, Any]] = {
         "private_key": "-----BEGIN OPENSSH PRIVATE KEY-----\n...\n-----END OPENSSH PRIVATE KEY-----\n",
         "username": "netmon",
     },
+    "ImportKnownHostsRequest": {
+        "text": "192.0.2.1 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDwiQfGYT39iMiC7a4/tH6w8dJJKzdqa6eY9pWcLtlmn\n",
+        "dry_run": True,
+    },
     "InterfaceRequest": {"device": 7, "name": "eth0", "if_alias": "uplink to r2", "mac_address": "02:00:5e:10:00:01"},
     "LookupRequest": {"prefix": "198.51.100.0/24"},
     "LoginRequest": {"username": "vera", "password": "your password"},

@@ -2,7 +2,7 @@
 
 from inventory.models.access import Credential, CredentialUse, ManagementEndpoint
 from inventory.models.devices import Device, DeviceChildQuerySet, Interface, IPAddress
-from inventory.models.hostkeys import HostKey
+from inventory.models.hostkeys import HostKey, KnownServer
 from inventory.models.places import Prefix, Site, Tag, TargetRule, Tenant, TenantMember
 from inventory.models.topology import Dependency
 
@@ -15,6 +15,7 @@ __all__ = [
     "HostKey",
     "IPAddress",
     "Interface",
+    "KnownServer",
     "ManagementEndpoint",
     "Prefix",
     "Site",

@@ -98,3 +98,25 @@ class HostKey(models.Model):
         self.public_key, self.fingerprint = key.public_key, key.fingerprint
         if self.endpoint.protocol != ManagementEndpoint.Protocol.SSH:
             raise ValidationError({"endpoint": "Only SSH endpoints have host keys."})
+
+
+class KnownServer(models.Model):
+    """A place where an SSH server's key was known once. It outlives key, endpoint and device.
+
+    So neither who deletes and enters anew what was watched, nor who moves it, begins first use again.
+    """
+
+    place = models.CharField(max_length=1400, blank=True, help_text="Address or name and port; jump hosts behind it.")
+    # No foreign key: the device may be gone, and numbers are not given twice.
+    device_number = models.PositiveBigIntegerField()
+    since = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["pk"]
+        indexes = [models.Index(fields=["device_number"], name="known_server_device")]
+        constraints = unique(
+            "known_server_once", ["place", "device_number"], error_field="place", message="It is known already."
+        )
+
+    def __str__(self) -> str:
+        return self.place or f"device {self.device_number}"

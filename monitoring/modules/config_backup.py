@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from monitoring.modules import Collected
-from monitoring.modules.ssh_sessions import borrow, borrow_shell, is_shell, platform_of
+from monitoring.modules.ssh_sessions import borrow, borrow_shell, identified, is_shell
 from netmon.drivers.errors import DeadlineExceeded, DriverError, NotSupported, ProtocolError, Rejected
 from netmon.drivers.platforms import config_check, frr, vendors, vyos
 from netmon.drivers.platforms.shapes import Presence
@@ -57,7 +57,8 @@ def collect(target: SshTarget, context: Mapping[str, Any]) -> Backup:
 
     Raises DriverError.
     """
-    platform = platform_of(target, str(context.get("platform") or ""))
+    target = identified(target, str(context.get("platform") or ""))
+    platform = target.platform
     started = time.monotonic()
     configs: tuple[ConfigText, ...] = ()
     meta: dict[str, Any] = {"platform": platform}
@@ -69,7 +70,7 @@ def collect(target: SshTarget, context: Mapping[str, Any]) -> Backup:
             meta |= {"shown_keys": session.shown_keys, "habits": habits}
         nothing = "" if configs else "It is a host without FRR: there is no configuration of a router to keep."
     elif platform in vendors.COMMANDS:
-        with borrow_shell(replace(target, platform=platform)) as shell:
+        with borrow_shell(target) as shell:
             configs = _of_vendor(shell, target, platform)
             meta |= {"shown_keys": shell.shown_keys}
     else:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from monitoring.modules import Collected, Reading
-from monitoring.modules.ssh_sessions import borrow, borrow_shell, is_shell, platform_of
+from monitoring.modules.ssh_sessions import borrow, borrow_shell, identified, is_shell
 from netmon.drivers.errors import DriverError, NotSupported, ProtocolError
 from netmon.drivers.platforms import clock, links, linux, vendors
 from netmon.drivers.platforms.shapes import Disk, NtpStatus, Presence
@@ -39,9 +38,10 @@ def collect(target: SshTarget, context: Mapping[str, Any]) -> Collected:
     The fact "ssh_meta" is for the caller: the host keys on the way, platform, habits, the CPU's counters, whether the
     slow part came. Raises DriverError.
     """
-    platform = platform_of(target, str(context.get("platform") or ""))
+    target = identified(target, str(context.get("platform") or ""))
+    platform = target.platform
     if is_shell(platform):
-        return _of_vendor(replace(target, platform=platform), platform)
+        return _of_vendor(target, platform)
     started = time.monotonic()
     with borrow(target, context.get("habits")) as session:
         response_ms = round((time.monotonic() - started) * 1000, 3)

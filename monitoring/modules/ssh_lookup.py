@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from monitoring.modules import Collected
-from monitoring.modules.ssh_sessions import borrow, is_shell, platform_of
+from monitoring.modules.ssh_sessions import borrow, identified, is_shell
 from netmon.drivers.errors import NotSupported
 from netmon.drivers.platforms import frr_routes
 from netmon.drivers.platforms.shapes import Presence
@@ -24,14 +24,14 @@ def collect(target: SshTarget, context: Mapping[str, Any]) -> Collected:
     Raises ValueError for what is no prefix, NotSupported where no vtysh answers, ProtocolError, and as the driver does.
     """
     line, family = frr_routes.prefix_command(str(context["prefix"]))
-    platform = platform_of(target, str(context.get("platform") or ""))
-    if is_shell(platform):
+    target = identified(target, str(context.get("platform") or ""))
+    if is_shell(target.platform):
         raise NotSupported("One prefix can be asked of FRR and VyOS only: of this device the whole table is read.")
     started = time.monotonic()
     with borrow(target, context.get("habits")) as session:
         response_ms = round((time.monotonic() - started) * 1000, 3)
         answer = session.run({"vtysh": Vtysh((line,))})[line]
-        meta = {"platform": platform, "shown_keys": session.shown_keys}
+        meta = {"platform": target.platform, "shown_keys": session.shown_keys}
     reading = frr_routes.routes(answer, family, MAX_ROUTES)
     if reading.presence in (Presence.NOT_INSTALLED, Presence.NOT_PERMITTED):
         raise NotSupported(reason_of(reading.reason))

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Literal
 
 from monitoring.modules import Collected
 from monitoring.modules import Reading as Sample
 from monitoring.modules.ssh_host import label, ntp_readings
-from monitoring.modules.ssh_sessions import borrow, borrow_shell, is_shell, platform_of
+from monitoring.modules.ssh_sessions import borrow, borrow_shell, identified, is_shell
 from netmon.drivers.errors import DriverError, NotSupported, ProtocolError
 from netmon.drivers.platforms import changes, frr, frr_routes, frr_routing, links, vendors
 from netmon.drivers.platforms.shapes import Presence, Reading
@@ -42,12 +41,13 @@ def collect(target: SshTarget, context: Mapping[str, Any]) -> Collected:
 
     Raises DriverError; NotSupported when the device has no routing daemon at all.
     """
-    platform = platform_of(target, str(context.get("platform") or ""))
+    target = identified(target, str(context.get("platform") or ""))
+    platform = target.platform
     found = _Found(platform)
     meta: dict[str, Any]
     started = time.monotonic()
     if is_shell(platform):
-        with borrow_shell(replace(target, platform=platform)) as shell:
+        with borrow_shell(target) as shell:
             response_ms = _since(started)
             for question in ("bgp", "ospf", "interfaces", "routes", "ntp"):
                 found.ask_vendor(lambda line: shell.run([line])[line], question)

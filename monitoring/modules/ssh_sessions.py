@@ -2,19 +2,26 @@
 
 Several checks of a device fall due together. Side by side they would hold several of its few lines and log in several
 times; one after another over one session they cost one login. Nobody waiting, the session ends: none is kept warm.
+
+A target's deadline is that of one poll: waiting for the turn, the way through the jump hosts, finding out what the
+device is and asking it share it.
 """
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from netmon.drivers.errors import AuthenticationFailed, Busy, NotSupported
+from monitoring.lanes import Lane, NoTurn
+from netmon.drivers.errors import AuthenticationFailed, DeadlineExceeded, NotSupported
+from netmon.drivers.ssh import failures
 from netmon.drivers.ssh.detect import UNKNOWN, detect
 from netmon.drivers.ssh.session import Habits, SshSession, open_session
 from netmon.drivers.ssh.shell import ShellSession, open_shell
 from netmon.drivers.targets import SSH_EXEC_PLATFORMS, SshTarget
+
+SHORTEST_SECONDS = 0.05  # of a target
 
 
 @dataclass(slots=True)
@@ -36,7 +43,7 @@ _guard = threading.Lock()
 def borrow(target: SshTarget, habits: Habits | None = None) -> Iterator[SshSession]:
     """The session of a device, for the time of a `with`; it is first waited for, at most the target's deadline.
 
-    Raises DriverError as `open_session` does, Busy when others held the device all the time. Who waited while the
+    Raises DriverError as `open_session` does, NoTurn when others held the device all the time. Who waited while the
     device refused the same login is refused without asking again: every try counts towards a lock-out.
     """
     with _turn(target) as (line, left):
@@ -66,20 +73,37 @@ def borrow_shell(target: SshTarget) -> Iterator[ShellSession]:
             yield session
 
 
-def platform_of(target: SshTarget, remembered: str = "") -> str:
-    """One of SSH_PLATFORMS except "auto": as it is set, as it was found out before, or found out now.
+def identified(target: SshTarget, remembered: str = "") -> SshTarget:
+    """The target with its platform, never "auto", and with what is left of its deadline.
 
-    Raises DriverError; NotSupported when the device does not tell.
+    The platform is that which is set, or found out before, or found out now. Raises DriverError; NotSupported when the
+    device does not tell.
     """
     if target.platform != "auto":
-        return target.platform
+        return target
     if remembered:
-        return remembered
+        return replace(target, platform=remembered)
+    started = time.monotonic()
     with _turn(target) as (line, left), _noting_refusal(line, left):
         found = detect(left)
     if found.platform == UNKNOWN:
         raise NotSupported(f"What this device is could not be found out; set its platform. It says: {found.evidence}")
-    return found.platform
+    seconds = target.deadline_seconds - (time.monotonic() - started)
+    if seconds < SHORTEST_SECONDS:
+        raise failures.deadline(target.deadline_seconds)
+    return replace(target, platform=found.platform, deadline_seconds=seconds)
+
+
+def lane_of(target: object) -> Lane | None:
+    """How a run to this target gets past the others at its jump hosts; None where there are none."""
+    if not isinstance(target, SshTarget) or target.jump is None:
+        return None
+    gates: list[tuple[Hashable, int]] = []
+    host: SshTarget | None = target.jump
+    while host is not None:
+        gates.append((_way(host), host.jump_sessions))
+        host = host.jump
+    return Lane(_way(target), tuple(gates))
 
 
 def is_shell(platform: str) -> bool:
@@ -97,14 +121,23 @@ def _turn(target: SshTarget) -> Iterator[tuple[_Line, SshTarget]]:
     started = time.monotonic()
     try:
         if not line.turn.acquire(timeout=target.deadline_seconds):
-            raise Busy("Other checks held the session with this device all the time: poll it less often.")
+            raise NoTurn("Other checks held the session with this device all the time: poll it less often.")
         try:
             left = target.deadline_seconds - (time.monotonic() - started)
-            wanted = replace(target, deadline_seconds=max(left, 1.0))
+            if left < min(1.0, target.deadline_seconds / 2):  # too little for a login
+                raise NoTurn("Other checks held the session with this device too long: poll it less often.")
+            wanted = replace(target, deadline_seconds=max(left, SHORTEST_SECONDS))
             for refused, error in line.refusals:
                 if _is_same(refused, wanted):
-                    raise AuthenticationFailed(error.detail, reason=error.reason)
-            yield line, wanted
+                    again = AuthenticationFailed(error.detail, reason=error.reason)
+                    again.jumps = error.jumps
+                    raise again
+            try:
+                yield line, wanted
+            except DeadlineExceeded:
+                if left < target.deadline_seconds / 2:  # we had kept it waiting: that says nothing of the device
+                    raise NoTurn("Other checks held the session with this device most of the time.") from None
+                raise
         finally:
             line.turn.release()
     finally:
@@ -132,7 +165,8 @@ def _way(target: SshTarget) -> tuple[tuple[str, int], ...]:
 
 
 def _is_same(one: SshTarget | None, other: SshTarget) -> bool:
-    return one is not None and replace(one, deadline_seconds=other.deadline_seconds) == other
+    """Whether it is the same login."""
+    return one is not None and replace(one, deadline_seconds=other.deadline_seconds, platform=other.platform) == other
 
 
 def _left_by_others(line: _Line, target: SshTarget) -> SshSession | None:

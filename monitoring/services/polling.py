@@ -4,18 +4,21 @@ import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import DatabaseError, DataError
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from inventory import host_keys, uses
-from inventory.models import Device
+from inventory import uses
+from inventory.models import Device, ManagementEndpoint
 from inventory.policy import Policy
 from inventory.targets import target_of
+from inventory.ways import WayBook
 from monitoring import modules, runner
 from monitoring.models import Check, DeviceState
+from monitoring.modules.ssh_sessions import lane_of
 from monitoring.runner import Result, Run
 from monitoring.services import recording, scheduling, states
 from netmon.audit.context import acting
@@ -59,11 +62,11 @@ def run_shard(
         )
         .prefetch_related("endpoint__host_keys")
     }
-    policy = Policy.load()
+    policy, book = Policy.load(), WayBook.of(check.endpoint for check in checks.values())
     results: list[Result] = []
     runs: list[Run] = []
-    sent: dict[int, int] = {}  # by check, the credential that goes out
-    refused = set() if insist else _refused(checks.values())
+    ways = {check.pk: book.way_to(check.endpoint) for check in checks.values()}
+    refused = set() if insist else _refused(ways.values())
     resting = [] if insist else [check for check in checks.values() if _is_resting(check, refused)]
     Check.objects.filter(pk__in=[check.pk for check in resting], claim_token=token).update(
         claimed_until=None, claim_token=""
@@ -72,31 +75,33 @@ def run_shard(
         if check in resting:
             continue
         try:
-            runs.append(_prepare(check, policy))
-            if check.endpoint.credential_id is not None:
-                sent[check.pk] = check.endpoint.credential_id
+            runs.append(_prepare(check, policy, book))
         except (NetmonError, LookupError) as error:
             results.append(Result(key=check.pk, error=_as_netmon(error)))
     if insist:
-        uses.record_asked((checks[run.key].endpoint, run.target.address) for run in runs)
-    failed = _write([(checks[result.key], result) for result in results], sent, is_asked=insist)
+        uses.record_asked(step for run in runs for step in uses.steps(ways[run.key], run.target))
+    write = partial(_write, ways={run.key: ways[run.key] for run in runs}, token=token, is_asked=insist)
+    failed = write([(checks[result.key], result) for result in results])
     for batch in runner.run_in_batches(runs, deadline_seconds=seconds, size=BATCH):
-        failed += _write([(checks[result.key], result) for result in batch], sent, is_asked=insist)
+        failed += write([(checks[result.key], result) for result in batch])
         results.extend(batch)
     cut_off = [result.key for result in results if result.is_cut_off]
     if cut_off:
         log.warning("%d of %d %s checks were cut off at the deadline", len(cut_off), len(checks), protocol)
-        Check.objects.filter(pk__in=cut_off, claim_token=token).update(claimed_until=None, claim_token="")
+        # Neither up nor down: the slot stays empty, and the next one comes round.
+        Check.objects.filter(pk__in=cut_off, claim_token=token).update(
+            claimed_until=None, claim_token="", skipped=F("skipped") + 1
+        )
     if not insist:
         _reraise_bug(results, failed)
     return results
 
 
-def _refused(checks: Iterable[Check]) -> set[int]:
+def _refused(ways: Iterable[Sequence[ManagementEndpoint]]) -> set[int]:
     """Endpoints that a refused login stands before: their own, or that of a jump host on the way."""
-    ways = {check.endpoint_id: host_keys.way_to(check.endpoint) for check in checks if check.endpoint.protocol == "ssh"}
-    refused = uses.refused_logins(step for way in ways.values() for step in way)
-    return {pk for pk, way in ways.items() if any(step.pk in refused for step in way)}
+    ways = [way for way in ways if way[0].protocol == "ssh"]
+    refused = uses.refused_logins(step for way in ways for step in way)
+    return {way[0].pk for way in ways if any(step.pk in refused for step in way)}
 
 
 def _is_resting(check: Check, refused: set[int]) -> bool:
@@ -115,18 +120,23 @@ def _as_netmon(error: Exception) -> NetmonError:
     return error if isinstance(error, NetmonError) else NetmonError(str(error).strip("'\""))
 
 
-def _prepare(check: Check, policy: Policy) -> Run:
+def _prepare(check: Check, policy: Policy, book: WayBook) -> Run:
     module = modules.get(check.module)
     context: dict[str, Any] = dict(module.context(check)) if module.context else {}
-    return Run(key=check.pk, collect=module.collect, target=target_of(check.endpoint, policy), context=context)
+    target = target_of(check.endpoint, policy, book)
+    return Run(key=check.pk, collect=module.collect, target=target, context=context, lane=lane_of(target))
 
 
 def _write(
-    pairs: list[tuple[Check, Result]], sent: Mapping[int, int] | None = None, *, is_asked: bool = False
+    pairs: list[tuple[Check, Result]],
+    *,
+    ways: Mapping[int, Sequence[ManagementEndpoint]] | None = None,
+    token: str | None = None,
+    is_asked: bool = False,
 ) -> list[Exception]:
     """Write results; what cannot be written costs its own check only, and is returned."""
     try:
-        recording.record(pairs, credentials=sent, is_asked=is_asked)
+        recording.record(pairs, ways=ways, token=token, is_asked=is_asked)
     except UNWRITABLE:
         log.exception("a batch of %d results could not be written; writing them one by one", len(pairs))
     else:
@@ -134,13 +144,13 @@ def _write(
     failed: list[Exception] = []
     for check, result in pairs:
         try:
-            recording.record([(check, result)], credentials=sent, is_asked=is_asked)
+            recording.record([(check, result)], ways=ways, token=token, is_asked=is_asked)
         except UNWRITABLE as error:
             log.exception("the result of check %s could not be written", check.pk)
             failed.append(error)
             if not isinstance(error, DatabaseError) or isinstance(error, DataError):
                 # The value's fault, not the database's: let the check say so and rest.
-                recording.record([(check, Result(key=check.pk, error=error))])
+                recording.record([(check, Result(key=check.pk, error=error))], token=token)
     return failed
 
 

@@ -19,9 +19,9 @@ import orjson
 from django.db import transaction
 from django.utils import timezone
 
-from inventory import host_keys, uses
 from inventory import services as inventory
-from inventory.models import Interface
+from inventory import uses
+from inventory.models import Interface, ManagementEndpoint
 from monitoring import metrics, modules, rates
 from monitoring.alerting import observing
 from monitoring.models import Check, DeviceFact, DeviceState, Series
@@ -54,17 +54,23 @@ class Batch:
     updates: dict[int, dict[str, Any]] = field(default_factory=lambda: defaultdict(dict))
     stores: list[tuple[modules.Module, Check, Collected]] = field(default_factory=list)
     lapsed: list[tuple[list[int], float]] = field(default_factory=list)  # series that are there no longer, since when
-    sent: dict[int, uses.Use] = field(default_factory=dict)  # by check
+    sent: dict[int, list[uses.Use]] = field(default_factory=dict)  # by check
     seen: list[observing.Seen] = field(default_factory=list)
+    token: str | None = None
     is_asked: bool = False
 
 
 def record(
-    pairs: Sequence[tuple[Check, Result]], *, credentials: Mapping[int, int] | None = None, is_asked: bool = False
+    pairs: Sequence[tuple[Check, Result]],
+    *,
+    ways: Mapping[int, Sequence[ManagementEndpoint]] | None = None,
+    token: str | None = None,
+    is_asked: bool = False,
 ) -> None:
-    """Write the results of these checks. Rows deleted meanwhile are passed over.
+    """Write the results of these checks. Rows deleted meanwhile are passed over, and with the `token` of a claim those
+    that another run has claimed since: what comes that late is not to stand over what is newer.
 
-    `credentials`: by check, the credential that its run sent; `is_asked`: a person asked for the runs.
+    `ways`: by check, the endpoints whose credentials its run sent; `is_asked`: a person asked for the runs.
     """
     pairs = [(check, result) for check, result in pairs if not result.is_cut_off]
     if not pairs:
@@ -73,17 +79,17 @@ def record(
         if (note := modules.get(check.module).note if check.module in modules.MODULES else None) is not None:
             note(check, result)
     with transaction.atomic():
-        pairs = _still_there(pairs)
+        pairs = _still_there(pairs, token)
         interfaces = {
             check.pk: inventory.sync_interfaces(check.endpoint.device, result.collected.interfaces)
             for check, result in pairs
             if result.collected and result.collected.interfaces is not None
         }
         series, known = _series_for(pairs, interfaces)
-    batch = Batch(is_asked=is_asked)
+    batch = Batch(token=token, is_asked=is_asked)
     for check, result in pairs:
-        if (credential_id := (credentials or {}).get(check.pk)) is not None:
-            _add_use(batch, check, result, credential_id)
+        if way := (ways or {}).get(check.pk):
+            _add_uses(batch, check, result, way)
         if result.collected is not None:
             _add_success(batch, check, result, result.collected, series[check.pk], interfaces.get(check.pk, {}))
             if ids := lapsing.gone(result.collected, series[check.pk], known[check.endpoint.device_id]):
@@ -95,14 +101,14 @@ def record(
         _write_rows(batch)
 
 
-def _still_there(pairs: Sequence[tuple[Check, Result]]) -> list[tuple[Check, Result]]:
-    """Lock the rows as they are now: a person may have paused or deleted a check while it ran."""
+def _still_there(pairs: Sequence[tuple[Check, Result]], token: str | None) -> list[tuple[Check, Result]]:
+    """Lock the rows as they are now: a person may have paused or deleted a check while it ran, or its time be over."""
     ids = [check.pk for check, _ in pairs]
     rows = Check.objects.select_for_update(of=("self",)).select_related("endpoint__device").order_by("pk").in_bulk(ids)
     kept = []
     for check, result in pairs:
         row = rows.get(check.pk)
-        if row is not None and row.status != Check.Status.PAUSED:
+        if row is not None and row.status != Check.Status.PAUSED and token in (None, row.claim_token):
             kept.append((row, result))
     return kept
 
@@ -236,22 +242,10 @@ def _add_facts(batch: Batch, check: Check, collected: Collected) -> None:
             batch.facts.append((check.endpoint.device_id, kind, data, at, raw))
 
 
-def _add_use(batch: Batch, check: Check, result: Result, credential_id: int) -> None:
+def _add_uses(batch: Batch, check: Check, result: Result, way: Sequence[ManagementEndpoint]) -> None:
     error = result.error
-    if error is None:
-        code = ""
-    elif isinstance(error, DriverError) and not isinstance(error, LocalFault):
-        code = error.code
-    else:
-        return  # a fault of ours: nothing is known of the credential
-    endpoint_id = check.endpoint_id
-    if error is not None and error.jumps:
-        # The target's own credential was never sent: what was refused is that of a host on the way.
-        server = host_keys.step(check.endpoint, error.jumps)
-        if server is None or server.credential_id is None:
-            return
-        credential_id, endpoint_id = server.credential_id, server.pk
-    batch.sent[check.pk] = uses.Use(credential_id, endpoint_id, timezone.now(), code)
+    if error is None or isinstance(error, DriverError):  # of a fault of ours nothing is known
+        batch.sent[check.pk] = uses.of_way(way, error, timezone.now())
 
 
 def _note_device(batch: Batch, check: Check, module: modules.Module, collected: Collected, at: datetime) -> None:
@@ -367,7 +361,8 @@ def _write_rows(batch: Batch) -> None:
     ids = [check.pk for check in batch.checks]
     list(states.lock({check.endpoint.device_id for check in batch.checks}))
     unpaused = Check.objects.select_for_update().filter(pk__in=ids).exclude(status=Check.Status.PAUSED).order_by("pk")
-    alive = set(unpaused.values_list("pk", flat=True))
+    ours = unpaused if batch.token is None else unpaused.filter(claim_token=batch.token)
+    alive = set(ours.values_list("pk", flat=True))
     checks = [check for check in batch.checks if check.pk in alive]
     update_current(batch.current)
     for ids, at in batch.lapsed:
@@ -385,7 +380,7 @@ def _write_rows(batch: Batch) -> None:
     _plan_next(checks, now)
     _wake(woken, {check.pk for check in checks}, now)
     observing.observe_poll(batch.seen, checks, now)
-    uses.note([use for pk, use in batch.sent.items() if pk in alive], is_asked=batch.is_asked)
+    uses.note([use for pk, sent in batch.sent.items() if pk in alive for use in sent], is_asked=batch.is_asked)
 
 
 def _write_facts(batch: Batch, devices: set[int]) -> None:

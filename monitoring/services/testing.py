@@ -1,7 +1,7 @@
 """Trying a way in: connect with the driver, say what it found or why not, store nothing of the device."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -11,14 +11,16 @@ from inventory import host_keys, scopes, uses
 from inventory.models import Credential, Device, ManagementEndpoint
 from inventory.policy import Policy
 from inventory.targets import contact_address, target_of
+from inventory.ways import WayBook
 from monitoring import runner
 from monitoring.modules import Collected, icmp, snmp_system, ssh_login
+from monitoring.modules.ssh_sessions import lane_of
 from monitoring.services import ssh_results
 from netmon.audit.context import acting
 from netmon.common.addresses import Address
 from netmon.common.errors import NotConfigured
 from netmon.common.queue import RUN_TEST_JOB
-from netmon.drivers.errors import DriverError, LocalFault
+from netmon.drivers.errors import DriverError
 from netmon.drivers.ssh import UntrustedHostKey
 from netmon.jobs import services as jobs
 from netmon.jobs.models import Job
@@ -172,15 +174,16 @@ def ask(
     started = time.monotonic()
     collected: Collected | None = None
     error: DriverError | NotConfigured | None = None
-    is_sent = False
+    is_sent, way = False, [endpoint]
     try:
-        target = target_of(endpoint)
+        book = WayBook.of([endpoint])
+        way, target = book.way_to(endpoint), target_of(endpoint, book=book)
         answer["address"] = target.address
         if only_at is not None and (target.address, endpoint.effective_port) != only_at:
             raise scopes.OutOfScope("The device's address or port was changed after the test was asked for: ask anew.")
-        uses.record_asked([(endpoint, target.address)])
+        uses.record_asked(uses.steps(way, target))
         is_sent = True
-        collected = runner.call(collect, target, context, deadline_seconds=TEST_SECONDS)
+        collected = runner.call(collect, target, context, deadline_seconds=TEST_SECONDS, lane=lane_of(target))
     except (NotConfigured, DriverError) as failure:
         error = failure
         answer |= {"error_code": failure.code, "error_detail": failure.detail}
@@ -189,13 +192,18 @@ def ask(
     answer["duration_ms"] = round((time.monotonic() - started) * 1000, 3)
     if endpoint.protocol == "ssh":
         _note_host_key(endpoint, collected, error)
-    if is_sent and endpoint.pk and endpoint.credential_id and not isinstance(error, LocalFault):
-        attached = ManagementEndpoint.objects.filter(pk=endpoint.pk, credential=endpoint.credential_id).exists()
-        if attached:
-            code = error.code if error else ""
-            with transaction.atomic():
-                uses.note([uses.Use(endpoint.credential_id, endpoint.pk, timezone.now(), code)], is_asked=True)
+    if is_sent:
+        _note_uses(way, error)
     return answer, collected
+
+
+def _note_uses(way: Sequence[ManagementEndpoint], error: DriverError | NotConfigured | None) -> None:
+    """Of endpoints that are stored, with the credentials that they have."""
+    sent = uses.of_way(way, error, timezone.now()) if not isinstance(error, NotConfigured) else []
+    rows = ManagementEndpoint.objects.filter(pk__in=[step.pk for step in way if step.pk])
+    stored = set(rows.values_list("credential_id", "pk"))
+    with transaction.atomic():
+        uses.note([use for use in sent if (use.credential_id, use.endpoint_id) in stored], is_asked=True)
 
 
 def _found(collected: Collected) -> dict[str, Any]:

@@ -258,7 +258,8 @@ class SshTarget:
 
     `connect_timeout_seconds` bounds TCP and key exchange, `auth_timeout_seconds` each step of the login,
     `command_timeout_seconds` each command, `deadline_seconds` the session with all of these and the jump hosts.
-    `max_output_bytes` bounds what all commands of a session may answer. `legacy_crypto` admits CBC ciphers and MACs of
+    `max_output_bytes` bounds what all commands of a session may answer. `jump_sessions` bounds how many sessions go
+    through it at once where it is a jump host: its caller sees to that. `legacy_crypto` admits CBC ciphers and MACs of
     MD5 or 96 bits; it cannot bring back SHA-1 key exchange, ssh-dss or SHA-1 signatures (ssh-rsa), which the engine no
     longer has: a device that offers nothing else stays out of reach.
     """
@@ -278,6 +279,7 @@ class SshTarget:
     command_timeout_seconds: float = _option(10.0, low=0.05, high=600.0)
     deadline_seconds: float = _option(50.0, low=0.05, high=3600.0)
     max_output_bytes: int = _option(32 << 20, low=1024, high=1 << 30)
+    jump_sessions: int = _option(4, low=1, high=64)
     legacy_crypto: bool = _option(False)
 
     def __post_init__(self) -> None:

@@ -78,7 +78,13 @@ def test_every_model_serializer_runs_the_models_rules() -> None:
 
 
 def test_every_model_knows_who_may_see_its_rows() -> None:
-    hidden = {"SampleRow", "SampleChunk", "DeletedSeries", "Heartbeat"}  # shown through their series, or to nobody
+    hidden = {
+        "SampleRow",
+        "SampleChunk",
+        "DeletedSeries",
+        "Heartbeat",
+        "KnownServer",
+    }  # shown through their series, or to nobody
     for label in (*APPS, "jobs", "accounts"):
         for model in apps.get_app_config(label).get_models():
             if model.__name__ not in hidden:
@@ -155,11 +161,11 @@ def test_every_app_uses_the_same_file_names() -> None:
             "targets", "panels", "flat", "followers", "keys", "representation", "policy", "transfer", "search",
             "ssh_keys", "api_keys", "serializers_keys", "serializers_answers",
             "host_keys", "host_keys_api", "views_host_keys", "ssh_setup", "ssh_setup_vendors", "ssh_setup_api",
-            "policy_api", "scopes", "uses", "device_actions", "forms", "views_keys",
+            "policy_api", "scopes", "uses", "ways", "known_hosts", "device_actions", "forms", "views_keys",
         },
         "monitoring": {
-            "metrics", "runner", "rates", "reports", "retention", "registrations", "parameters", "availability",
-            "device_views", "facts_api", "ssh_pages", "ssh_views", "config_search_api",
+            "metrics", "runner", "lanes", "rates", "reports", "retention", "registrations", "parameters",
+            "availability", "device_views", "facts_api", "ssh_pages", "ssh_views", "config_search_api",
             "pages", "device_pages", "charts", "navigation", "presentation", "graphics", "forms", "admin_actions",
             "config_api", "config_views", "config_pages", "config_serializers",
         },

@@ -16,6 +16,7 @@ from inventory.models import (
     Device,
     Interface,
     IPAddress,
+    KnownServer,
     ManagementEndpoint,
     Prefix,
     Site,
@@ -96,6 +97,10 @@ TWINS: dict[str, Rows] = {
             CredentialUse(endpoint=e, credential=c, first_used_at=at, last_used_at=at),
         )
     )(endpoint(), make.make_credential(), timezone.now()),
+    "known_server_once": lambda: (
+        KnownServer(place="10.0.0.1 port 22", device_number=1),
+        KnownServer(place="10.0.0.1 port 22", device_number=1),
+    ),
     "device_name": lambda: (lambda t: (Device(name="r", tenant=t), Device(name="R", tenant=t)))(make.make_tenant()),
     "device_name_null": lambda: (Device(name="Straße"), Device(name="STRASSE")),
     "interface_name": lambda: (lambda d: (Interface(device=d, name="e"), Interface(device=d, name="e")))(
@@ -273,7 +278,8 @@ def test_every_constraint_is_provoked_here() -> None:
         constraint.name
         for model in (Tenant, Site, Prefix, Device, Interface, IPAddress, Credential, ManagementEndpoint, Check,
                       DeviceState, Outage, DeviceFact, Series, Job, User,
-                      ApiKey, Invite, LoginThrottle, RecoveryCode, RevokedFamily, Totp, TargetRule, CredentialUse)
+                      ApiKey, Invite, LoginThrottle, RecoveryCode, RevokedFamily, Totp, TargetRule, CredentialUse,
+                      KnownServer)
         for constraint in model._meta.constraints
     }  # fmt: skip
     assert declared <= provoked, declared - provoked

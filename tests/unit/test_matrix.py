@@ -33,6 +33,7 @@ READ = {
     "api/v1/invites/": 3,
 }
 WRITE = {
+    "api/v1/host-keys/": 3,
     "api/v1/endpoints/{pk}/host-keys/": 3,
     "api/v1/credentials/{pk}/test/": 2,
     "api/v1/target-rules/check/": 2,

@@ -59,11 +59,12 @@ class Detection:
 
 
 def detect(target: SshTarget) -> Detection:
-    """Finds out what `target` is; its own platform is not looked at, and its deadline counts for each of two logins.
+    """Finds out what `target` is; its own platform is not looked at, and two logins share its deadline.
 
     The second login, for the vendor's shell, happens only where greeting and commands told nothing. Raises DriverError
     as `open_session` does; a device that cannot be asked after the login is "unknown".
     """
+    clock = Clock(target.deadline_seconds)
     with open_session(target) as session:
         greeting, keys = session.server_version, session.shown_keys
         found = _by_greeting(greeting)
@@ -72,7 +73,7 @@ def detect(target: SshTarget) -> Detection:
         except (ProtocolError, NotSupported, Busy, DeadlineExceeded):
             found = None  # a device without exec channels hangs up, or hangs
     # what was believed unseen a moment ago must be there the second time too
-    found = found or _by_shell(_pinned(target, keys), greeting)
+    found = found or _by_shell(_pinned(target, keys), greeting, clock)
     return replace(found, server_version=shown(greeting), shown_keys=keys)
 
 
@@ -110,15 +111,22 @@ def _by_version(text: str) -> Detection | None:
     return None
 
 
-def _by_shell(target: SshTarget, greeting: str) -> Detection:
-    link = Link(target, Clock(target.deadline_seconds))
+def _by_shell(target: SshTarget, greeting: str, clock: Clock) -> Detection:
+    """Raises DeadlineExceeded only: a device that lets nobody into its shell is unknown, a slow one is slow."""
+    if not clock.remaining:
+        raise failures.deadline(clock.seconds)
+    link = Link(target, clock)
     try:
         open_link(link, "autodetect")
         assert link.connection is not None
         guess, seen = library.guess_device_type(link.connection)
     except library.SHELL_ERRORS:
-        return _found(UNKNOWN, f"{greeting}; {link.failure(failures.cut()).detail}")
+        if not clock.remaining:
+            raise failures.deadline(clock.seconds) from None
+        return _found(UNKNOWN, f"{greeting}; {failures.cut().detail}")
     except DriverError as error:
+        if not clock.remaining:
+            raise
         return _found(UNKNOWN, f"{greeting}; {error.detail}")
     finally:
         link.close()

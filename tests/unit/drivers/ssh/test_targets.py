@@ -82,7 +82,7 @@ def test_secrets_do_not_show():
 def test_options():
     assert set(option_fields(SshTarget)) == {
         "platform", "connect_timeout_seconds", "auth_timeout_seconds", "command_timeout_seconds", "deadline_seconds",
-        "max_output_bytes", "legacy_crypto",
+        "max_output_bytes", "jump_sessions", "legacy_crypto",
     }  # fmt: skip
     assert check_options(SshTarget, {"platform": "frr", "deadline_seconds": 5}) == {
         "platform": "frr",
