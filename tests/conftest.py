@@ -7,7 +7,7 @@ import pytest
 from django.core.cache import cache
 from rest_framework.test import APIClient
 
-from tests import people
+from tests import databases, people
 from tests.stack import is_production
 
 
@@ -31,15 +31,10 @@ def _plain_static_files() -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings() -> None:
-    """Every xdist worker has a data directory of its own (SQLite) or a name of its own (PostgreSQL)."""
-    from django.conf import settings
-
-    from tests.stack import WORKER
-
-    for database in settings.DATABASES.values():
-        if "sqlite" not in database["ENGINE"]:
-            database.setdefault("TEST", {})["NAME"] = f"test_netmon_{WORKER or 'main'}"
+def django_db_setup(django_test_environment: None, django_db_blocker: Any) -> None:
+    """A copy for each xdist worker: pytest-django would migrate in each. It goes with the run's directory or server."""
+    with django_db_blocker.unblock():
+        databases.use_copy()
 
 
 @pytest.fixture

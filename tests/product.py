@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests import databases
 from tests.daemons import free_port, wait_until
+from tests.databases import REPOSITORY
 from tests.stack import FERNET_KEY, is_production
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 PASSWORD = "a long pass phrase 1"
 
 
@@ -38,6 +39,7 @@ class Product:
     process: "subprocess.Popen[bytes] | None" = None
     token: str = ""
     redis_database: int = 1
+    is_migrated: bool = False  # begin with a copied schema; without it the first start makes everything
 
     def __post_init__(self) -> None:
         import socket
@@ -61,16 +63,14 @@ class Product:
             **(self._servers() if is_production() else {}),
             **self.environment,
         }
+        if self.is_migrated and not is_production():
+            databases.copy_files(Path(self.environment["NETMON_VAR_DIR"]))
 
     def _servers(self) -> dict[str, str]:
-        import psycopg
-
         name = f"product_{secrets.token_hex(6)}"
-        admin = os.environ["NETMON_TEST_POSTGRES"]
-        with psycopg.connect(admin, autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')
+        (databases.copy_database if self.is_migrated else databases.create_database)(name)
         redis = os.environ["NETMON_TEST_REDIS"].rsplit("/", 1)[0]
-        return {"DATABASE_URL": admin.rsplit("/", 1)[0] + f"/{name}", "BROKER_URL": f"{redis}/{self.redis_database}"}
+        return {"DATABASE_URL": databases.database_url(name), "BROKER_URL": f"{redis}/{self.redis_database}"}
 
     @property
     def url(self) -> str:

@@ -14,8 +14,8 @@ import pytest
 
 from tests.daemons import free_port, wait_until
 from tests.daemons.snmpd import Agent, V3User, snmpd
-from tests.product import REPOSITORY, Product
-from tests.stack import is_production
+from tests.databases import REPOSITORY
+from tests.product import Product
 
 pytestmark = pytest.mark.integration
 
@@ -32,11 +32,7 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Product:
     """A data directory with a schema; nothing of it runs."""
-    product = Product(tmp_path_factory.mktemp("commands"), redis_database=3)
-    product.manage("migrate", "--noinput")
-    if not is_production():
-        product.manage("migrate", "--noinput", "--database", "samples")
-    return product
+    return Product(tmp_path_factory.mktemp("commands"), redis_database=3, is_migrated=True)
 
 
 def poll(product: Product, *arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":

@@ -21,7 +21,7 @@ DEVICES = 8
 
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    product = Product(tmp_path_factory.mktemp("crashes"), redis_database=2)
+    product = Product(tmp_path_factory.mktemp("crashes"), redis_database=2, is_migrated=True)
     try:
         product.start()
         product.log_in()
