@@ -1,16 +1,16 @@
 """The migrated databases of a run, made once and copied: for each worker, and for products that need no first start."""
 
-import fcntl
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from tests.once import made_once
 from tests.stack import ROOT, WORKER, is_production
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-TEMPLATE = "template_netmon"
+TEMPLATE = "template"  # of PostgreSQL the name, of SQLite the folder
 FILES = ("netmon.sqlite3", "netmon-samples.sqlite3")
 
 
@@ -33,7 +33,7 @@ def use_copy() -> None:
 
 def copy_files(directory: Path) -> None:
     """Both files, under their usual names. SQLite only."""
-    made = _template()
+    made = made_once(TEMPLATE, _make)
     directory.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         shutil.copy(made / name, directory / name)
@@ -41,7 +41,7 @@ def copy_files(directory: Path) -> None:
 
 def copy_database(name: str) -> None:
     """PostgreSQL only."""
-    _template()
+    made_once(TEMPLATE, _make)
     create_database(name, f'TEMPLATE "{TEMPLATE}"')
 
 
@@ -56,19 +56,7 @@ def database_url(name: str) -> str:
     return os.environ["NETMON_TEST_POSTGRES"].rsplit("/", 1)[0] + f"/{name}"
 
 
-def _template() -> Path:
-    """Where it is, made by whichever worker comes first."""
-    directory = ROOT / "template"
-    directory.mkdir(exist_ok=True)
-    with (directory / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (directory / "made").exists():
-            _make_template(directory)
-            (directory / "made").touch()
-    return directory
-
-
-def _make_template(directory: Path) -> None:
+def _make(directory: Path) -> None:
     """In a process of its own: the databases of this one are the tests'. It ends with every file checkpointed."""
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "netmon.settings", "NETMON_VAR_DIR": str(directory)}
     if is_production():
