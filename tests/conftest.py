@@ -59,8 +59,9 @@ def api(cast: people.Cast, _clean_cache: None) -> APIClient:
 LONG = ("tests/integration/product/", "tests/browser/", "tests/contract/test_schema", "tests/integration/")
 
 
-# Drivers know neither database nor broker, how a page looks and what a command prints do not depend on them: tried
-# once, on the embedded stack. The main path and the crashes of a whole product are tried on both.
+# Drivers, key files, documents and the shape of the code know neither database nor broker; how a page looks and what a
+# command prints do not depend on them: tried once, on the embedded stack. The main path and the crashes of a whole
+# product are tried on both.
 WITHOUT_STACK = (
     "tests/browser/test_main_path.py",
     "tests/browser/test_api_pages.py",
@@ -71,14 +72,22 @@ WITHOUT_STACK = (
     "tests/browser/test_people_pages.py",
     "tests/browser/test_ssh_pages.py",
     "tests/unit/drivers/",
+    "tests/unit/inventory/test_keys.py",
+    "tests/unit/netmon/test_deployment.py",
+    "tests/unit/netmon/test_documents.py",
+    "tests/unit/netmon/test_environment_script.py",
+    "tests/unit/netmon/test_vendor.py",
+    "tests/unit/test_architecture.py",
     "tests/contract/test_drivers.py",
     "tests/integration/icmp/",
     "tests/integration/snmp_fleet/",
     "tests/integration/snmpd/",
     "tests/integration/sshd/test_faults.py",
+    "tests/integration/sshd/test_restricted.py",
     "tests/integration/sshd/test_session.py",
     "tests/integration/sshd/test_shell.py",
     "tests/integration/lab/test_lab_parsers.py",
+    "tests/integration/lab/test_ssh_hosts.py",
     "tests/integration/product/test_commands.py",
 )
 
