@@ -10,6 +10,8 @@ import sys
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,16 +93,19 @@ class Product:
         )
 
     def start(self) -> None:
+        self.launch("run")
+        wait_until(self.is_well, seconds=60, what="a well product")
+
+    def launch(self, command: str) -> None:
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "run", "--bind", f"127.0.0.1:{self.port}"],
+                [sys.executable, "manage.py", command, "--bind", f"127.0.0.1:{self.port}"],
                 cwd=REPOSITORY,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )
-        wait_until(self.is_well, seconds=60, what="a well product")
 
     def is_well(self) -> bool:
         assert self.process is not None
@@ -174,6 +179,18 @@ class Product:
     def state(self, device_id: int) -> dict[str, Any]:
         lines = self.get("/api/v1/monitoring/overview/").body["devices"]
         return next(line for line in lines if line["id"] == device_id)
+
+
+@contextmanager
+def running(directory: Path, **options: Any) -> Iterator[Product]:
+    """A product that is well, with ada logged in."""
+    product = Product(directory, **options)
+    try:
+        product.start()
+        product.log_in()
+        yield product
+    finally:
+        product.stop()
 
 
 def _read(response: Any) -> Any:

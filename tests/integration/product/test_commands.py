@@ -4,7 +4,6 @@ import json
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,6 @@ import pytest
 
 from tests.daemons import free_port, wait_until
 from tests.daemons.snmpd import Agent, V3User, snmpd
-from tests.databases import REPOSITORY
 from tests.product import Product
 
 pytestmark = pytest.mark.integration
@@ -95,15 +93,7 @@ class Demo(Product):
     """`manage.py demo`: its data lie in demo/ below the data directory, on whichever stack the suite runs."""
 
     def start(self) -> None:
-        with (self.directory / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "demo", "--bind", f"127.0.0.1:{self.port}"],
-                cwd=REPOSITORY,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+        self.launch("demo")
         self.environment["NETMON_VAR_DIR"] += "/demo"  # for pids()
         wait_until(self.is_well, seconds=90, what="a well demo")
 
