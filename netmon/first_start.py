@@ -13,12 +13,16 @@ from netmon.accounts.models import User
 
 def prepare() -> str | None:
     """Bring everything up to date. Returns a one-time admin password at the very first start, else None."""
+    update_schema()
+    collect_static()
+    return first_admin()
+
+
+def update_schema() -> None:
     call_command("migrate", interactive=False, verbosity=0)
     if "samples" in settings.DATABASES:
         call_command("migrate", database="samples", interactive=False, verbosity=0)
     call_command("createcachetable", verbosity=0)
-    collect_static()
-    return first_admin()
 
 
 def collect_static() -> None:

@@ -1,5 +1,6 @@
 """Shared by all tests: cheap passwords, people, and the databases that every test may touch."""
 
+import gc
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from django.core.cache import cache
 from rest_framework.test import APIClient
 
-from tests import people
+from tests import databases, people
 from tests.stack import is_production
 
 
@@ -31,15 +32,10 @@ def _plain_static_files() -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings() -> None:
-    """Every xdist worker has a data directory of its own (SQLite) or a name of its own (PostgreSQL)."""
-    from django.conf import settings
-
-    from tests.stack import WORKER
-
-    for database in settings.DATABASES.values():
-        if "sqlite" not in database["ENGINE"]:
-            database.setdefault("TEST", {})["NAME"] = f"test_netmon_{WORKER or 'main'}"
+def django_db_setup(django_test_environment: None, django_db_blocker: Any) -> None:
+    """A copy for each xdist worker: pytest-django would migrate in each. It goes with the run's directory or server."""
+    with django_db_blocker.unblock():
+        databases.use_copy()
 
 
 @pytest.fixture
@@ -64,8 +60,9 @@ def api(cast: people.Cast, _clean_cache: None) -> APIClient:
 LONG = ("tests/integration/product/", "tests/browser/", "tests/contract/test_schema", "tests/integration/")
 
 
-# Drivers know neither database nor broker, how a page looks and what a command prints do not depend on them: tried
-# once, on the embedded stack. The main path and the crashes of a whole product are tried on both.
+# Drivers, key files, documents and the shape of the code know neither database nor broker; how a page looks and what a
+# command prints do not depend on them: tried once, on the embedded stack. The main path and the crashes of a whole
+# product are tried on both.
 WITHOUT_STACK = (
     "tests/browser/test_main_path.py",
     "tests/browser/test_api_pages.py",
@@ -76,16 +73,30 @@ WITHOUT_STACK = (
     "tests/browser/test_people_pages.py",
     "tests/browser/test_ssh_pages.py",
     "tests/unit/drivers/",
+    "tests/unit/inventory/test_keys.py",
+    "tests/unit/netmon/test_deployment.py",
+    "tests/unit/netmon/test_documents.py",
+    "tests/unit/netmon/test_environment_script.py",
+    "tests/unit/netmon/test_vendor.py",
+    "tests/unit/test_architecture.py",
     "tests/contract/test_drivers.py",
     "tests/integration/icmp/",
     "tests/integration/snmp_fleet/",
     "tests/integration/snmpd/",
     "tests/integration/sshd/test_faults.py",
+    "tests/integration/sshd/test_restricted.py",
     "tests/integration/sshd/test_session.py",
     "tests/integration/sshd/test_shell.py",
     "tests/integration/lab/test_lab_parsers.py",
+    "tests/integration/lab/test_ssh_hosts.py",
     "tests/integration/product/test_commands.py",
 )
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: the collector need not walk 300,000 objects again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -10,14 +10,17 @@ import sys
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests import databases
 from tests.daemons import free_port, wait_until
+from tests.databases import REPOSITORY
 from tests.stack import FERNET_KEY, is_production
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 PASSWORD = "a long pass phrase 1"
 
 
@@ -38,6 +41,7 @@ class Product:
     process: "subprocess.Popen[bytes] | None" = None
     token: str = ""
     redis_database: int = 1
+    is_migrated: bool = False  # begin with a copied schema; without it the first start makes everything
 
     def __post_init__(self) -> None:
         import socket
@@ -61,16 +65,14 @@ class Product:
             **(self._servers() if is_production() else {}),
             **self.environment,
         }
+        if self.is_migrated and not is_production():
+            databases.copy_files(Path(self.environment["NETMON_VAR_DIR"]))
 
     def _servers(self) -> dict[str, str]:
-        import psycopg
-
         name = f"product_{secrets.token_hex(6)}"
-        admin = os.environ["NETMON_TEST_POSTGRES"]
-        with psycopg.connect(admin, autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')
+        (databases.copy_database if self.is_migrated else databases.create_database)(name)
         redis = os.environ["NETMON_TEST_REDIS"].rsplit("/", 1)[0]
-        return {"DATABASE_URL": admin.rsplit("/", 1)[0] + f"/{name}", "BROKER_URL": f"{redis}/{self.redis_database}"}
+        return {"DATABASE_URL": databases.database_url(name), "BROKER_URL": f"{redis}/{self.redis_database}"}
 
     @property
     def url(self) -> str:
@@ -91,16 +93,19 @@ class Product:
         )
 
     def start(self) -> None:
+        self.launch("run")
+        wait_until(self.is_well, seconds=60, what="a well product")
+
+    def launch(self, command: str) -> None:
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "run", "--bind", f"127.0.0.1:{self.port}"],
+                [sys.executable, "manage.py", command, "--bind", f"127.0.0.1:{self.port}"],
                 cwd=REPOSITORY,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )
-        wait_until(self.is_well, seconds=60, what="a well product")
 
     def is_well(self) -> bool:
         assert self.process is not None
@@ -174,6 +179,18 @@ class Product:
     def state(self, device_id: int) -> dict[str, Any]:
         lines = self.get("/api/v1/monitoring/overview/").body["devices"]
         return next(line for line in lines if line["id"] == device_id)
+
+
+@contextmanager
+def running(directory: Path, **options: Any) -> Iterator[Product]:
+    """A product that is well, with ada logged in."""
+    product = Product(directory, **options)
+    try:
+        product.start()
+        product.log_in()
+        yield product
+    finally:
+        product.stop()
 
 
 def _read(response: Any) -> Any:

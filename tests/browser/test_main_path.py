@@ -8,20 +8,15 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser.helpers import SECONDS, Visitor
 from tests.daemons.snmpd import Agent, snmpd
-from tests.product import PASSWORD, Product
+from tests.product import PASSWORD, Product, running
 
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    product = Product(tmp_path_factory.mktemp("browser"), redis_database=3)
-    try:
-        product.start()
-        product.log_in()
+    with running(tmp_path_factory.mktemp("browser"), redis_database=3, is_migrated=True) as product:
         yield product
-    finally:
-        product.stop()
 
 
 @pytest.fixture(scope="module")

@@ -34,12 +34,17 @@ def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM, address: str = "127.0
 
 
 def wait_until(condition: Callable[[], object], *, seconds: float = 10.0, what: str = "the condition") -> None:
-    """Returns when `condition()` is true; fails with `what` after `seconds`."""
+    """Returns when `condition()` is true; fails with `what` after `seconds`.
+
+    It asks less and less often, in the end four times a second: asking a product is work for the product.
+    """
     deadline = time.monotonic() + seconds
+    pause = 0.02
     while not condition():
         if time.monotonic() > deadline:
             pytest.fail(f"{what} did not come true within {seconds:g} s")
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(pause * 1.3, 0.25)
 
 
 def end(process: subprocess.Popen[bytes], *, seconds: float = 5.0) -> None:

@@ -8,15 +8,13 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 
 from inventory.models import Device
-from monitoring.management import polled
+from monitoring.management import chosen, polled
 from monitoring.models import ConfigVersion
 from monitoring.services import configs
 from netmon.audit.context import acting
 from netmon.common.errors import NetmonError
-from netmon.common.fields import fold
 from netmon.common.progress import ProgressBar
 
-USAGE, NOT_FOUND = 2, 4
 SIGNS = {"equal": "  ", "added": "+ ", "removed": "- "}
 
 
@@ -33,26 +31,13 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="one JSON document")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if bool(options["names"]) == options["all"]:
-            raise CommandError("Name devices, or write --all.", returncode=USAGE)
+        chosen.require_names_or_all(options)
+        ways = {"endpoints__protocol": "ssh", "endpoints__is_enabled": True}
         try:
-            sys.exit(self._run(self._devices(options["names"]), options))
+            nothing = "No active device has an SSH endpoint: add one."
+            sys.exit(self._run(chosen.devices(options["names"], nothing=nothing, **ways), options))
         except OperationalError as error:
             raise CommandError(f"The database does not answer: {error}", returncode=polled.TRY_LATER) from None
-
-    def _devices(self, names: list[str]) -> list[Device]:
-        rows = Device.objects.select_related("primary_ip").order_by("name_key", "pk")
-        if not names:
-            ways = {"endpoints__protocol": "ssh", "endpoints__is_enabled": True}
-            devices = list(rows.filter(status=Device.Status.ACTIVE, **ways).distinct())
-            if not devices:
-                raise CommandError("No active device has an SSH endpoint: add one.", returncode=NOT_FOUND)
-            return devices
-        devices = list(rows.filter(name_key__in={fold(name) for name in names}))
-        known = {device.name_key for device in devices}
-        if missing := [name for name in names if fold(name) not in known]:
-            raise CommandError(f"No such device: {', '.join(missing)}.", returncode=NOT_FOUND)
-        return devices
 
     def _run(self, devices: list[Device], options: dict[str, Any]) -> int:
         bar = ProgressBar("devices")

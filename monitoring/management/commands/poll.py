@@ -8,15 +8,12 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 
-from inventory.models import Device
 from inventory.policy import NameUnanswered, NameUnknown, Policy, TargetRefused, resolve_once
-from monitoring.management import polled
+from monitoring.management import chosen, polled
 from monitoring.services import polling, probing
 from netmon.audit.context import acting
-from netmon.common.fields import fold
 from netmon.drivers.targets import AUTH_PROTOCOLS, PRIV_PROTOCOLS, SNMP_VERSIONS, Secret, SnmpTarget
 
-USAGE, NOT_FOUND = 2, 4
 AT_ONCE = 100
 RESOLVE_SECONDS = 5.0
 
@@ -73,7 +70,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         ways = [bool(options["names"]), options["all"], bool(options["target"])]
         if sum(ways) != 1:
-            raise CommandError("Name devices, or write --all, or --target HOST.", returncode=USAGE)
+            raise CommandError("Name devices, or write --all, or --target HOST.", returncode=chosen.USAGE)
         try:
             code = self._target(options) if options["target"] else self._inventory(options)
         except OperationalError as error:
@@ -85,7 +82,11 @@ class Command(BaseCommand):
     # --- the inventory ------------------------------------------------------------------------------------------------
 
     def _inventory(self, options: dict[str, Any]) -> int:
-        devices = self._devices(options["names"])
+        devices = chosen.devices(
+            options["names"],
+            nothing="The inventory has no device with a check: add one.",
+            endpoints__checks__isnull=False,
+        )
         pending = iter(devices)
         found: list[dict[str, Any]] = []
         while batch := list(islice(pending, AT_ONCE)):
@@ -99,19 +100,6 @@ class Command(BaseCommand):
         else:
             self._write_devices(found)
         return polled.together(polled.exit_code(entry["results"]) for entry in found)
-
-    def _devices(self, names: list[str]) -> list[Device]:
-        rows = Device.objects.select_related("primary_ip").order_by("name_key")
-        if not names:
-            devices = list(rows.filter(status=Device.Status.ACTIVE, endpoints__checks__isnull=False).distinct())
-            if not devices:
-                raise CommandError("The inventory has no device with a check: add one.", returncode=NOT_FOUND)
-            return devices
-        devices = list(rows.filter(name_key__in={fold(name) for name in names}))
-        known = {device.name_key for device in devices}
-        if missing := [name for name in names if fold(name) not in known]:
-            raise CommandError(f"No such device: {', '.join(missing)}.", returncode=NOT_FOUND)
-        return devices
 
     def _write_devices(self, found: list[dict[str, Any]]) -> None:
         rows = []
@@ -141,11 +129,13 @@ class Command(BaseCommand):
         except (NameUnknown, NameUnanswered) as error:
             raise CommandError(error.detail, returncode=polled.FAILED) from None
         except TargetRefused as error:
-            raise CommandError(f"--target {options['target']}: {error.detail}", returncode=USAGE) from None
+            raise CommandError(f"--target {options['target']}: {error.detail}", returncode=chosen.USAGE) from None
         except ValidationError as error:
-            raise CommandError(f"--target {options['target']}: {' '.join(error.messages)}", returncode=USAGE) from None
+            raise CommandError(
+                f"--target {options['target']}: {' '.join(error.messages)}", returncode=chosen.USAGE
+            ) from None
         except ValueError as error:
-            raise CommandError(f"--target {options['target']}: {error}", returncode=USAGE) from None
+            raise CommandError(f"--target {options['target']}: {error}", returncode=chosen.USAGE) from None
         found = probing.probe(target, with_rates=options["rates"], progress=self._progress)
         self._progress("")
         if options["json"]:

@@ -7,13 +7,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 
 from inventory.models import Device
-from monitoring.management import polled
+from monitoring.management import chosen, polled
 from monitoring.services import facts, polling
 from netmon.audit.context import acting
-from netmon.common.fields import fold
 from netmon.drivers.platforms.text import clean
 
-USAGE, NOT_FOUND = 2, 4
 AT_ONCE = 50
 KINDS = (*facts.HOST_KINDS, *facts.ROUTING_KINDS, "ntp")
 
@@ -34,10 +32,10 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="one JSON document")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if bool(options["names"]) == options["all"]:
-            raise CommandError("Name devices, or write --all.", returncode=USAGE)
+        chosen.require_names_or_all(options)
         try:
-            devices = self._devices(options["names"])
+            nothing = "No active device has an SSH endpoint: add one."
+            devices = chosen.devices(options["names"], nothing=nothing, endpoints__protocol="ssh")
             outcomes = {} if options["stored"] else self._ask(devices)
             found = [self._report(device, outcomes.get(device.pk), options) for device in devices]
         except OperationalError as error:
@@ -49,19 +47,6 @@ class Command(BaseCommand):
                 self._write(entry, raw=options["raw"])
         codes = [polled.exit_code(results) for results in outcomes.values()]
         sys.exit(polled.together(codes) if outcomes else polled.OK)
-
-    def _devices(self, names: list[str]) -> list[Device]:
-        rows = Device.objects.select_related("primary_ip").order_by("name_key")
-        if not names:
-            devices = list(rows.filter(status=Device.Status.ACTIVE, endpoints__protocol="ssh").distinct())
-            if not devices:
-                raise CommandError("No active device has an SSH endpoint: add one.", returncode=NOT_FOUND)
-            return devices
-        devices = list(rows.filter(name_key__in={fold(name) for name in names}))
-        known = {device.name_key for device in devices}
-        if missing := [name for name in names if fold(name) not in known]:
-            raise CommandError(f"No such device: {', '.join(missing)}.", returncode=NOT_FOUND)
-        return devices
 
     def _ask(self, devices: list[Device]) -> dict[int, list[dict[str, Any]]]:
         found: dict[int, list[dict[str, Any]]] = {}

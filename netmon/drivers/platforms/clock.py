@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from netmon.drivers.errors import ProtocolError
-from netmon.drivers.platforms.shapes import NtpSource, NtpStatus
+from netmon.drivers.platforms.shapes import NtpSource, NtpStatus, ntp_unknown
 from netmon.drivers.platforms.text import clean, count, decimal, lines, words
 from netmon.drivers.ssh.answers import Answer
 
@@ -66,7 +66,7 @@ def ntp_status(answers: Mapping[str, Answer]) -> NtpStatus:
             why.append(f"{COMMANDS[what][0]}: {_why_not(answer, said)}")
             continue
         return parse(answer, answers.get(other))
-    return {**_status("none"), "reason": " ".join(why) or "No time daemon was asked."}
+    return {**ntp_unknown("none"), "reason": " ".join(why) or "No time daemon was asked."}
 
 
 def _why_not(answer: Answer, said: str) -> str:
@@ -75,23 +75,6 @@ def _why_not(answer: Answer, said: str) -> str:
     if "506 Cannot talk to daemon" in said or "Connection refused" in said or "not been booted" in said:
         return "its daemon does not run."
     return words(said, 120) or "it failed."
-
-
-def _status(source: str) -> NtpStatus:
-    return {
-        "source": source,  # type: ignore[typeddict-item]
-        "is_synchronised": False,
-        "offset_seconds": None,
-        "stratum": None,
-        "leap": "unknown",
-        "reach": None,
-        "reference": "",
-        "root_delay_seconds": None,
-        "root_dispersion_seconds": None,
-        "frequency_ppm": None,
-        "sources": [],
-        "reason": "",
-    }
 
 
 def _judge(status: NtpStatus, is_local: bool) -> NtpStatus:
@@ -126,7 +109,7 @@ def chrony_status(tracking: Answer, sources: Answer | None = None) -> NtpStatus:
     offset = decimal(fields[4], most=1e10) if len(fields) == 14 else None
     if offset is None:
         raise ProtocolError("chronyc tracking: 14 fields were expected.")
-    status = _status("chrony")
+    status = ntp_unknown("chrony")
     status["offset_seconds"] = offset
     status["stratum"] = count(fields[2], most=16)
     status["leap"] = _LEAPS.get(fields[13].strip(), "unknown")
@@ -167,7 +150,7 @@ def ntpd_status(peers: Answer, variables: Answer | None = None) -> NtpStatus:
 
     Just after its start ntpd says leap_alarm although a peer is selected already: then it is not synchronised.
     """
-    status = _status("ntpd")
+    status = ntp_unknown("ntpd")
     table = [line for line in lines(peers.stdout)[:MAX_SOURCES] if line.strip()]
     if table and "No association" in table[0]:
         table = []
@@ -222,7 +205,7 @@ def timesyncd_status(show: Answer, timesync: Answer | None = None) -> NtpStatus:
     pairs = dict(line.partition("=")[::2] for line in lines(show.stdout)[:200] if "=" in line)
     if pairs.get("NTPSynchronized") not in ("yes", "no"):
         raise ProtocolError("timedatectl show: NTPSynchronized is missing.")
-    status = _status("timesyncd")
+    status = ntp_unknown("timesyncd")
     status["is_synchronised"] = pairs["NTPSynchronized"] == "yes"
     status["leap"] = "normal" if status["is_synchronised"] else "not_synchronised"
     if timesync is not None and timesync.status == 0:

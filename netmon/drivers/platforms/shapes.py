@@ -337,6 +337,24 @@ class NtpStatus(TypedDict):
     reason: str
 
 
+def ntp_unknown(source: str) -> NtpStatus:
+    """What is known before anything was read."""
+    return {
+        "source": source,  # type: ignore[typeddict-item]
+        "is_synchronised": False,
+        "offset_seconds": None,
+        "stratum": None,
+        "leap": "unknown",
+        "reach": None,
+        "reference": "",
+        "root_delay_seconds": None,
+        "root_dispersion_seconds": None,
+        "frequency_ppm": None,
+        "sources": [],
+        "reason": "",
+    }
+
+
 class Facts(TypedDict):
     hostname: str
     vendor: str

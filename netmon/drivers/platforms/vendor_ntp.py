@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from netmon.drivers.errors import ProtocolError
-from netmon.drivers.platforms.shapes import NtpSource, NtpStatus
+from netmon.drivers.platforms.shapes import NtpSource, NtpStatus, ntp_unknown
 from netmon.drivers.platforms.text import address, count, decimal, lines
 
 _SYNCED: Final = re.compile(r"(?P<no>un|not )?synchroni[sz]ed", re.IGNORECASE)
@@ -27,20 +27,7 @@ def ntp_text(text: str) -> NtpStatus:
     An offset is the peer's time less the device's, as everywhere: positive means the device's clock is slow.
     """
     said = " ".join(line.strip() for line in lines(text[:20_000])[:200])
-    status: NtpStatus = {
-        "source": "device",
-        "is_synchronised": False,
-        "offset_seconds": None,
-        "stratum": None,
-        "leap": "unknown",
-        "reach": None,
-        "reference": "",
-        "root_delay_seconds": None,
-        "root_dispersion_seconds": None,
-        "frequency_ppm": None,
-        "sources": [],
-        "reason": "",
-    }
+    status = ntp_unknown("device")
     if "peer-status" in said or "Total peers" in said:
         return _peers(text, status)
     match = _SYNCED.search(said)

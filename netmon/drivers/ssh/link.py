@@ -178,6 +178,31 @@ class Link:
         return UntrustedHostKey("other_type", offered, target.pins, address=target.address, port=target.port)
 
 
+class OverLink:
+    """What every session tells of the connection below it."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    @property
+    def host_key(self) -> HostKey:
+        assert self._link.host_key is not None
+        return self._link.host_key
+
+    @property
+    def first_use(self) -> bool:
+        return self._link.first_use
+
+    @property
+    def shown_keys(self) -> tuple[tuple[HostKey, bool], ...]:
+        """`host_key` and `first_use`, then the same of the jump host, and so on: all of them were accepted."""
+        return self._link.shown_keys
+
+    @property
+    def server_version(self) -> str:
+        return str(self._link.transport.remote_version)
+
+
 class _Login:
     """Key first, then the password, each at most once; what the server still wants after a partial success too."""
 

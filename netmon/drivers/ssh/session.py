@@ -10,9 +10,9 @@ from types import TracebackType
 from netmon.drivers.ssh import script
 from netmon.drivers.ssh.answers import Answer
 from netmon.drivers.ssh.channels import Raw, execute
-from netmon.drivers.ssh.link import Clock, Link
+from netmon.drivers.ssh.link import Clock, Link, OverLink
 from netmon.drivers.ssh.script import TIMED_OUT, Command, Commands, Vtysh
-from netmon.drivers.targets import HostKey, SshTarget
+from netmon.drivers.targets import SshTarget
 
 # What the server gets beyond a command's own limit, for the processes around it.
 GRACE_SECONDS = 2.0
@@ -36,7 +36,7 @@ class Habits:
             raise ValueError(f"mode: unknown; give one of {', '.join(MODES)}")
 
 
-class SshSession:
+class SshSession(OverLink):
     """A connection that is logged in; made by `open_session`. It is for one thread.
 
     `host_key` is what the server showed, `first_use` whether it was accepted without a pin, `server_version` its
@@ -45,26 +45,8 @@ class SshSession:
     """
 
     def __init__(self, link: Link, habits: Habits) -> None:
-        self._link = link
+        super().__init__(link)
         self.habits = habits
-
-    @property
-    def host_key(self) -> HostKey:
-        assert self._link.host_key is not None
-        return self._link.host_key
-
-    @property
-    def first_use(self) -> bool:
-        return self._link.first_use
-
-    @property
-    def shown_keys(self) -> tuple[tuple[HostKey, bool], ...]:
-        """`host_key` and `first_use`, then the same of the jump host, and so on: all of them were accepted."""
-        return self._link.shown_keys
-
-    @property
-    def server_version(self) -> str:
-        return str(self._link.transport.remote_version)
 
     @property
     def mode(self) -> str:

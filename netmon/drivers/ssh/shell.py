@@ -9,8 +9,8 @@ from types import TracebackType
 from netmon.drivers.errors import DriverError, NotSupported
 from netmon.drivers.ssh import failures, library, script
 from netmon.drivers.ssh.answers import Answer
-from netmon.drivers.ssh.link import Clock, Link
-from netmon.drivers.targets import HostKey, SshTarget
+from netmon.drivers.ssh.link import Clock, Link, OverLink
+from netmon.drivers.targets import SshTarget
 
 # A shell has no exit status: this is how the vendors' shells say that they did not take a line.
 REFUSALS = re.compile(
@@ -25,33 +25,15 @@ DEVICE_TYPES = {"frr": "linux"}
 REFUSAL_LINES = 3
 
 
-class ShellSession:
+class ShellSession(OverLink):
     """An interactive shell that is ready; made by `open_shell`. It is for one thread, and for reading only.
 
     `host_key`, `first_use` and `server_version` as in SshSession; `platform` is the target's. Verbs raise DriverError.
     """
 
     def __init__(self, link: Link, platform: str) -> None:
-        self._link = link
+        super().__init__(link)
         self.platform = platform
-
-    @property
-    def host_key(self) -> HostKey:
-        assert self._link.host_key is not None
-        return self._link.host_key
-
-    @property
-    def first_use(self) -> bool:
-        return self._link.first_use
-
-    @property
-    def shown_keys(self) -> tuple[tuple[HostKey, bool], ...]:
-        """`host_key` and `first_use`, then the same of the jump host, and so on: all of them were accepted."""
-        return self._link.shown_keys
-
-    @property
-    def server_version(self) -> str:
-        return str(self._link.transport.remote_version)
 
     def __enter__(self) -> ShellSession:
         return self

@@ -4,7 +4,6 @@ import json
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +13,7 @@ import pytest
 
 from tests.daemons import free_port, wait_until
 from tests.daemons.snmpd import Agent, V3User, snmpd
-from tests.product import REPOSITORY, Product
-from tests.stack import is_production
+from tests.product import Product
 
 pytestmark = pytest.mark.integration
 
@@ -32,11 +30,7 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Product:
     """A data directory with a schema; nothing of it runs."""
-    product = Product(tmp_path_factory.mktemp("commands"), redis_database=3)
-    product.manage("migrate", "--noinput")
-    if not is_production():
-        product.manage("migrate", "--noinput", "--database", "samples")
-    return product
+    return Product(tmp_path_factory.mktemp("commands"), redis_database=3, is_migrated=True)
 
 
 def poll(product: Product, *arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
@@ -99,15 +93,7 @@ class Demo(Product):
     """`manage.py demo`: its data lie in demo/ below the data directory, on whichever stack the suite runs."""
 
     def start(self) -> None:
-        with (self.directory / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "demo", "--bind", f"127.0.0.1:{self.port}"],
-                cwd=REPOSITORY,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+        self.launch("demo")
         self.environment["NETMON_VAR_DIR"] += "/demo"  # for pids()
         wait_until(self.is_well, seconds=90, what="a well demo")
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.daemons import wait_until
 from tests.daemons.fleet import fleet
-from tests.product import Product
+from tests.product import Product, running
 from tests.stack import is_production
 
 pytestmark = pytest.mark.integration
@@ -21,19 +21,16 @@ DEVICES = 8
 
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    product = Product(tmp_path_factory.mktemp("crashes"), redis_database=2)
-    try:
-        product.start()
-        product.log_in()
-        with fleet() as agents:
-            for number in range(DEVICES):
-                body = {"name": f"sim-{number}", "ip": f"127.1.0.{number + 1}", "snmp_community": "public"}
-                answer = product.post("/api/v1/routers/", {**body, "snmp_port": agents.port})
-                assert answer.status == 201, answer.body
-            wait_until(lambda: all_up(product), seconds=60, what="all devices UP")
-            yield product
-    finally:
-        product.stop()
+    with (
+        running(tmp_path_factory.mktemp("crashes"), redis_database=2, is_migrated=True) as product,
+        fleet() as agents,
+    ):
+        for number in range(DEVICES):
+            body = {"name": f"sim-{number}", "ip": f"127.1.0.{number + 1}", "snmp_community": "public"}
+            answer = product.post("/api/v1/routers/", {**body, "snmp_port": agents.port})
+            assert answer.status == 201, answer.body
+        wait_until(lambda: all_up(product), seconds=60, what="all devices UP")
+        yield product
 
 
 def overview(product: Product) -> dict[str, Any]:

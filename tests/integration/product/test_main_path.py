@@ -13,7 +13,7 @@ import pytest
 from tests.daemons import wait_until
 from tests.daemons.netns import Lab, lab
 from tests.daemons.snmpd import Agent, V3User, snmpd
-from tests.product import Product
+from tests.product import Product, running
 
 pytestmark = pytest.mark.integration
 
@@ -25,13 +25,8 @@ SYS, IFX = "1.3.6.1.2.1.1", "1.3.6.1.2.1.31.1.1.1"
 
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    product = Product(tmp_path_factory.mktemp("product"), redis_database=1)
-    try:
-        product.start()
-        product.log_in()
+    with running(tmp_path_factory.mktemp("product"), redis_database=1) as product:  # from nothing, as at a first start
         yield product
-    finally:
-        product.stop()
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,127 @@
+"""A row of every model that the admin shows, the addresses of its pages, and what is on record of it."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin as django_admin
+from django.urls import reverse
+from django.utils import timezone
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
+
+from inventory.models import CredentialUse, Prefix, Tag, TargetRule
+from monitoring.models import DeviceFact, Heartbeat
+from netmon.accounts.services import invites, keys
+from netmon.audit import services as audit
+from netmon.audit.models import AuditEvent
+from netmon.jobs import services as jobs
+from tests import factories, people
+
+SECRET = "a community that no page may show"
+_numbers = itertools.count(1)
+
+
+def _check() -> Any:
+    return factories.make_check(factories.make_endpoint(factories.make_device()))
+
+
+def _job() -> Any:
+    person = people.make_person(f"asker-{next(_numbers)}", "operator")
+    return jobs.start(kind="test", key=jobs.unique_key(), task="x", user=person, deadline_seconds=60)[0]
+
+
+def _full_device() -> Any:
+    return factories.make_flat(
+        tenant=factories.make_tenant(), site=factories.make_site(), snmp_community=SECRET, vendor="ACME"
+    )
+
+
+def _use() -> Any:
+    row, now = factories.make_endpoint(factories.make_device()), timezone.now()
+    credential = factories.make_credential()
+    return CredentialUse.objects.create(credential=credential, endpoint=row, first_used_at=now, last_used_at=now)
+
+
+def _series() -> Any:
+    device = factories.make_device()
+    return factories.make_series(device, interface=factories.make_interface(device))
+
+
+def _key() -> Any:
+    return keys.make(user=people.make_person(f"owner-{next(_numbers)}", "viewer"), name="k", scopes=["read"])[0]
+
+
+def _address() -> Any:
+    interface = factories.make_interface(factories.make_device())
+    return factories.make_address(interface, tenant=factories.make_tenant())
+
+
+MAKERS: dict[str, Callable[[], Any]] = {
+    "inventory.Tenant": factories.make_tenant,
+    "inventory.Tag": lambda: Tag.objects.create(
+        name=f"t{next(_numbers)}", slug=f"t{next(_numbers)}", tenant=factories.make_tenant()
+    ),
+    "inventory.Site": lambda: factories.make_site(tenant=factories.make_tenant()),
+    "inventory.Prefix": lambda: Prefix.objects.create(
+        cidr=f"10.{next(_numbers) % 250}.0.0/24", site=factories.make_site()
+    ),
+    "inventory.Device": _full_device,
+    "inventory.Interface": lambda: factories.make_interface(factories.make_device()),
+    "inventory.IPAddress": _address,
+    "inventory.Credential": lambda: factories.make_credential(device=factories.make_device(), secret=SECRET),
+    "inventory.ManagementEndpoint": lambda: factories.make_endpoint(
+        factories.make_device(), protocol="snmp", credential=factories.make_credential(secret=SECRET)
+    ),
+    "inventory.TargetRule": lambda: TargetRule.objects.create(
+        cidr=f"10.{next(_numbers) % 250}.0.0/16", action="allow", tenant=factories.make_tenant()
+    ),
+    "inventory.CredentialUse": _use,
+    "inventory.HostKey": lambda: factories.make_host_key(
+        factories.make_ssh_endpoint(), factories.driver_host_key(next(_numbers))
+    ),
+    "monitoring.DeviceEvent": lambda: factories.make_event(factories.make_device()),
+    "monitoring.ExpectedNeighbour": lambda: factories.make_neighbour(factories.make_device()),
+    "monitoring.Check": _check,
+    "monitoring.DeviceState": lambda: factories.watch(factories.make_device()),
+    "monitoring.Outage": lambda: factories.make_outage(factories.make_device(), timezone.now(), None),
+    "monitoring.Series": _series,
+    "monitoring.DeviceFact": lambda: DeviceFact.objects.create(
+        device=factories.make_device(), kind="system", collected_at=timezone.now(), data={}
+    ),
+    "monitoring.ConfigVersion": lambda: factories.make_config(factories.make_device(), f"password {SECRET}\n"),
+    "monitoring.Heartbeat": lambda: Heartbeat.objects.create(
+        process="worker", host=f"h{next(_numbers)}", pid=1, started_at=timezone.now(), at=timezone.now()
+    ),
+    "accounts.User": lambda: people.make_person(f"person-{next(_numbers)}", "viewer"),
+    "accounts.ApiKey": _key,
+    "accounts.Invite": lambda: invites.make(by=people.make_person(f"host-{next(_numbers)}", "admin"), role="viewer")[0],
+    "audit.AuditEvent": lambda: audit.record("test", factories.make_device()),
+    "jobs.Job": _job,
+    "django_celery_beat.PeriodicTask": lambda: PeriodicTask.objects.create(
+        name=f"task {next(_numbers)}",
+        task="netmon.jobs.tasks.reconcile_jobs",
+        interval=IntervalSchedule.objects.create(every=1000 + next(_numbers), period="seconds"),
+    ),
+    "django_celery_beat.IntervalSchedule": lambda: IntervalSchedule.objects.create(
+        every=1000 + next(_numbers), period="seconds"
+    ),
+    "django_celery_beat.CrontabSchedule": lambda: CrontabSchedule.objects.create(minute=str(next(_numbers) % 60)),
+}
+MODELS = {model._meta.label: model for model in django_admin.site._registry}
+
+
+def page(row: Any, view: str = "change") -> str:
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_{view}", args=[row.pk])
+
+
+def listing(label: str) -> str:
+    return reverse(f"admin:{label.lower().replace('.', '_')}_changelist")
+
+
+def last(row: Any) -> AuditEvent:
+    return AuditEvent.objects.filter(object_type=row._meta.label_lower, object_id=str(row.pk)).first()  # type: ignore[return-value]
+
+
+def events(row: Any) -> list[str]:
+    rows = AuditEvent.objects.filter(object_type=row._meta.label_lower, object_id=str(row.pk)).order_by("pk")
+    return [event.action for event in rows]
