@@ -71,6 +71,8 @@ def register_all() -> None:
         ("Advance alerts", "advance_alerts", 5, "Confirms, escalates and resolves alerts whose time has come."),
         ("Deliver messages", "deliver_messages", 5, "Sends what waits in the outbox, and tries again what failed."),
         ("Retire alerts", "retire_alerts", 60, "Ends alerts of what is no longer watched."),
+        ("Look at expiries", "look_at_expiries", 3600, "What ends within two weeks becomes an alert."),
+        ("Send summaries", "send_summaries", 300, "Plans the daily summaries whose hour has come."),
         ("Seal samples", "seal_samples", 300, "Packs closed hours of samples into chunks and roll-ups."),
         ("Prune samples", "prune_samples", 21600, "Deletes samples older than their retention."),
         ("Purge deleted samples", "purge_deleted_samples", 600, "Frees the space of deleted devices' samples."),
