@@ -22,6 +22,7 @@ from monitoring.models.alerts import Alert
 from monitoring.models.checks import Check, DeviceState
 from monitoring.models.samples import Series
 from netmon.common.queue import ADVANCE_ALERTS, send_after_commit
+from netmon.common.rows import update_rows
 
 UP = 1  # ifAdminStatus and ifOperStatus
 CHUNK = 500
@@ -300,7 +301,7 @@ def _write(ledger: Ledger, now: datetime) -> None:
     if ledger.gone:
         Alert.objects.filter(pk__in=ledger.gone).delete()
     if ledger.changed:
-        Alert.objects.bulk_update(ledger.changed.values(), WRITTEN, batch_size=100)
+        update_rows(ledger.changed.values(), WRITTEN)
     if ledger.new:
         # Two workers may see the same fault first: the unique rule lets one row in.
         Alert.objects.bulk_create(ledger.new.values(), batch_size=200, ignore_conflicts=True)
