@@ -8,7 +8,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
@@ -263,8 +263,8 @@ def due_at(alert: Alert, rule: Rule) -> datetime | None:
     if alert.is_bad and alert.state == state.PENDING:
         ripe = machine.ripe_at(alert, rule.terms)
         return max(ripe, alert.hold_until) if ripe and alert.hold_until else ripe
-    if alert.is_bad and rule.source.shape == "event" and rule.terms.clear_seconds:
-        return alert.last_seen_at + timedelta(seconds=rule.terms.clear_seconds)
+    if alert.is_bad and rule.expires:
+        return alert.last_seen_at + rule.expires
     if not alert.is_bad:
         return machine.over_at(alert, rule.terms)
     return alert.due_at

@@ -222,8 +222,10 @@ def settle(rows: Sequence[Notification], outcome: Outcome | Failed, seconds: flo
             row.status = Status.DEAD
         else:
             row.status, row.next_at = Status.RETRY, now + _wait(row.attempt, outcome.retry_after)
+            row.is_repeat = row.is_repeat or outcome.is_uncertain
     columns = [
-        "log", "lease_until", "lease_token", "last_code", "last_error", "status", "sent_at", "provider_id", "next_at",
+        "is_repeat", "log", "lease_until", "lease_token", "last_code", "last_error", "status", "sent_at",
+        "provider_id", "next_at",
     ]  # fmt: skip
     update_rows(held, columns)
     _note_channel(held[0], outcome, now)
