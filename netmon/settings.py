@@ -206,6 +206,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": [
         "netmon.common.parsers.BoundedJSONParser",
     ],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "netmon.common.negotiation.Negotiation",
     "DEFAULT_RENDERER_CLASSES": [
         "netmon.common.renderers.FastJSONRenderer",
         "netmon.common.renderers.BrowsableRenderer",
