@@ -77,6 +77,8 @@ WITHOUT_STACK = (
     "tests/browser/test_ssh_pages.py",
     "tests/unit/drivers/",
     "tests/contract/test_drivers.py",
+    "tests/integration/channels/test_http.py",
+    "tests/integration/channels/test_smtp.py",
     "tests/integration/icmp/",
     "tests/integration/snmp_fleet/",
     "tests/integration/snmpd/",
