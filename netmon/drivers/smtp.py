@@ -121,8 +121,10 @@ class _Bounded:
 def _open(server: MailServer, sock: socket.socket, context: ssl.SSLContext | None) -> _Client:
     if server.security == "tls" and context is not None:
         sock = context.wrap_socket(sock, server_hostname=server.host)
-    try:
+    with contextlib.ExitStack() as unless_open:
+        unless_open.callback(sock.close)
         client = _Client(server.host, server.port, sock)
+        unless_open.callback(client.close)
         client.ehlo_or_helo_if_needed()
         if server.security == "starttls" and context is not None:
             if not client.has_extn("starttls"):
@@ -134,9 +136,7 @@ def _open(server: MailServer, sock: socket.socket, context: ssl.SSLContext | Non
             client.ehlo_or_helo_if_needed()
         if server.username:
             client.login(server.username, server.password.reveal())
-    except BaseException:
-        sock.close()
-        raise
+        unless_open.pop_all()
     return client
 
 

@@ -1,8 +1,11 @@
 """The signed webhook against a real receiver, verified by another's implementation."""
 
 import json
+import re
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,6 +38,32 @@ def test_what_is_posted_verifies(receiver: Receiver) -> None:
         Webhook(OLD).verify(got.body, got.headers)
     with pytest.raises(WebhookVerificationError):
         Webhook(NEW).verify(got.body.replace(b"Down", b"Fine"), got.headers)
+
+
+def test_the_example_in_the_documentation_works(receiver: Receiver) -> None:
+    page = Path(__file__).resolve().parents[3] / "docs/how-to/receive-webhooks.md"
+    [code] = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    example: dict[str, Any] = {}
+    exec(code, example)
+    send(receiver, previous_secret=OLD)
+    [got] = receiver.got
+    for secret in (OLD, NEW):
+        example["verify"](secret, got.headers, got.body)
+    with pytest.raises(ValueError, match="wrong signature"):
+        example["verify"](NEW, got.headers, got.body + b" ")
+    with pytest.raises(ValueError, match="wrong signature"):
+        example["verify"](configs.make_secret(), got.headers, got.body)
+    old = {**got.headers, "Webhook-Timestamp": str(int(time.time()) - 301)}
+    with pytest.raises(ValueError, match="too old"):
+        example["verify"](NEW, old, got.body)
+
+
+def test_every_field_of_the_payload_is_documented() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs/reference/webhook-payload.md").read_text()
+    found = webhook.payload(make_message())
+    names = {*found, *found["data"]["alerts"][0], *found["data"]["alerts"][0]["changes"][0]}
+    names |= {f"data.{name}" for name in found["data"]}
+    assert [name for name in names - {"data"} if f"`{name}`" not in page] == []
 
 
 def test_while_a_secret_is_changed_both_verify(receiver: Receiver) -> None:
