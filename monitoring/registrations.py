@@ -1,9 +1,10 @@
 """What monitoring hangs into the registers at start."""
 
 from inventory import followers, panels
-from monitoring import admin_actions, modules
+from monitoring import admin_actions, modules, notifiers
 from monitoring.alerting import templates
 from monitoring.modules import config_backup, icmp, snmp_interfaces, snmp_system, ssh_host, ssh_routing
+from monitoring.notifiers import apprise, email, slack, webhook
 from monitoring.services import configs, leaving, memories, scheduling, ssh_results
 from netmon.common import schedules
 
@@ -54,6 +55,13 @@ def register_all() -> None:
         is_of_device=True,
     )
     templates.register_all()
+    for kind, send in (
+        ("email", email.send),
+        ("slack", slack.send),
+        ("webhook", webhook.send),
+        ("apprise", apprise.send),
+    ):
+        notifiers.register(kind, send)
     followers.register(
         "monitoring",
         endpoints_saved=scheduling.ensure_default_checks,

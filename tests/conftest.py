@@ -88,6 +88,8 @@ WITHOUT_STACK = (
     "tests/unit/netmon/test_vendor.py",
     "tests/unit/test_architecture.py",
     "tests/contract/test_drivers.py",
+    "tests/integration/channels/test_http.py",
+    "tests/integration/channels/test_smtp.py",
     "tests/integration/icmp/",
     "tests/integration/snmp_fleet/",
     "tests/integration/snmpd/",

@@ -33,6 +33,12 @@ class Unreachable(DriverError):
     retryable = True
 
 
+class AddressRefused(DriverError):
+    """The caller's rules do not let netmon contact the address."""
+
+    code = "target_refused"
+
+
 class DeadlineExceeded(DriverError):
     """Nothing came in time."""
 
