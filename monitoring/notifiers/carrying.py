@@ -30,7 +30,12 @@ def failed(error: DriverError) -> Failed:
     sent to whoever showed it: so the message waits and is not lost. The same goes for answers that make no sense.
     """
     may_pass = error.retryable or isinstance(error, (UntrustedPeer, ProtocolError))
-    return Failed(error.detail, code=error.reason or error.code, is_permanent=not may_pass)
+    return Failed(
+        error.detail,
+        code=error.reason or error.code,
+        is_permanent=not may_pass,
+        is_uncertain=error.is_unanswered,
+    )
 
 
 def check_host(host: str) -> None:

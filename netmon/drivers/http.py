@@ -68,7 +68,9 @@ def post(
                     str(backend.address),
                 )
         except (httpcore2.ProtocolError, httpcore2.NetworkError, httpcore2.TimeoutException, OSError) as error:
-            raise _failure(parsed.host, error, deadline) from None
+            failure = _failure(parsed.host, error, deadline)
+            failure.is_unanswered = backend.is_asked
+            raise failure from None
 
 
 def _failure(host: str, error: Exception, deadline: Deadline) -> DriverError:
@@ -100,6 +102,7 @@ class _Backend(httpcore2.NetworkBackend):
         self._deadline = deadline
         self._open_things = open_things
         self.address: Address | None = None
+        self.is_asked = False  # the whole request has left
 
     def connect_tcp(
         self,
@@ -112,16 +115,18 @@ class _Backend(httpcore2.NetworkBackend):
         sock, self.address = dial(host, port, refuse=self._refuse, deadline=self._deadline)
         self._open_things.callback(sock.close)
         self._open_things.enter_context(cut_at(self._deadline, sock))
-        return _Stream(sock)
+        return _Stream(sock, self)
 
 
 class _Stream(httpcore2.NetworkStream):
     """A socket as httpcore2 wants it. The deadline stands outside: timeouts of single steps do not bound the whole."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, backend: _Backend) -> None:
         self._sock = sock
+        self._backend = backend
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        self._backend.is_asked = True  # an answer is read only when everything was written
         return self._sock.recv(max_bytes)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -136,4 +141,4 @@ class _Stream(httpcore2.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore2.NetworkStream:
-        return _Stream(ssl_context.wrap_socket(self._sock, server_hostname=server_hostname))
+        return _Stream(ssl_context.wrap_socket(self._sock, server_hostname=server_hostname), self._backend)

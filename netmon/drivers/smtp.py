@@ -69,15 +69,22 @@ def send(
     context = tls_context(verify=server.verify) if server.security != "none" else None
     sock, address = dial(server.host, server.port, refuse=refuse, deadline=deadline)
     with contextlib.closing(sock), cut_at(deadline, sock):
+        clients: list[_Client] = []
         try:
             with contextlib.closing(_open(server, sock, context)) as client:
+                clients.append(client)
                 code, reply, refused = _hand_over(client, message, sender, recipients)
                 # The message is theirs: how they take the farewell changes nothing.
                 with contextlib.suppress(OSError, smtplib.SMTPException):
                     client.putcmd("quit")
                 return Accepted(code, reply, refused, str(address))
         except (smtplib.SMTPException, OSError) as error:
-            raise _failure(server, error, deadline) from None
+            failure = _failure(server, error, deadline)
+            is_answer = isinstance(error, smtplib.SMTPResponseException)
+            if clients and clients[0].is_handed_over and not is_answer:
+                failure.is_unanswered = True
+                failure.detail += " It may have taken the message."
+            raise failure from None
 
 
 class _Client(smtplib.SMTP):
@@ -85,6 +92,7 @@ class _Client(smtplib.SMTP):
 
     def __init__(self, host: str, port: int, sock: socket.socket) -> None:
         self._given = sock
+        self.is_handed_over = False  # the whole message has left
         self._read = 0
         name = socket.gethostname()
         own = sock.getsockname()[0]
@@ -93,6 +101,10 @@ class _Client(smtplib.SMTP):
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         return self._given
+
+    def send(self, s: Any) -> None:
+        super().send(s)
+        self.is_handed_over = self.is_handed_over or bytes(s[-5:] if isinstance(s, bytes) else b"") == b"\r\n.\r\n"
 
     def getreply(self) -> tuple[int, bytes]:
         if self.file is None:
@@ -156,10 +168,7 @@ def _hand_over(
     if len(refused) == len(recipients):
         # One that may be taken later is worth another try of all: nobody has got it.
         raise smtplib.SMTPResponseException(*min(refused.values()))
-    try:
-        code, reply = client.data(data)
-    except smtplib.SMTPServerDisconnected:
-        raise smtplib.SMTPServerDisconnected("after the message was sent; it may have been taken") from None
+    code, reply = client.data(data)
     _expect((code, reply))
     return code, _text(reply), {name: f"{code} {_text(reply)}" for name, (code, reply) in refused.items()}
 
@@ -183,8 +192,7 @@ def _failure(server: MailServer, error: Exception, deadline: Deadline) -> Driver
         said = f"{host} said {code} {_text(error.smtp_error)}".strip()
         return Busy(said, reason=str(code)) if code < 500 else Rejected(said, reason=str(code))
     if isinstance(error, smtplib.SMTPServerDisconnected):
-        when = f" {error}" if "may have been taken" in str(error) else ""
-        return Unreachable(f"{host} closed the connection{when}.", reason="closed")
+        return Unreachable(f"{host} closed the connection.", reason="closed")
     if isinstance(error, smtplib.SMTPNotSupportedError):
         return AuthenticationFailed(f"{host} offers no login; leave user and password empty.", reason="no-login")
     if isinstance(error, ssl.SSLError):
