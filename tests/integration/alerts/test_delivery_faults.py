@@ -18,9 +18,11 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
+from django.utils import timezone
 
-from monitoring.alerting import actions
+from monitoring.alerting import engine
+from monitoring.alerting.deciding import Ledger
 from monitoring.models import Alert, Channel, Notification
 from monitoring.notifying import configs
 from tests.daemons import wait_until
@@ -29,7 +31,7 @@ from tests.fleet import make_contact
 
 pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
 
-ALERTS, CHANNELS, WORKERS = 1_000, 5, 2
+ALERTS, TOGETHER, CHANNELS, WORKERS = 1_000, 25, 5, 2
 FAULTS = ("500", "503", "429", "hang up before", "hang up after", "slow", "302", "garbage")
 
 
@@ -152,6 +154,27 @@ def make_channels(url: str) -> list[Channel]:
     return found
 
 
+@transaction.atomic
+def raise_alerts(first: int) -> None:
+    """As the engine does with what fell due together."""
+    now = timezone.now()
+    rows = Alert.objects.bulk_create(
+        Alert(
+            source="manual",
+            fingerprint=f"{n:064}",
+            summary=f"fault {n}",
+            severity=("info", "low")[n % 2],
+            started_at=now,
+            fired_at=now,
+        )
+        for n in range(first, first + TOGETHER)
+    )
+    ledger = Ledger(now)
+    for alert in rows:
+        ledger.move(alert, "firing", "firing", tell="firing")
+    engine.write(ledger)
+
+
 def waiting() -> int:
     return Notification.objects.filter(status__in=["pending", "leased", "retry", "uncertain"]).count()
 
@@ -161,13 +184,12 @@ def test_nothing_is_lost_and_what_comes_twice_says_so(receiver: Receiver, worker
         make_contact(channel, name=f"contact {n}", min_severity=["info", "low", "medium", "high", "critical"][n])
     for _ in range(WORKERS):
         workers.start()
-    severities = ["info", "low"]
-    for n in range(ALERTS):
-        actions.raise_by_hand(summary=f"fault {n}", severity=severities[n % 2], user=None)
-        if n % 150 == 149:
+    for first in range(0, ALERTS, TOGETHER):
+        raise_alerts(first)
+        if first // TOGETHER % 6 == 5:
             workers.kill()  # while it claims, sends, or writes: whatever it is at
             workers.start()
-        if n == ALERTS // 2 and connection.vendor == "postgresql":
+        if first == ALERTS // 2 and connection.vendor == "postgresql":
             _drop_connections()
     receiver.is_kind = True
     wait_until(lambda: waiting() == 0, seconds=120, what="an empty outbox")
