@@ -49,7 +49,7 @@ def hostile(text: str, **over: Any) -> Message:
         device=text, tenant=text, site=text, subject=text, summary=text, detail=text, text=text, acknowledged_by=text,
         comment=text, note=text, behind_names=(text, text), changes=(change,),
     )  # fmt: skip
-    return make_message(item, **{"title": text, "to": text, **over})
+    return make_message(item, **{"title": text, "to": text, "body": text, **over})
 
 
 def over(item: Item) -> Item:

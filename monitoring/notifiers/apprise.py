@@ -52,7 +52,9 @@ def send(message: Message, config: Mapping[str, Any]) -> Outcome:
         if result:
             return Outcome("ok")
         word = result.results[0].status.name.lower() if result.results else "failure"
-    raise Failed(f"{schema}:// did not take the message; apprise does not say why.", code=word)
+    raise Failed(
+        f"{schema}:// did not take the message; apprise does not say why.", code=word, is_uncertain=word == "timeout"
+    )
 
 
 def forced(url: str) -> str:

@@ -106,7 +106,7 @@ def content(message: Message) -> dict[str, Any]:
     """Text for notifications, blocks for the screen. All is escaped: `<!channel>` of a device calls nobody."""
     blocks = [{"type": "header", "text": {"type": "plain_text", "text": fit(telling.title(message), MOST_HEADER)}}]
     if message.body:
-        blocks += _sections(telling.paragraphs(message.body))
+        blocks += _sections(fit(line, 1000) for line in telling.paragraphs(message.body))
     if len(message.items) == 1:
         blocks += _alert(message.items[0])
     elif message.items:

@@ -89,8 +89,9 @@ def changes(item: Item) -> list[str]:
 
 
 def paragraphs(text: str) -> list[str]:
-    """What people wrote in several lines: each clean, none endless."""
-    return [wording.clean(line, 1000) for line in text[:MOST_BODY].splitlines()[:500]]
+    """A text of several lines: each clean, none endless, set in as far as it was."""
+    lines = text[:MOST_BODY].splitlines()[:500]
+    return [" " * min(8, len(line) - len(line.lstrip(" "))) + wording.clean(line, 1000) for line in lines]
 
 
 def note(item: Item) -> list[str]:

@@ -213,6 +213,8 @@ def settle(rows: Sequence[Notification], outcome: Outcome | Failed, seconds: flo
             "error": "" if is_sent else detail,
             "seconds": round(seconds, 3),
         }
+        if is_sent and detail:  # such as recipients that were refused
+            entry["detail"] = detail
         row.log = [*row.log, entry][-LOG_KEPT:]
         row.lease_until, row.lease_token = None, ""
         row.last_code, row.last_error = outcome.code[:16], "" if is_sent else detail

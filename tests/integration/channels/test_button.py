@@ -109,3 +109,11 @@ def test_no_secret_in_what_is_said(receiver: Receiver) -> None:
     assert not found["ok"] and "hush" not in repr(found)
     row = Notification.objects.get()
     assert "hush" not in f"{row.log}{row.last_error}{row.data}"
+
+
+def test_recipients_that_were_refused_stand_in_the_log(mailbox: Mailbox) -> None:
+    mailbox.recipients["gone@example.org"] = "550 no such user"
+    found = testing.test_channel(by_mail(mailbox.port), to_emails=["noc@example.org", "gone@example.org"])
+    assert (found["ok"], found["detail"]) == (True, "Not to gone@example.org (550 no such user)")
+    row = Notification.objects.get()
+    assert (row.status, row.log[0]["error"], row.log[0]["detail"]) == ("sent", "", found["detail"])
