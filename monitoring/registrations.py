@@ -1,8 +1,8 @@
 """What monitoring hangs into the registers at start."""
 
-from inventory import followers, panels
+from inventory import followers, panels, search
 from monitoring import admin_actions, modules
-from monitoring.alerting import templates
+from monitoring.alerting import searching, templates
 from monitoring.modules import config_backup, icmp, snmp_interfaces, snmp_system, ssh_host, ssh_routing
 from monitoring.services import configs, leaving, memories, scheduling, ssh_results
 from netmon.common import schedules
@@ -54,6 +54,7 @@ def register_all() -> None:
         is_of_device=True,
     )
     templates.register_all()
+    search.register("alerts", "Alerts", searching.alerts)
     followers.register(
         "monitoring",
         endpoints_saved=scheduling.ensure_default_checks,

@@ -254,8 +254,12 @@ def find_causes(ledger: Ledger, look: Situation) -> None:
         found = [by_device[device] for device in above.get(alert.pk, ()) if device in by_device]
         if found:
             alert.cause = found[0]
-            names = ", ".join(str(row.device) for row in found[:3])
-            _explain(ledger.events, alert, f"Reached only through {names}, which is down.")
+            # A tenant's people read this: what stands before their devices may be somebody else's.
+            tenant = alert.device.tenant_id if alert.device else None
+            near = [row.device for row in found if row.device and tenant in (None, row.device.tenant_id)]
+            if near:
+                names = ", ".join(str(device) for device in near[:3])
+                _explain(ledger.events, alert, f"Reached only through {names}, which is down.")
 
 
 def _explain(events: Collection[AlertEvent], alert: Alert, text: str) -> None:

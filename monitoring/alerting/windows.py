@@ -10,6 +10,9 @@ from zoneinfo import ZoneInfo
 from dateutil import rrule
 from django.core.exceptions import ValidationError
 
+from netmon.common.errors import Conflict
+from netmon.common.queue import ADVANCE_ALERTS, send_after_commit
+
 LONGEST = timedelta(days=31)
 FREQUENCY = {"daily": rrule.DAILY, "weekly": rrule.WEEKLY, "monthly": rrule.MONTHLY}
 PERIOD = {"daily": timedelta(days=1), "weekly": timedelta(days=7), "monthly": timedelta(days=28)}
@@ -33,7 +36,7 @@ def check(window: Any) -> None:
     days(window.weekdays)
     if window.weekdays and window.recurrence != "weekly":
         raise ValidationError({"weekdays": "Days of the week belong to a weekly window."})
-    if window.recurrence != "once":
+    if window.recurrence in PERIOD:  # any other but "once" the field itself refuses
         spacing = timedelta(days=1) if window.weekdays else PERIOD[window.recurrence]
         if length > spacing:
             raise ValidationError({"ends_at": "A window must end before it begins again."})
@@ -95,9 +98,22 @@ def present(window: Any, now: datetime) -> Occurrence | None:
     """The occurrence that is open now, if any, and was not ended early."""
     for one in islice(occurrences(window, now), 2):
         if one.starts_at <= now < one.ends_at:
-            ended = window.ended_at
-            return None if ended is not None and one.starts_at <= ended <= now else one
+            return None if was_ended(one, window, now) else one
     return None
+
+
+def was_ended(one: Occurrence, window: Any, now: datetime) -> bool:
+    """Whether an occurrence was ended early."""
+    return window.ended_at is not None and one.starts_at <= window.ended_at <= now
+
+
+def end(window: Any, now: datetime) -> None:
+    """End the occurrence that is under way, now. Raises Conflict when there is none. In the caller's transaction."""
+    if present(window, now) is None:
+        raise Conflict("This window is not open now: change or delete it instead.")
+    window.ended_at = now
+    window.save(update_fields=["ended_at", "updated_at"])
+    send_after_commit(ADVANCE_ALERTS)
 
 
 def upcoming(windows: Iterable[Any], now: datetime, until: datetime) -> list[tuple[Occurrence, Any]]:
