@@ -117,10 +117,10 @@ class AlertViewSet(VisibleReadViewSet):
         return self.get_paginated_response(shapes.AlertEventSerializer(page, many=True).data)
 
     @extend_schema(responses=shapes.NotificationSerializer(many=True), filters=False)
-    @action(detail=True, methods=["get"])
+    @action(detail=True, methods=["get"], pagination_class=NewestFirst)
     def notifications(self, request: Request, pk: str) -> Response:
         """Who was told of it, by what, and what became of each message, newest first."""
-        refuse_unknown(request, PAGED)
+        refuse_unknown(request, {"limit", "cursor", "format"})
         page = self.paginate_queryset(Notification.objects.filter(alert=self.get_object()))
         return self.get_paginated_response(shapes.NotificationSerializer(page, many=True).data)
 

@@ -80,6 +80,7 @@ class ContactFilter(FieldFilterSet):
 
     class Meta(FieldFilterSet.Meta):
         model = Contact
+        hidden = ("quiet_from", "quiet_to")
 
 
 class EscalationPolicyFilter(FieldFilterSet):

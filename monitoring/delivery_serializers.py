@@ -16,6 +16,7 @@ from monitoring.models.delivery import MAX_ADDRESSES, MAX_STEPS
 from monitoring.notifying import configs
 from monitoring.rule_serializers import SCOPE
 from netmon.common.permissions import has_role
+from netmon.common.secrets import Undecryptable
 from netmon.common.serializers import StrictSerializer, ValidatedModelSerializer, VisibleRelatedField, asker
 
 WEEK = 7 * 86400
@@ -28,8 +29,12 @@ class ConfigField(serializers.DictField):
         return instance
 
     def to_representation(self, value: Channel) -> Any:
-        is_admin = has_role(getattr(self.context.get("request"), "user", None), "admin")
-        return configs.public(value.kind, configs.opened(value)) if is_admin else None
+        if not has_role(getattr(self.context.get("request"), "user", None), "admin"):
+            return None
+        try:
+            return configs.public(value.kind, configs.opened(value))
+        except Undecryptable as error:  # one channel whose key is lost must not hide the others
+            return {"error": error.detail}
 
 
 class ChannelSerializer(ValidatedModelSerializer):
@@ -74,7 +79,7 @@ class ChannelSerializer(ValidatedModelSerializer):
         shown_only = {f"{field.name}_set" for field in configs.FIELDS[kind] if field.is_secret}
         wanted = {name: value for name, value in given.items() if name not in shown_only}
         try:
-            merged = configs.merge(kind, wanted, configs.opened(row) if row else None)
+            merged = configs.merge(kind, wanted, _stored(row))
         except ModelValidationError as error:
             raise serializers.ValidationError({"config": serializers.as_serializer_error(error)}) from None
         if kind == Channel.Kind.WEBHOOK and not merged["secret"]:
@@ -105,6 +110,14 @@ class ChannelSerializer(ValidatedModelSerializer):
         if not has_role(asker(self), "admin"):  # what the other side answers may quote where it is
             answer["last_error"] = ""
         return answer
+
+
+def _stored(row: Channel | None) -> dict[str, Any] | None:
+    """What is there already; nothing where no key opens it, so that all of it is asked for anew."""
+    try:
+        return configs.opened(row) if row else None
+    except Undecryptable:
+        return None
 
 
 def make_secret() -> str:

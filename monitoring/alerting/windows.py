@@ -28,6 +28,10 @@ def check(window: Any) -> None:
     """Raises ValidationError naming what cannot be meant."""
     if window.starts_at is None or window.ends_at is None:
         return  # said by the fields themselves
+    for name in ("starts_at", "ends_at", "until"):
+        moment = getattr(window, name)
+        if moment is not None and not 1971 < moment.year < 2200:  # beyond, a change of zone runs out of years
+            raise ValidationError({name: "Write a moment between the years 1972 and 2199."})
     length = window.ends_at - window.starts_at
     if length <= timedelta(0):
         raise ValidationError({"ends_at": "A window ends after it begins."})

@@ -61,11 +61,11 @@ STATE_CODES = {
     "invalid_address", "invalid_key", "unsupported_key", "weak_key", "passphrase_missing", "passphrase_wrong",
     "invalid_secret", "password_too_short", "password_too_common", "password_entirely_numeric",
     "password_too_similar", "unreadable", "import_refused", "null_characters", "null_characters_not_allowed", "in_use",
-    "admins_only", "unique",
+    "admins_only", "unique", "conflict",
 }  # fmt: skip
 # By resource, the fields with rules that no schema can say: an address lies within its interface's network, a secret
 # fits its kind, a key its passphrase, an expiry the future ... "" is the object as a whole.
-RULED_CODES = {"invalid", "required"}
+RULED_CODES = {"invalid", "required", "overflow"}
 _DEVICE = {
     "name", "kind", "ip", "site", "hypervisor", "snmp_version", "snmp_community", "snmp_username",
     "snmp_auth_protocol", "snmp_auth_password", "snmp_priv_protocol", "snmp_priv_password", "ssh_username",
@@ -95,9 +95,9 @@ RULED_FIELDS = {
     "contacts": {"", "emails", "time_zone", "tags"},
     "dependencies": {"", "parent", "device"},
     "escalation-policies": {"steps"},
-    "maintenance-windows": {"", "ends_at", "time_zone", "weekdays"},
+    "maintenance-windows": {"", "starts_at", "ends_at", "until", "time_zone", "weekdays"},
     "severity-modifiers": {""},
-    "silences": {"", "alert", "ends_at"},
+    "silences": {"", "alert", "starts_at", "ends_at"},
     "credentials": {"", "secret", "priv_secret", "username", "auth_protocol", "priv_protocol", "public_key", "tenant"},
     "endpoints": {"", "device", "protocol", "port", "options", "credential"},
     "expected-neighbours": {"neighbour"},
