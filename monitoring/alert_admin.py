@@ -43,7 +43,8 @@ SENT = {"sent": "up", "dead": "down", "retry": "degraded", "uncertain": "degrade
 
 class EventInline(admin.TabularInline):
     model = AlertEvent
-    fields = readonly_fields = ["seq", "at", "kind", "text", "user"]
+    fields = ["seq", "at", "kind", "text", "user"]
+    readonly_fields = ["seq", "at", "kind", "text", "user"]
     extra = 0
     can_delete = False
     ordering = ["seq"]
@@ -72,7 +73,7 @@ class AlertAdmin(ReadOnlyAdmin):
 
     @admin.display(ordering="state", description="state")
     def condition(self, alert: Alert) -> SafeString:
-        return badge(STATES[alert.state], alert.get_state_display())  # type: ignore[arg-type]
+        return badge(STATES[alert.state], alert.get_state_display())
 
     @admin.action(description="Acknowledge", permissions=["view"])
     @transaction.atomic
@@ -213,6 +214,7 @@ class ChannelForm(forms.ModelForm):
         if kind == Channel.Kind.WEBHOOK and not merged["secret"]:
             # The API makes one and shows it once; a page of the admin has no place for that.
             raise ValidationError({"settings": "secret: write one of 24 characters or more."})
+        self.instance.kind = kind  # the form's values come to the row only after this
         configs.seal(self.instance, merged)
         return data
 
@@ -279,7 +281,7 @@ class NotificationAdmin(ReadOnlyAdmin):
 
     @admin.display(ordering="status", description="status")
     def condition(self, row: Notification) -> SafeString:
-        return badge(SENT.get(row.status, "pending"), row.get_status_display())  # type: ignore[arg-type]
+        return badge(SENT.get(row.status, "pending"), row.get_status_display())
 
     @admin.action(description="Send again", permissions=["view"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Notification]) -> None:

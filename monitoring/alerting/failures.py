@@ -26,10 +26,11 @@ def _nodes(ids: Collection[int], user: Any) -> dict[int, dict[str, Any]]:
 
 
 def rehearsed(device_ids: Collection[int], user: Any, now: datetime) -> dict[str, Any]:
-    """A drill of devices that the person sees; of what hangs on them, what they see too."""
+    """A drill of devices that the person sees; of what hangs on them, what they see too. None is who runs netmon."""
     found = drill.drill(device_ids, now)
     ids = {pk for pk, _, _ in found.behind}
-    visible = dict(Device.objects.visible_to(user).filter(pk__in={*ids, *device_ids}).values_list("pk", "tenant__name"))
+    rows = Device.objects.all() if user is None else Device.objects.visible_to(user)
+    visible = dict(rows.filter(pk__in={*ids, *device_ids}).values_list("pk", "tenant__name"))
     behind = [{"id": pk, "name": name, "kind": kind} for pk, name, kind in found.behind if pk in visible]
     return {
         "faults": [

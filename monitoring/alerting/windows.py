@@ -69,7 +69,10 @@ def occurrences(window: Any, since: datetime) -> Iterator[Occurrence]:
             yield Occurrence(window.starts_at, window.ends_at)
         return
     zone = ZoneInfo(window.time_zone)
-    first, last = (moment.astimezone(zone).replace(tzinfo=None) for moment in (window.starts_at, window.ends_at))
+    # Whole seconds, as rrule counts: with a fraction the first occurrence would lie before its own beginning.
+    first, last = (
+        moment.astimezone(zone).replace(tzinfo=None, microsecond=0) for moment in (window.starts_at, window.ends_at)
+    )
     length = last - first  # of wall time: from 02:00 to 04:00, whatever the clock does between
     # From where it may matter, not from the beginning: a daily window of ten years has 3,650 days.
     begin = max(first, datetime.combine(_day_before(since, zone, length), first.time()))
