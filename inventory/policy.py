@@ -169,11 +169,16 @@ class Policy:
             rules.append(Rule(pk, tenant_id, cidr, low, high, length, action == TargetRule.Action.ALLOW))
         return cls(rules, own_services())
 
-    def decide(self, address: Address, *, tenant_id: int | None, port: int | None = None) -> Decision:
-        """Whether a device of this tenant (None: of none) may be contacted at this address, on this port if known."""
+    def decide(
+        self, address: Address, *, tenant_id: int | None, port: int | None = None, is_listed: bool = True
+    ) -> Decision:
+        """Whether a device of this tenant (None: of none) may be contacted at this address, on this port if known.
+
+        `is_listed` False leaves allow-lists out: they say where devices are, and not all that is contacted is one.
+        """
         forms = forms_of(address)
         for form in forms:
-            decision = self._decide_form(form, tenant_id, is_asked=form == address)
+            decision = self._decide_form(form, tenant_id, is_asked=is_listed and form == address)
             if not decision.is_allowed:
                 return Decision(address, False, _told(decision, address), decision.rule)
         if port is not None and (reason := self._own_service(forms, tenant_id, port)):

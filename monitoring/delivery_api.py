@@ -1,6 +1,5 @@
 """Who is told, by what, and in which order, over HTTP."""
 
-from importlib import import_module
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -12,6 +11,7 @@ from rest_framework.response import Response
 from monitoring import alert_filters as filters
 from monitoring import delivery_serializers as shapes
 from monitoring.models import Channel, Contact, EscalationPolicy
+from monitoring.notifying import testing
 from monitoring.shared_api import SharedViewSet
 from netmon.audit import services as audit
 from netmon.common.permissions import has_role
@@ -41,7 +41,6 @@ class ChannelViewSet(SharedViewSet):
         if channel.kind == Channel.Kind.EMAIL and not emails:
             raise ValidationError({"emails": "You have no address of your own: name one."}, code="required")
         audit.record("test", channel, detail=", ".join(emails) if channel.kind == Channel.Kind.EMAIL else "")
-        testing = import_module("monitoring.notifying.testing")
         return Response(testing.test_channel(channel, to_emails=tuple(emails), user=user))
 
 

@@ -1,6 +1,5 @@
 """Channels, contacts and policies, as the API takes and shows them."""
 
-import secrets
 from itertools import pairwise
 from typing import Any
 
@@ -83,7 +82,7 @@ class ChannelSerializer(ValidatedModelSerializer):
         except ModelValidationError as error:
             raise serializers.ValidationError({"config": serializers.as_serializer_error(error)}) from None
         if kind == Channel.Kind.WEBHOOK and not merged["secret"]:
-            merged["secret"] = self.new_secret = make_secret()
+            merged["secret"] = self.new_secret = configs.make_secret()
         return merged
 
     def get_made_secret(self, channel: Channel) -> str | None:
@@ -118,12 +117,6 @@ def _stored(row: Channel | None) -> dict[str, Any] | None:
         return configs.opened(row) if row else None
     except Undecryptable:
         return None
-
-
-def make_secret() -> str:
-    """A signing secret as Standard Webhooks writes them, by the one who signs with it where there is one."""
-    maker = getattr(configs, "make_secret", None)
-    return str(maker()) if maker is not None else secrets.token_urlsafe(32)
 
 
 class TestChannelSerializer(StrictSerializer):

@@ -1,9 +1,10 @@
 """What monitoring hangs into the registers at start."""
 
 from inventory import followers, panels, search
-from monitoring import admin_actions, modules
+from monitoring import admin_actions, modules, notifiers
 from monitoring.alerting import searching, templates
 from monitoring.modules import config_backup, icmp, snmp_interfaces, snmp_system, ssh_host, ssh_routing
+from monitoring.notifiers import apprise, email, slack, webhook
 from monitoring.services import configs, leaving, memories, scheduling, ssh_results
 from netmon.common import schedules
 
@@ -55,6 +56,13 @@ def register_all() -> None:
     )
     templates.register_all()
     search.register("alerts", "Alerts", searching.alerts)
+    for kind, send in (
+        ("email", email.send),
+        ("slack", slack.send),
+        ("webhook", webhook.send),
+        ("apprise", apprise.send),
+    ):
+        notifiers.register(kind, send)
     followers.register(
         "monitoring",
         endpoints_saved=scheduling.ensure_default_checks,
@@ -72,6 +80,8 @@ def register_all() -> None:
         ("Advance alerts", "advance_alerts", 5, "Confirms, escalates and resolves alerts whose time has come."),
         ("Deliver messages", "deliver_messages", 5, "Sends what waits in the outbox, and tries again what failed."),
         ("Retire alerts", "retire_alerts", 60, "Ends alerts of what is no longer watched."),
+        ("Look at expiries", "look_at_expiries", 3600, "What ends within two weeks becomes an alert."),
+        ("Send summaries", "send_summaries", 300, "Plans the daily summaries whose hour has come."),
         ("Seal samples", "seal_samples", 300, "Packs closed hours of samples into chunks and roll-ups."),
         ("Prune samples", "prune_samples", 21600, "Deletes samples older than their retention."),
         ("Purge deleted samples", "purge_deleted_samples", 600, "Frees the space of deleted devices' samples."),

@@ -8,7 +8,16 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 
-from monitoring.models import COLUMN_COUNT, DeletedSeries, DeviceEvent, SampleChunk, SampleRow, Series
+from monitoring.models import (
+    COLUMN_COUNT,
+    Alert,
+    DeletedSeries,
+    DeviceEvent,
+    Notification,
+    SampleChunk,
+    SampleRow,
+    Series,
+)
 from monitoring.services.leaving import bury
 from monitoring.store import tables
 from monitoring.store.seal import series_batches
@@ -55,6 +64,20 @@ def prune_events(now: float | None = None) -> int:
         first = own.order_by("-at", "-pk").values_list("at", "pk")[DEVICE_EVENTS : DEVICE_EVENTS + 1]
         for at, pk in list(first):
             total += _forget(own.filter(Q(at__lt=at) | Q(at=at, pk__lte=pk)))
+    return total
+
+
+def prune_alerts(now: float | None = None) -> int:
+    """Forgets alerts that were resolved longer ago than NETMON_ALERTS_DAYS, with their history and messages."""
+    moment = datetime.fromtimestamp(time.time() if now is None else now, UTC)
+    limit = moment - timedelta(days=settings.ALERTS_DAYS)
+    total = 0
+    while ids := list(Alert.objects.filter(resolved_at__lt=limit).order_by("pk").values_list("pk", flat=True)[:EVENTS]):
+        Alert.objects.filter(pk__in=ids).delete()
+        total += len(ids)
+    orphans = Notification.objects.filter(alert__isnull=True, created_at__lt=limit)
+    while ids := list(orphans.order_by("pk").values_list("pk", flat=True)[:EVENTS]):
+        Notification.objects.filter(pk__in=ids).delete()
     return total
 
 

@@ -6,8 +6,8 @@ from datetime import datetime
 from celery import shared_task
 
 from monitoring import retention
-from monitoring.alerting import duties, engine
-from monitoring.notifying import outbox
+from monitoring.alerting import duties, engine, watchdog
+from monitoring.notifying import outbox, summary
 from monitoring.services import configs, lookups, polling, scheduling, testing
 from monitoring.store import seal
 
@@ -52,6 +52,7 @@ def prune_samples() -> None:
     retention.prune()
     retention.sweep_orphans()
     retention.prune_events()
+    retention.prune_alerts()
     retention.forget_lapsed()
     configs.prune()
 
@@ -75,3 +76,15 @@ def deliver_messages() -> None:
 @shared_task
 def retire_alerts() -> None:
     duties.retire()
+    watchdog.look_at_polling()
+    watchdog.end_windows()
+
+
+@shared_task
+def look_at_expiries() -> None:
+    watchdog.look_at_expiries()
+
+
+@shared_task
+def send_summaries() -> None:
+    summary.send_due()

@@ -61,6 +61,11 @@ def hosts_port(directory: Path) -> int:
     return _port(directory / "ssh_port", socket.SOCK_STREAM)
 
 
+def mailbox_ports(directory: Path) -> tuple[int, int]:
+    """The same for the mail server and the receiver of webhooks."""
+    return _port(directory / "mail_port", socket.SOCK_STREAM), _port(directory / "hook_port", socket.SOCK_STREAM)
+
+
 def _port(path: Path, kind: socket.SocketKind) -> int:
     kept = path.read_text(encoding="ascii").strip() if path.exists() else ""
     for wanted in ([int(kept)] if kept.isdigit() else []) + [0]:

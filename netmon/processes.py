@@ -60,6 +60,15 @@ def ssh_hosts(port: int, password: str) -> Process:
     return Process("hosts", argv, stop_order=4)
 
 
+def mailbox(mail_port: int, web_port: int) -> Process:
+    """Where the messages of `manage.py demo` end; no part of the product."""
+    argv = (
+        sys.executable, "-m", "netmon.lab.mailbox", "--mail-port", str(mail_port), "--web-port", str(web_port),
+        "--directory", str(settings.VAR_DIR / "mail"),
+    )  # fmt: skip
+    return Process("mailbox", argv, stop_order=4)
+
+
 def all_processes(bind: str) -> list[Process]:
     return [web(bind), worker(), beat()]
 

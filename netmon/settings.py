@@ -206,6 +206,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": [
         "netmon.common.parsers.BoundedJSONParser",
     ],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "netmon.common.negotiation.Negotiation",
     "DEFAULT_RENDERER_CLASSES": [
         "netmon.common.renderers.FastJSONRenderer",
         "netmon.common.renderers.BrowsableRenderer",
@@ -309,6 +310,8 @@ ALERTS_DAYS = env.integer("NETMON_ALERTS_DAYS", 365, minimum=1, maximum=36500)
 PUBLIC_URL = env.text("NETMON_PUBLIC_URL", "")
 # Addresses that answer whenever this machine sees the network: its gateway, a name server.
 CANARIES = env.addresses("NETMON_CANARIES")
+# Posted to once a minute while netmon is well: who listens there learns of its silence.
+HEARTBEAT_URL = env.text("NETMON_HEARTBEAT_URL", "")
 # How long the first message of a fault waits for others of the same cause.
 GROUP_WAIT_SECONDS = env.integer("NETMON_GROUP_WAIT_SECONDS", 30, minimum=0, maximum=600)
 # The end of a fault that was shorter is told when it has kept for so long: it may come back.

@@ -1,6 +1,6 @@
 """What becomes of one alert whose time has come. Works on rows in memory; the engine locks and writes them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -250,19 +250,14 @@ def find_causes(ledger: Ledger, look: Situation) -> None:
     wanted = {device for devices in above.values() for device in devices}
     rows = Alert.objects.open().filter(device_id__in=wanted, source="device.down").select_related("device")
     by_device = {row.device_id: row for row in rows}
+    told = {event.alert_id: event for event in ledger.events if event.kind == Kind.UNREACHABLE}
     for alert in ledger.cut:
         found = [by_device[device] for device in above.get(alert.pk, ()) if device in by_device]
-        if found:
+        if found and alert.pk in told:
             alert.cause = found[0]
             # A tenant's people read this: what stands before their devices may be somebody else's.
             tenant = alert.device.tenant_id if alert.device else None
             near = [row.device for row in found if row.device and tenant in (None, row.device.tenant_id)]
             if near:
                 names = ", ".join(str(device) for device in near[:3])
-                _explain(ledger.events, alert, f"Reached only through {names}, which is down.")
-
-
-def _explain(events: Collection[AlertEvent], alert: Alert, text: str) -> None:
-    for event in events:
-        if event.alert is alert and event.kind == Kind.UNREACHABLE:
-            event.text = text[:1000]
+                told[alert.pk].text = f"Reached only through {names}, which is down."[:1000]

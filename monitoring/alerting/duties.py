@@ -8,12 +8,14 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from inventory.models import Device
+from monitoring import metrics
 from monitoring.alerting import deciding, engine, rulebook, silences, situation
 from monitoring.alerting.deciding import Ledger
 from monitoring.alerting.rulebook import Place
 from monitoring.models.alerts import Alert, AlertEvent
 from monitoring.models.checks import Check
 from monitoring.models.delivery import Notification
+from monitoring.models.samples import Series
 from monitoring.notifying import planning
 from monitoring.notifying.directory import Directory
 from netmon.common.queue import DELIVER_MESSAGES, send_after_commit
@@ -21,6 +23,7 @@ from netmon.common.queue import DELIVER_MESSAGES, send_after_commit
 BATCH = 500
 # Reminders of one alert over one way in a row, however long nobody cares.
 MOST_REMINDERS = 100
+UNMEASURED = timedelta(hours=1)
 
 
 def perform(now: datetime | None = None) -> None:
@@ -184,8 +187,44 @@ def retire(now: datetime | None = None) -> int:
                     deciding.resolve(ledger, alert, text)
                 total += 1
             engine.write(ledger)
+    total += _retire_unmeasured(now)
     _retire_ruleless(now)
     return total
+
+
+@transaction.atomic
+def _retire_unmeasured(now: datetime) -> int:
+    """Alerts on values that are no longer measured though the device answers: a disk unmounted, a peer removed."""
+    rows = Alert.objects.open().filter(
+        source="metric", last_seen_at__lt=now - UNMEASURED, device__state__state__in=["up", "degraded"]
+    )
+    rows = rows.select_related("rule").select_for_update(skip_locked=True, of=("self",)).order_by("pk")
+    ledger = Ledger(now)
+    for alert in rows[:BATCH]:
+        if alert.rule is None or _is_measured(alert, alert.rule.metric, now):
+            continue
+        if alert.seq == 0:
+            ledger.dropped.append(alert)
+        else:
+            deciding.resolve(ledger, alert, "This is not measured any more.")
+    engine.write(ledger)
+    return len(ledger.dropped) + len(ledger.changed)
+
+
+def _is_measured(alert: Alert, metric: str, now: datetime) -> bool:
+    """Whether the value still comes, if only seldom."""
+    name, _, column = metric.rpartition(".")
+    series = Series.objects.filter(device=alert.device_id, metric_set=name)
+    series = (
+        series.filter(interface=alert.interface_id)
+        if alert.interface_id is not None
+        else series.filter(interface__isnull=True, labels=alert.subject)
+    )
+    row = series.first()
+    if row is None or row.last_at is None or row.last_at < now - 10 * timedelta(seconds=row.period_seconds):
+        return False
+    known = metrics.get(name).names
+    return column not in known or getattr(row, f"v{known.index(column)}") is not None
 
 
 def _with_check(watched: QuerySet[Check]) -> list[int]:

@@ -21,6 +21,7 @@ from monitoring.models.checks import Check
 from monitoring.notifying import planning
 from monitoring.services import states
 from netmon.common.queue import DELIVER_MESSAGES, send_after_commit
+from netmon.common.rows import update_rows
 
 BATCH = 1000
 LIMIT = 50_000  # of one run: what is beyond waits for the next, seconds later
@@ -87,7 +88,7 @@ def _advance(ids: Sequence[int], look: Situation, now: datetime) -> int:
 def write(ledger: Ledger) -> None:
     """Everything that follows from the decisions: alerts, events, outages, messages. In the caller's transaction."""
     Alert.objects.filter(pk__in=[alert.pk for alert in ledger.dropped]).delete()
-    Alert.objects.bulk_update(ledger.changed.values(), WRITTEN, batch_size=100)
+    update_rows(ledger.changed.values(), WRITTEN)
     AlertEvent.objects.bulk_create(ledger.events, batch_size=500)
     excuses.write(ledger.excused, ledger.now)
     if planning.plan(ledger.to_tell, ledger.now):

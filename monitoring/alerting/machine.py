@@ -63,6 +63,7 @@ def over_at(memory: Memory, terms: Terms) -> datetime | None:
     return max(memory.cleared_at + timedelta(seconds=terms.clear_seconds), confirming)
 
 
+MOMENT = timedelta(microseconds=1)
 COMPARE = {
     "gt": lambda value, limit: value > limit,
     "ge": lambda value, limit: value >= limit,
@@ -124,7 +125,8 @@ def replay(
     raised: datetime | None = None
     for look in looks:
         if memory is not None:
-            memory, raised = _settle(memory, raised, terms, look.at, episodes)
+            # What fell due before this look; at the very moment the look counts first, as it does live.
+            memory, raised = _settle(memory, raised, terms, look.at - MOMENT, episodes)
         bad = look.is_bad
         if bad is None:
             if look.value is None:

@@ -8,7 +8,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
@@ -22,6 +22,7 @@ from monitoring.models.alerts import Alert
 from monitoring.models.checks import Check, DeviceState
 from monitoring.models.samples import Series
 from netmon.common.queue import ADVANCE_ALERTS, send_after_commit
+from netmon.common.rows import update_rows
 
 UP = 1  # ifAdminStatus and ifOperStatus
 CHUNK = 500
@@ -262,8 +263,8 @@ def due_at(alert: Alert, rule: Rule) -> datetime | None:
     if alert.is_bad and alert.state == state.PENDING:
         ripe = machine.ripe_at(alert, rule.terms)
         return max(ripe, alert.hold_until) if ripe and alert.hold_until else ripe
-    if alert.is_bad and rule.source.shape == "event" and rule.terms.clear_seconds:
-        return alert.last_seen_at + timedelta(seconds=rule.terms.clear_seconds)
+    if alert.is_bad and rule.expires:
+        return alert.last_seen_at + rule.expires
     if not alert.is_bad:
         return machine.over_at(alert, rule.terms)
     return alert.due_at
@@ -300,7 +301,7 @@ def _write(ledger: Ledger, now: datetime) -> None:
     if ledger.gone:
         Alert.objects.filter(pk__in=ledger.gone).delete()
     if ledger.changed:
-        Alert.objects.bulk_update(ledger.changed.values(), WRITTEN, batch_size=100)
+        update_rows(ledger.changed.values(), WRITTEN)
     if ledger.new:
         # Two workers may see the same fault first: the unique rule lets one row in.
         Alert.objects.bulk_create(ledger.new.values(), batch_size=200, ignore_conflicts=True)

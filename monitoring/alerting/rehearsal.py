@@ -204,10 +204,9 @@ def _events(rule: Rule, places: Mapping[int, Place], since: datetime, now: datet
 
 
 def _expiring(looks: list[Look], rule: Rule, now: datetime) -> Iterator[Look]:
-    """Events that are over by time alone: a good look where the rule's clear_seconds have passed without another."""
-    wait = timedelta(seconds=rule.terms.clear_seconds)
+    """Events that are over by time alone: a good look where the rule lets them expire without another."""
     for look, following in zip(looks, [*looks[1:], None], strict=True):
         yield look
-        over = look.at + wait
-        if wait and look.is_bad and over <= now and (following is None or following.at > over):
+        over = look.at + rule.expires
+        if rule.expires and look.is_bad and over <= now and (following is None or following.at > over):
             yield Look(over, is_bad=False)

@@ -5,6 +5,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -90,23 +91,27 @@ class Rule:
     raise_value: float
     clear_value: float | None
     terms: Terms
+    expires: timedelta  # an event is over by itself after this; zero: never
     severity: str
     scope: Scope
     policy_id: int | None
 
     @classmethod
     def of(cls, row: AlertRule) -> "Rule":
+        source = sources.get(row.source)
+        is_event = source.shape == "event"  # whose clear_seconds count from the event, not from a good look
         return cls(
             pk=row.pk or 0,
             name=row.name,
-            source=sources.get(row.source),
+            source=source,
             metric=row.metric,
             match=row.match,
             interface_pattern=row.interface_pattern,
             comparator=row.comparator,
             raise_value=row.raise_value if row.raise_value is not None else 0.0,
             clear_value=row.clear_value,
-            terms=Terms(row.for_seconds, row.for_checks, row.clear_seconds, row.clear_checks),
+            terms=Terms(row.for_seconds, row.for_checks, 0 if is_event else row.clear_seconds, row.clear_checks),
+            expires=timedelta(seconds=row.clear_seconds if is_event else 0),
             severity=row.severity,
             scope=Scope.of(row),
             policy_id=row.policy_id,
@@ -202,10 +207,8 @@ _kept: tuple[Any, Rulebook] | None = None
 def load() -> Rulebook:
     """The rules as they are now; compiled anew only when one changed. Two small queries."""
     global _kept
-    stamp = (
-        *AlertRule.objects.aggregate(n=Count("pk"), last=Max("pk"), saves=Sum("revision")).values(),
-        *SeverityModifier.objects.aggregate(n=Count("pk"), last=Max("pk"), saves=Sum("revision")).values(),
-    )
+    marks = {"rows": Count("pk"), "last": Max("pk"), "saves": Sum("revision"), "at": Max("updated_at")}
+    stamp = (*AlertRule.objects.aggregate(**marks).values(), *SeverityModifier.objects.aggregate(**marks).values())
     kept = _kept
     if kept is not None and kept[0] == stamp:
         return kept[1]

@@ -21,16 +21,24 @@ class Outcome:
 class Failed(Exception):
     """The other side did not take it. Without secrets, as it stands in the log.
 
-    `is_permanent`: trying again cannot help. `retry_after`: seconds it asked to be left alone.
+    `is_permanent`: trying again cannot help. `is_uncertain`: it may have taken it all the same, since the whole message
+    had left when the answer failed to come. `retry_after`: seconds it asked to be left alone.
     """
 
     def __init__(
-        self, detail: str, *, code: str = "", is_permanent: bool = False, retry_after: float | None = None
+        self,
+        detail: str,
+        *,
+        code: str = "",
+        is_permanent: bool = False,
+        is_uncertain: bool = False,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.code = code
         self.is_permanent = is_permanent
+        self.is_uncertain = is_uncertain
         self.retry_after = retry_after
 
 

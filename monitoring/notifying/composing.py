@@ -1,16 +1,21 @@
 """Rows of the outbox made into one message: which alerts, in which words, after which earlier message."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 
+from inventory.models import Device
 from monitoring.alerting import wording
+from monitoring.alerting.graph import Graph
+from monitoring.alerting.situation import load_graph
 from monitoring.models.alerts import Alert, AlertEvent
 from monitoring.models.delivery import Notification
 from monitoring.models.rules import Severity
+from monitoring.notifying import changes, pictures
 from monitoring.notifying.messages import Item, Message
 
 Kind = Notification.Kind
@@ -19,6 +24,7 @@ WORDS = {
     Kind.ESCALATION: "Escalated: ", Kind.ACKNOWLEDGED: "Acknowledged: ", Kind.COMBINED: "Over: ",
 }  # fmt: skip
 LATE_GRACE = 30.0
+NAMED = 20
 
 
 def key_of(*parts: Any) -> str:
@@ -36,7 +42,9 @@ def compose(rows: Sequence[Notification], now: datetime) -> Message:
         "is_repeat": any(row.is_repeat for row in rows),
         "made_at": now,
     }
-    items = [item_of(row) for row in rows if row.alert is not None]
+    rows = load_alerts(rows)
+    events = _events(rows)
+    items = [item_of(row, events) for row in rows if row.alert is not None]
     if not items:
         title, body = str(first.data.get("title", "netmon")), str(first.data.get("body", ""))
         return Message(kind=first.kind, title=title, items=(), body=body, data=first.data, **common)
@@ -47,15 +55,40 @@ def compose(rows: Sequence[Notification], now: datetime) -> Message:
         items.sort(key=lambda item: (-Severity(item.severity).rank, item.device, item.subject))
         return Message(kind="group", title=group_title(items), items=tuple(items), late_seconds=_late(late), **common)
     thread, thread_id = _thread(first)
+    assert first.alert is not None
     return Message(
         kind=first.kind,
         title=title_of(items[0]),
-        items=tuple(items),
+        items=(with_surroundings(items[0], first.alert, now),),
         thread=thread,
         thread_id=thread_id,
         late_seconds=_late(late),
         **common,
     )
+
+
+def with_surroundings(item: Item, alert: Alert, now: datetime) -> Item:
+    """What only a message about a single alert has room and time for: what changed, who is cut off, a picture."""
+    if alert.device_id is None:
+        return item
+    graph = load_graph()
+    return replace(
+        item,
+        changes=changes.before(alert, graph),
+        behind_names=_behind_names(alert, graph) if item.behind else (),
+        picture=pictures.of(alert, now),
+    )
+
+
+def _behind_names(alert: Alert, graph: Graph) -> tuple[str, ...]:
+    """The first of those cut off. Others' devices are counted, not named: who reads this may not know of them."""
+    device = alert.device
+    assert device is not None
+    rows = Device.objects.filter(pk__in=graph.behind({device.pk}))
+    if device.tenant_id is not None:
+        rows = rows.filter(tenant=device.tenant_id)
+    names = rows.order_by("name_key").values_list("name", flat=True)[:NAMED]
+    return tuple(wording.clean(name, 100) for name in names)
 
 
 def _late(seconds: float) -> float:
@@ -84,12 +117,30 @@ def url_of(alert_id: int) -> str:
     return f"{base}/alerts/{alert_id}/" if base else ""
 
 
-def item_of(row: Notification) -> Item:
+def load_alerts(rows: Sequence[Notification]) -> Sequence[Notification]:
+    """The alerts of these rows and what stands about them, in one query for a group of any size."""
+    alerts = Alert.objects.select_related(
+        "device__site", "device__tenant", "tenant", "rule", "acknowledged_by", "interface"
+    )
+    found = alerts.in_bulk([row.alert_id for row in rows if row.alert_id is not None])
+    for row in rows:
+        row.alert = found.get(row.alert_id or 0)
+    return rows
+
+
+def _events(rows: Sequence[Notification]) -> dict[tuple[int, int], AlertEvent]:
+    """The event of each row, by alert and number."""
+    wanted = {(row.alert_id, row.seq) for row in rows}
+    events = AlertEvent.objects.filter(alert__in={pk for pk, _ in wanted if pk}, seq__in={seq for _, seq in wanted})
+    return {(event.alert_id, event.seq): event for event in events}
+
+
+def item_of(row: Notification, events: Mapping[tuple[int, int], AlertEvent]) -> Item:
     """The alert of a row, as it is now, with what the row is about."""
     alert = row.alert
     assert alert is not None
     device = alert.device
-    event = AlertEvent.objects.filter(alert=alert, seq=row.seq).first()
+    event = events.get((alert.pk, row.seq))
     return Item(
         alert_id=alert.pk,
         fingerprint=alert.fingerprint,
@@ -99,17 +150,17 @@ def item_of(row: Notification) -> Item:
         device=wording.clean(device.name, 100) if device else "",
         device_id=alert.device_id,
         tenant=_tenant(alert),
-        site=device.site.name if device and device.site else "",
-        subject=alert.subject,
-        summary=alert.summary,
-        detail=alert.detail,
-        text=event.text if event else "",
+        site=wording.clean(device.site.name, 100) if device and device.site else "",
+        subject=wording.clean(alert.subject, 255),
+        summary=wording.clean(alert.summary, 300),
+        detail=wording.clean(alert.detail, 1000),
+        text=wording.clean(event.text, 1000) if event else "",
         started_at=alert.started_at,
         fired_at=alert.fired_at,
         resolved_at=alert.resolved_at,
         url=url_of(alert.pk),
         acknowledged_by=str(alert.acknowledged_by) if alert.acknowledged_by else "",
-        comment=alert.comment,
+        comment=wording.clean(alert.comment, 1000),
         note=alert.rule.note if alert.rule else "",
         was_in_maintenance=alert.was_in_maintenance,
         behind=int(alert.data.get("behind") or 0),
@@ -119,7 +170,7 @@ def item_of(row: Notification) -> Item:
 
 def _tenant(alert: Alert) -> str:
     tenant = alert.device.tenant if alert.device else alert.tenant
-    return tenant.name if tenant else ""
+    return wording.clean(tenant.name, 100) if tenant else ""
 
 
 def _thread(row: Notification) -> tuple[str, str]:

@@ -1,6 +1,8 @@
 """What a channel needs to know, by its kind: checked on the way in, sealed as a whole, shown without its secrets."""
 
+import base64
 import json
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +16,22 @@ from netmon.common.secrets import open_secret
 
 SECURITY = ("starttls", "tls", "none")
 MAX_TEXT = 2000
-# Of apprise's schemas: those that reach another machine by a library of their own are fine; these open files, talk to
-# this machine, or do without a guard what the signed webhook does with one.
-REFUSED_SCHEMAS = frozenset(
+SECRET_PREFIX = "whsec_"  # noqa: S105  # Standard Webhooks: what follows is the key, base64
+SECRET_BYTES = 32
+# Services whose address apprise knows, and those whose host stands in the URL: that one is judged before each send.
+# What is in neither list is refused: syslog, dbus and such reach this machine, json, xml, form, mailto and slack would
+# do without a guard what netmon's own channels do with one, and a new release may bring anything.
+HOSTED_SCHEMAS = frozenset(
     {
-        "syslog", "rsyslog", "dbus", "qt", "kde", "gnome", "glib", "macosx", "windows",
-        "json", "jsons", "xml", "xmls", "form", "forms", "mailto", "mailtos", "slack", "apprise", "apprises",
+        "discord", "gchat", "guilded", "ifttt", "line", "opsgenie", "pagerduty", "pagertree", "pbul",
+        "pover", "prowl", "pushy", "signl4", "spike", "splunk", "tgram", "twilio", "victorops", "vonage",
+        "wxteams",
+    }
+)  # fmt: skip
+HOST_SCHEMAS = frozenset(
+    {
+        "gotify", "gotifys", "matrix", "matrixs", "mmost", "mmosts", "ncloud", "nclouds", "nctalk", "nctalks", "ntfy",
+        "ntfys", "rocket", "rockets", "signal", "signals", "synology", "synologys", "workflow", "workflows", "zulip",
     }
 )  # fmt: skip
 
@@ -164,11 +176,27 @@ def _check_slack(config: dict[str, Any]) -> None:
         raise ValidationError({"webhook_url": "Give an incoming webhook, or a token and a channel."})
 
 
+def make_secret() -> str:
+    """A new signing secret of a webhook, in the form of Standard Webhooks."""
+    return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+
+
+def signing_key(secret: str) -> bytes:
+    """The bytes that a secret signs with: decoded after `whsec_`, else as they are. Raises ValueError."""
+    if secret.startswith(SECRET_PREFIX):
+        return base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
+    return secret.encode()
+
+
 def _check_webhook(config: dict[str, Any]) -> None:
     _url(config, "url")
     for name in ("secret", "previous_secret"):
         if config[name] and len(config[name]) < 24:
             raise ValidationError({name: "A secret has 24 characters or more; leave it empty to have one made."})
+        try:
+            signing_key(config[name])
+        except ValueError:
+            raise ValidationError({name: f"What follows {SECRET_PREFIX} is base64."}) from None
 
 
 def _url(config: dict[str, Any], name: str) -> None:
@@ -182,8 +210,9 @@ def _check_apprise(config: dict[str, Any]) -> None:
     schema, separator, rest = config["url"].partition("://")
     if not separator or not rest or not schema.isalnum():
         raise ValidationError({"url": "Write an address as apprise does, such as ntfys://host/topic."})
-    if schema.lower() in REFUSED_SCHEMAS:
-        raise ValidationError({"url": f"{schema}:// is not allowed here; netmon has channels of its own for these."})
+    if schema.lower() not in HOSTED_SCHEMAS | HOST_SCHEMAS:
+        known = ", ".join(sorted(HOSTED_SCHEMAS | HOST_SCHEMAS))
+        raise ValidationError({"url": f"{schema[:20]}:// is not allowed here. Allowed are {known}."})
 
 
 CHECKS: dict[str, Check] = {
@@ -195,9 +224,9 @@ CHECKS: dict[str, Check] = {
 
 
 def opened(channel: Channel) -> dict[str, Any]:
-    """The configuration with its secrets. For sending and for merging a change into it."""
+    """The configuration with its secrets, and whose it is. For sending and for merging a change into it."""
     text = open_secret(channel, "config") if channel.config else ""
-    return json.loads(text) if text else {}
+    return {**json.loads(text), "tenant_id": channel.tenant_id} if text else {}
 
 
 def seal(channel: Channel, config: Mapping[str, Any]) -> None:

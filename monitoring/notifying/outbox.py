@@ -25,6 +25,7 @@ from monitoring.notifying import composing, configs
 from monitoring.notifying.messages import Message
 from netmon.common.errors import Conflict
 from netmon.common.queue import DELIVER_MESSAGES, send_after_commit
+from netmon.common.rows import update_rows
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ def claim(now: datetime) -> list[Notification]:
         row.message_key, row.lease_token, row.lease_until = key, token, now + LEASE
         row.status, row.attempt = Status.LEASED, row.attempt + 1
     columns = ["message_key", "lease_token", "lease_until", "status", "attempt"]
-    Notification.objects.bulk_update(kept, columns, batch_size=200)
+    update_rows(kept, columns)
     return kept
 
 
@@ -107,7 +108,11 @@ def _key_of(rows: Sequence[Notification]) -> str:
 
 
 def _together(first: Notification, now: datetime) -> list[Notification]:
-    locked = Notification.objects.select_for_update(of=("self",)).order_by("pk")
+    locked = (
+        Notification.objects.select_for_update(of=("self",))
+        .select_related("contact", "channel", "alert__device__site", "alert__device__tenant", "alert__rule")
+        .order_by("pk")
+    )
     if first.message_key:
         return list(locked.filter(message_key=first.message_key, status__in=Notification.OPEN))
     if first.alert_id is None or first.kind == Kind.ACKNOWLEDGED:
@@ -210,6 +215,8 @@ def settle(rows: Sequence[Notification], outcome: Outcome | Failed, seconds: flo
             "error": "" if is_sent else detail,
             "seconds": round(seconds, 3),
         }
+        if is_sent and detail:  # such as recipients that were refused
+            entry["detail"] = detail
         row.log = [*row.log, entry][-LOG_KEPT:]
         row.lease_until, row.lease_token = None, ""
         row.last_code, row.last_error = outcome.code[:16], "" if is_sent else detail
@@ -219,10 +226,12 @@ def settle(rows: Sequence[Notification], outcome: Outcome | Failed, seconds: flo
             row.status = Status.DEAD
         else:
             row.status, row.next_at = Status.RETRY, now + _wait(row.attempt, outcome.retry_after)
+            row.is_repeat = row.is_repeat or outcome.is_uncertain
     columns = [
-        "log", "lease_until", "lease_token", "last_code", "last_error", "status", "sent_at", "provider_id", "next_at",
+        "is_repeat", "log", "lease_until", "lease_token", "last_code", "last_error", "status", "sent_at",
+        "provider_id", "next_at",
     ]  # fmt: skip
-    Notification.objects.bulk_update(held, columns, batch_size=200)
+    update_rows(held, columns)
     _note_channel(held[0], outcome, now)
 
 

@@ -18,6 +18,7 @@ from monitoring.models.alerts import Alert, AlertEvent
 from monitoring.models.delivery import Channel, Notification
 from monitoring.models.rules import Severity
 from monitoring.notifying.directory import Destination, Directory, not_before
+from netmon.common.rows import update_rows
 
 Kind, Status = Notification.Kind, Notification.Status
 Telling = tuple[Alert, str, AlertEvent]
@@ -89,10 +90,10 @@ def plan(tellings: Sequence[Telling], now: datetime) -> int:
         else:
             rows = list(_follow_up(directory, alert, kind, event, past.get(alert.pk, []), now, changed))
         new += rows
-    Notification.objects.bulk_update(changed.values(), WRITTEN, batch_size=200)
+    update_rows(changed.values(), WRITTEN)
     Notification.objects.bulk_create(new, batch_size=200, ignore_conflicts=True)
     columns = ["is_told", "escalate_at", "escalation_step", "remind_at", "silenced_until"]
-    Alert.objects.bulk_update(told, columns, batch_size=200)
+    update_rows(told, columns)
     return len(new)
 
 

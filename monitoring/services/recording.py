@@ -24,10 +24,10 @@ from inventory import uses
 from inventory.models import Interface, ManagementEndpoint
 from monitoring import metrics, modules, rates
 from monitoring.alerting import observing
-from monitoring.models import Check, DeviceFact, DeviceState, Series
+from monitoring.models import Check, DeviceFact, Series
 from monitoring.modules import Collected, Reading
 from monitoring.runner import Result
-from monitoring.services import lapsing, states
+from monitoring.services import figures, lapsing, states
 from monitoring.store.write import CurrentWrite, SampleWrite, lapse, update_current, write_many
 from netmon.common.errors import NetmonError
 from netmon.drivers.errors import AuthenticationFailed, DriverError, LocalFault, UntrustedPeer
@@ -220,7 +220,10 @@ def _add_success(
         batch.current.append(CurrentWrite(row.pk, collected.collected_at, ordered, packed))
         interface = interfaces.get(reading.interface) if reading.interface else None
         batch.seen.append(observing.Seen(check, row, ordered, interface, _oper_status(row)))
-    _note_device(batch, check, module, collected, at)
+    if module.is_availability:
+        device_id = check.endpoint.device_id
+        batch.polled[device_id] = max(at, batch.polled.get(device_id, at))
+        batch.updates[device_id].update(figures.of_run(check, collected, at))
     if module.store:
         batch.stores.append((module, check, collected))
     else:
@@ -246,29 +249,6 @@ def _add_uses(batch: Batch, check: Check, result: Result, way: Sequence[Manageme
     error = result.error
     if error is None or isinstance(error, DriverError):  # of a fault of ours nothing is known
         batch.sent[check.pk] = uses.of_way(way, error, timezone.now())
-
-
-def _note_device(batch: Batch, check: Check, module: modules.Module, collected: Collected, at: datetime) -> None:
-    device_id = check.endpoint.device_id
-    update = batch.updates[device_id]
-    if not module.is_availability:
-        return
-    batch.polled[device_id] = max(at, batch.polled.get(device_id, at))
-    values = dict(collected.readings[0].values) if collected.readings else {}
-    if check.module == "icmp":
-        update["response_time_ms"] = values.get("rtt_ms")
-        update["loss_percent"] = values.get("loss_percent")
-    elif check.module == "ssh.host":
-        # The host's own uptime; an SNMP agent's is that of the agent.
-        update["ssh_response_ms"] = collected.response_ms
-        update["host_uptime_seconds"] = values.get("uptime_seconds")
-        update["host_booted_at"] = at
-    else:
-        update["snmp_response_ms"] = collected.response_ms
-        uptime = values.get("uptime_seconds")
-        if uptime is not None:
-            update["uptime_seconds"] = uptime
-            update["booted_at"] = at - timedelta(seconds=uptime)
 
 
 def _add_failure(batch: Batch, check: Check, result: Result, series: list[Series]) -> None:
@@ -374,7 +354,7 @@ def _write_rows(batch: Batch) -> None:
     Check.objects.bulk_update(checks, CHECK_COLUMNS, batch_size=100)
     devices = {check.endpoint.device_id for check in checks}
     _write_facts(batch, devices)
-    _write_states(batch, devices)
+    figures.write(batch.updates, devices, timezone.now())
     now = timezone.now()
     woken = states.evaluate(devices, now, polled={d: at for d, at in batch.polled.items() if d in devices})
     _plan_next(checks, now)
@@ -398,30 +378,6 @@ def _write_facts(batch: Batch, devices: set[int]) -> None:
         unique_fields=["device", "kind"],
         update_fields=["data", "collected_at", "raw"],
     )
-
-
-def _write_states(batch: Batch, devices: set[int]) -> None:
-    """Response times and uptimes. Ping's time goes before SNMP's, SNMP's before SSH's; so one figure does not alternate
-    between what two ways in say of different things."""
-    rows = Check.objects.filter(endpoint__device_id__in=devices, endpoint__is_enabled=True).exclude(
-        status=Check.Status.PAUSED
-    )
-    watched: dict[int, set[str]] = defaultdict(set)
-    for device_id, module in rows.values_list("endpoint__device_id", "module"):
-        watched[device_id].add(module)
-    for device_id, update in sorted(batch.updates.items()):
-        columns, by = dict(update), watched[device_id]
-        snmp_response, ssh_response = columns.pop("snmp_response_ms", None), columns.pop("ssh_response_ms", None)
-        uptime, measured_at = columns.pop("host_uptime_seconds", None), columns.pop("host_booted_at", None)
-        if "icmp" not in by and snmp_response is not None:
-            columns["response_time_ms"] = snmp_response
-        if "snmp.system" not in by:
-            if "icmp" not in by and ssh_response is not None:
-                columns["response_time_ms"] = ssh_response
-            if uptime is not None:
-                columns["uptime_seconds"], columns["booted_at"] = uptime, measured_at - timedelta(seconds=uptime)
-        if device_id in devices and columns:
-            DeviceState.objects.filter(device_id=device_id).update(**columns)
 
 
 def _plan_next(checks: Sequence[Check], now: datetime) -> None:

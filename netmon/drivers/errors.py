@@ -14,6 +14,7 @@ class DriverError(Exception):
     """Base of all driver errors. `detail`: one sentence for people, without secrets; `reason`: a word or "".
 
     `jumps`: how many hosts before the target it happened, on the way there; 0 is the target itself.
+    `is_unanswered`: the whole request had left, so the other side may have done what was asked.
     """
 
     code: ClassVar[str] = "driver_error"
@@ -24,6 +25,7 @@ class DriverError(Exception):
         self.detail = detail
         self.reason = reason
         self.jumps = 0
+        self.is_unanswered = False
 
 
 class Unreachable(DriverError):
@@ -31,6 +33,12 @@ class Unreachable(DriverError):
 
     code = "unreachable"
     retryable = True
+
+
+class AddressRefused(DriverError):
+    """The caller's rules do not let netmon contact the address."""
+
+    code = "target_refused"
 
 
 class DeadlineExceeded(DriverError):

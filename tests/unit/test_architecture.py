@@ -47,6 +47,7 @@ def test_the_package_is_empty_so_that_drivers_import_alone() -> None:
     assert (REPOSITORY / "netmon/__init__.py").read_text() == ""
     code = (
         "import sys, netmon.drivers.snmp, netmon.drivers.icmp, netmon.drivers.ssh;"
+        "import netmon.drivers.http, netmon.drivers.smtp;"
         "print([m for m in sys.modules if m.startswith(('django', 'celery'))])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
@@ -124,7 +125,7 @@ def test_credentials_are_opened_in_one_place_only() -> None:
     openers |= {"netmon/rest/bulk.py", "netmon/rest/idempotency.py", "inventory/transfer/importing.py"}
     openers |= {"netmon/accounts/services/totp.py"}
     openers |= {"monitoring/services/configs.py"}  # configurations hold the secrets of devices
-    openers |= {"monitoring/notifying/configs.py"}  # channels: for sending, and for merging a change
+    openers |= {"monitoring/notifying/configs.py"}  # and channels theirs
     for path in sources():
         if str(path.relative_to(REPOSITORY)) not in openers:
             assert "open_secret(" not in path.read_text(), path

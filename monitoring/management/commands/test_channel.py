@@ -1,5 +1,4 @@
 import sys
-from importlib import import_module
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -8,6 +7,7 @@ from django.core.validators import validate_email
 
 from monitoring.management import answered, chosen, polled
 from monitoring.models import Channel
+from monitoring.notifying import testing
 from netmon.audit import services as audit
 from netmon.audit.context import acting
 
@@ -32,7 +32,6 @@ class Command(BaseCommand):
             raise CommandError(f"--to {address}: not an e-mail address.", returncode=chosen.USAGE) from None
         if channel.kind == Channel.Kind.EMAIL and not options["to"]:
             raise CommandError("Say where the mail goes: --to EMAIL.", returncode=chosen.USAGE)
-        testing = import_module("monitoring.notifying.testing")
         with acting(None, "command"):
             audit.record("test", channel, detail=", ".join(options["to"]))
             found = testing.test_channel(channel, to_emails=tuple(options["to"]), user=None)

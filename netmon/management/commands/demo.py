@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
-from netmon import demo, processes
+from netmon import demo, demo_alerts, processes
 from netmon.lab.devices import DEMO_DEVICES
 from netmon.management.commands import run
 from netmon.processes import Process
@@ -52,13 +52,19 @@ class Command(run.Command):
         ssh_port = demo.hosts_port(settings.VAR_DIR)
         demo.furnish(options["devices"], port, ssh_port)
         token = demo.populate()
+        mail_port, web_port = demo.mailbox_ports(settings.VAR_DIR)
+        demo_alerts.populate(mail_port, web_port)
         self.stdout.write(
             f"\n  {options['devices']} simulated devices answer on loopback; data in {settings.VAR_DIR}\n"
-            "  (delete that directory to begin anew)\n"
+            "  (delete that directory to begin anew); its mails and webhooks are kept in mail/ there\n"
         )
         if token:
             self.stdout.write(
                 "\n  To see it as somebody who is bound to the school, make an account there (in another browser):\n"
                 f"  http://{options['bind']}/invite/{token}/\n"
             )
-        return [processes.fleet(port, demo.COMMUNITY), processes.ssh_hosts(ssh_port, demo.COMMUNITY)]
+        return [
+            processes.fleet(port, demo.COMMUNITY),
+            processes.ssh_hosts(ssh_port, demo.COMMUNITY),
+            processes.mailbox(mail_port, web_port),
+        ]

@@ -1,10 +1,8 @@
 """alerts, ack, drill, rehearse, test_channel: what they print and how they end."""
 
 import json
-import sys
 from datetime import timedelta
 from io import StringIO
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +10,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from monitoring.models import Alert
+from monitoring.notifying import testing
 from netmon.audit.models import AuditEvent
 from tests import alerts, factories
 
@@ -102,7 +101,7 @@ def test_a_channel_is_tried(monkeypatch: Any) -> None:
         asked.append((channel.name, to_emails, user))
         return answers
 
-    monkeypatch.setitem(sys.modules, "monitoring.notifying.testing", SimpleNamespace(test_channel=test_channel))
+    monkeypatch.setattr(testing, "test_channel", test_channel)
     alerts.make_channel(name="mail", kind="email", config=alerts.MAIL)
     assert run("test_channel", "mail", "--to", "a@example.com") == (0, "sent  250  Accepted.  0.2 s\n")
     assert asked == [("mail", ("a@example.com",), None)]

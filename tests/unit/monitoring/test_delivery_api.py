@@ -1,14 +1,12 @@
 """Channels, contacts and policies over HTTP: secrets go in and stay in, and everybody writes what is theirs."""
 
-import sys
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
 
 from monitoring.models import Channel, Contact, EscalationStep
-from monitoring.notifying import configs
+from monitoring.notifying import configs, testing
 from netmon.audit.models import AuditEvent
 from tests import alerts, factories, people
 
@@ -102,7 +100,7 @@ def test_a_channel_is_tried(admin: Any, cast: people.Cast, monkeypatch: pytest.M
         calls.append((channel.name, to_emails, user.username))
         return {"ok": True, "code": "250", "detail": "Accepted.", "seconds": 0.2}
 
-    monkeypatch.setitem(sys.modules, "monitoring.notifying.testing", SimpleNamespace(test_channel=test_channel))
+    monkeypatch.setattr(testing, "test_channel", test_channel)
     row = alerts.make_channel(name="mail", kind="email", config=alerts.MAIL)
     url = f"/api/v1/channels/{row.pk}/test/"
     assert admin.post(url, {"emails": ["a@example.com"]}).json()["code"] == "250"

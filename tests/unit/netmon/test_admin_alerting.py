@@ -27,6 +27,7 @@ def test_a_configuration_goes_in_and_stays_in(admin: Any) -> None:
     row.refresh_from_db()
     assert configs.opened(row) | {"verify": True} == {
         "url": "https://hooks.example.com/x", "secret": SECRET, "previous_secret": "", "verify": True,
+        "tenant_id": None,
     }  # fmt: skip
     for wrong in ("", "[]", "{", '{"url": "x"}', f'{{"uri": "{SECRET}"}}', '{"url": "https://a.example.com"}'):
         refused = admin.post(add, {**CHANNEL, "name": "other", "settings": wrong})

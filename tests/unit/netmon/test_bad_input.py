@@ -33,6 +33,7 @@ def router(pointer: str | None, status: int = 400, **over: Any) -> Wrong:
 
 
 WRONG = {
+    "no format": Wrong(f"{R}?format=", method="get"),
     "address of letters": router("/ip", ip="router.example"),
     "address out of range": router("/ip", ip="10.0.0.256"),
     "address with prefix": router("/ip", ip="10.0.0.1/24"),

@@ -1,0 +1,81 @@
+"""netmon watched by itself and by an outsider: polling that is behind, what expires, the heartbeat that goes out."""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from monitoring.alerting import observing, rulebook, situation, windows
+from monitoring.alerting.rulebook import Scope
+from monitoring.alerting.sources import Observation
+from monitoring.models.checks import DeviceState
+from monitoring.models.rules import MaintenanceWindow
+from monitoring.services import health
+from netmon.accounts.models import ApiKey
+
+EXPIRY_WARNING = timedelta(days=14)
+BEHIND_SECONDS = health.LAG_LIMIT_SECONDS
+
+
+@transaction.atomic
+def look_at_polling(now: datetime | None = None) -> None:
+    """Whether checks that are due wait for minutes."""
+    now = now or timezone.now()
+    lag = health.poller_lag_seconds(now)
+    _observe(
+        Observation(
+            source="poller.behind",
+            at=now,
+            is_bad=lag > BEHIND_SECONDS,
+            summary="Polling is behind",
+            detail=f"The oldest check that is due has been waiting for {lag:.0f} s.",
+        )
+    )
+
+
+@transaction.atomic
+def look_at_expiries(now: datetime | None = None) -> None:
+    """What ends soon, so that it ends on purpose."""
+    now = now or timezone.now()
+    looks = []
+    rows = ApiKey.objects.filter(revoked_at__isnull=True, expires_at__isnull=False, expires_at__gt=now - EXPIRY_WARNING)
+    for key in rows.select_related("user"):
+        is_soon = now < key.expires_at <= now + EXPIRY_WARNING
+        looks.append(
+            Observation(
+                source="expiry",
+                at=now,
+                subject=f"API key {key.pk}",
+                match="api_key",
+                is_bad=is_soon,
+                summary=f"API key {key.name} of {key.user} expires on {key.expires_at:%Y-%m-%d}",
+            )
+        )
+    _observe(*looks)
+
+
+def _observe(*looks: Observation) -> None:
+    book = rulebook.load()
+    observing.observe([look for look in looks if book.by_source.get(look.source)])
+
+
+@transaction.atomic
+def end_windows(now: datetime | None = None) -> int:
+    """End maintenance that says so as soon as all it covers is up again after having been down."""
+    now = now or timezone.now()
+    ended = 0
+    rows = MaintenanceWindow.objects.select_for_update().filter(ends_when_back=True, starts_at__lte=now)
+    for window in rows:
+        present = windows.present(window, now)
+        if present is None:
+            continue
+        devices = situation.devices_in(Scope.of(window))
+        states = DeviceState.objects.filter(device_id__in=devices)
+        if states.filter(state=DeviceState.State.DOWN).exists():
+            continue
+        # Up from the beginning is work that has not begun; up since then is work that is done.
+        if states.filter(state__in=["up", "degraded"], since__gt=present.starts_at).exists():
+            window.ended_at = now
+            window.save(update_fields=["ended_at", "updated_at"])
+            ended += 1
+    return ended
