@@ -15,6 +15,7 @@ from inventory.forms import UnshownTextarea
 from inventory.models import (
     Credential,
     CredentialUse,
+    Dependency,
     Device,
     HostKey,
     Interface,
@@ -119,6 +120,15 @@ class CredentialUseAdmin(ReadOnlyAdmin):
     @admin.display(description="last use")
     def condition(self, use: CredentialUse) -> SafeString:
         return badge("down", "Failed") if use.last_error_code else badge("up", "Good")
+
+
+@admin.register(Dependency)
+class DependencyAdmin(AuditedAdmin):
+    list_display = ["device", "parent", "source", "is_confirmed", "note", "created_at"]
+    list_filter = ["is_confirmed", "source"]
+    list_select_related = ["device", "parent"]
+    search_fields = ["device__name_key", "parent__name_key", "note"]
+    autocomplete_fields = ["device", "parent"]
 
 
 class NamedForm(forms.ModelForm):

@@ -8,6 +8,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from monitoring import admin_actions
+from monitoring import alert_admin as _registers_alerting  # noqa: F401
 from monitoring.models import (
     Check,
     ConfigVersion,

@@ -47,6 +47,12 @@ STEP = query("step", bounds(1, parameters.MAX_STEP), "Seconds of one point; chos
 INTERFACE = query("interface", WORD, "Name or number of an interface.")
 
 
+def _polled(device: Device, job: Job) -> dict[str, Any]:
+    """How a device stands after a poll."""
+    state = DeviceState.objects.filter(device=device).first() or DeviceState(device=device)
+    return {"device": brief(device), "state": state.state, "excuse": state.excuse, "results": job.result}
+
+
 class DeviceReportsMixin(OfDeviceMixin):
     """What is measured of a device: `devices/{id}/...` and the same under each kind."""
 
@@ -66,9 +72,7 @@ class DeviceReportsMixin(OfDeviceMixin):
             return Response(
                 {"job": job.as_dict()}, status=status.HTTP_202_ACCEPTED, headers={"Location": job.as_dict()["url"]}
             )
-        state = DeviceState.objects.filter(device=device).first()
-        shown = state.state if state else DeviceState.State.UNKNOWN
-        return Response({"device": brief(device), "state": shown, "results": job.result})
+        return Response(_polled(device, job))
 
     @extend_schema(
         parameters=[
@@ -235,8 +239,7 @@ class CheckViewSet(VisibleViewSet):
         if job.status != Job.Status.SUCCEEDED:
             location = job.as_dict()["url"]
             return Response({"job": job.as_dict()}, status=status.HTTP_202_ACCEPTED, headers={"Location": location})
-        state = DeviceState.objects.filter(device=device).first()
-        return Response({"device": brief(device), "state": state.state if state else "unknown", "results": job.result})
+        return Response(_polled(device, job))
 
 
 class SeriesViewSet(VisibleReadViewSet):

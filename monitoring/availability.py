@@ -13,6 +13,11 @@ from django.db.models import Q
 from monitoring.models import DeviceState, Outage
 
 UP, DOWN, UNKNOWN = "up", "down", "unknown"
+# Down, but not by its own fault, or not known to be: counted apart, neither for nor against.
+EXCUSED = ("maintenance", "unreachable", "blind")
+KINDS = (UP, DOWN, *EXCUSED, UNKNOWN)
+# Where two breaks overlap, the former wins.
+PRECEDENCE = (DOWN, *EXCUSED, UNKNOWN)
 SILENCE = 2.5  # after so many expected intervals without a run, nobody knows how the device is
 
 
@@ -56,18 +61,21 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """Of one device in one window. The three lengths add up to the window."""
+    """Of one device in one window. The six lengths add up to the window."""
 
     up_seconds: float
     down_seconds: float
     unknown_seconds: float
+    maintenance_seconds: float
+    unreachable_seconds: float
+    blind_seconds: float
     percent: float | None  # of the measured time; None when nothing was measured
     outages: tuple[Break, ...]  # those of kind "down" that touch the window, oldest first
     spans: tuple[Span, ...]
 
 
 def timeline(start: float, end: float, watch: Watch, breaks: Iterable[Break]) -> list[Span]:
-    """The window as spans in order, without holes and overlaps. Where two breaks overlap, "down" wins."""
+    """The window as spans in order, without holes and overlaps. Where two breaks overlap, the graver wins."""
     if watch.since is None or watch.until is None:
         return [Span(start, end, UNKNOWN)] if end > start else []
     known_from, known_to = max(start, watch.since), min(end, watch.until)
@@ -85,7 +93,7 @@ def timeline(start: float, end: float, watch: Watch, breaks: Iterable[Break]) ->
         if left < known_from or right > known_to:
             kind = UNKNOWN
         else:
-            kind = DOWN if DOWN in kinds else UNKNOWN if UNKNOWN in kinds else UP
+            kind = next((one for one in PRECEDENCE if one in kinds), UP)
         if spans and spans[-1].kind == kind:
             spans[-1] = Span(spans[-1].start, right, kind)
         else:
@@ -95,7 +103,7 @@ def timeline(start: float, end: float, watch: Watch, breaks: Iterable[Break]) ->
 
 def measure(start: float, end: float, watch: Watch, breaks: Sequence[Break]) -> Availability:
     spans = timeline(start, end, watch, breaks)
-    total = {UP: 0.0, DOWN: 0.0, UNKNOWN: 0.0}
+    total = dict.fromkeys(KINDS, 0.0)
     for span in spans:
         total[span.kind] += span.seconds
     measured = total[UP] + total[DOWN]
@@ -103,6 +111,9 @@ def measure(start: float, end: float, watch: Watch, breaks: Sequence[Break]) -> 
         up_seconds=total[UP],
         down_seconds=total[DOWN],
         unknown_seconds=total[UNKNOWN],
+        maintenance_seconds=total["maintenance"],
+        unreachable_seconds=total["unreachable"],
+        blind_seconds=total["blind"],
         percent=100 * total[UP] / measured if measured else None,
         outages=tuple(b for b in breaks if b.kind == DOWN and b.start < end and (b.end is None or b.end > start)),
         spans=tuple(spans),
@@ -111,7 +122,7 @@ def measure(start: float, end: float, watch: Watch, breaks: Sequence[Break]) -> 
 
 def cells(spans: Sequence[Span], start: float, width: float, count: int) -> list[dict[str, float]]:
     """The window cut into `count` cells: the seconds of each kind in each."""
-    result = [{UP: 0.0, DOWN: 0.0, UNKNOWN: 0.0} for _ in range(count)]
+    result = [dict.fromkeys(KINDS, 0.0) for _ in range(count)]
     for span in spans:
         first = max(0, int((span.start - start) // width))
         for number in range(first, min(count, int((span.end - start) // width) + 1)):

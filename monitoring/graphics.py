@@ -7,10 +7,13 @@ from itertools import pairwise
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from monitoring.availability import DOWN, UNKNOWN, UP, Span
+from monitoring.availability import DOWN, EXCUSED, UNKNOWN, UP, Span
 from monitoring.presentation import duration
 
-LETTER = {UP: "u", DOWN: "d", UNKNOWN: "n"}
+NOT_COUNTED = {
+    UNKNOWN: "no data", "maintenance": "maintenance", "unreachable": "unreachable", "blind": "the poller saw nothing",
+}  # fmt: skip
+LETTER = {UP: "u", DOWN: "d"} | dict.fromkeys(NOT_COUNTED, "n")
 # Strips differ in height too, so that they can be read without colour.
 TOP = {"u": 8, "d": 0, "n": 24}
 MINI_TOP = {"u": 4, "d": 0, "n": 12}
@@ -21,10 +24,12 @@ def quarter_strip(cells: Sequence[dict[str, float]], start: datetime, seconds: i
     bars = []
     for number, cell in enumerate(cells):
         # The last cell is now: a device that was added a minute ago is up, not without data.
-        enough = 0 if number == len(cells) - 1 else cell[UNKNOWN]
+        gaps = {kind: cell.get(kind, 0.0) for kind in (UNKNOWN, *EXCUSED)}
+        enough = 0 if number == len(cells) - 1 else sum(gaps.values())
         letter = "d" if cell[DOWN] > 0 else "u" if cell[UP] >= enough and cell[UP] else "n"
         moment = datetime.fromtimestamp(start.timestamp() + number * seconds, tz=start.tzinfo)
-        said = {"d": f"down for {duration(cell[DOWN])}", "u": "up", "n": "no data"}[letter]
+        words = NOT_COUNTED[max(gaps, key=lambda kind: gaps[kind])]
+        said = {"d": f"down for {duration(cell[DOWN])}", "u": "up", "n": words}[letter]
         bars.append((f"{number * 10 + 0.8:g}", TOP[letter], 34 - TOP[letter], letter, f"{moment:%H:%M}", said))
     return format_html(
         '<svg class="strip" viewBox="0 0 {} 34" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>',

@@ -1,8 +1,8 @@
 """What monitoring hangs into the registers at start."""
 
-from inventory import followers, panels
+from inventory import followers, panels, search
 from monitoring import admin_actions, modules, notifiers
-from monitoring.alerting import templates
+from monitoring.alerting import searching, templates
 from monitoring.modules import config_backup, icmp, snmp_interfaces, snmp_system, ssh_host, ssh_routing
 from monitoring.notifiers import apprise, email, slack, webhook
 from monitoring.services import configs, leaving, memories, scheduling, ssh_results
@@ -55,6 +55,7 @@ def register_all() -> None:
         is_of_device=True,
     )
     templates.register_all()
+    search.register("alerts", "Alerts", searching.alerts)
     for kind, send in (
         ("email", email.send),
         ("slack", slack.send),

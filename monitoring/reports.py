@@ -195,7 +195,7 @@ def error_data(device: Device, period: Period, *, interface: str | None = None) 
 
 
 def device_availability(device: Device, period: Period) -> dict[str, Any]:
-    """Up, down and unknown time, the outages, and how many checks were made and answered."""
+    """Up and down time, what is counted apart, the outages, and how many checks were made and answered."""
     window = availability.window([device.pk], period.starts_at, period.ends_at)[device.pk]
     total, good, response = check_counts(device, period)
     return {
@@ -207,7 +207,9 @@ def device_availability(device: Device, period: Period) -> dict[str, Any]:
         "up_seconds": round(window.up_seconds),
         "down_seconds": round(window.down_seconds),
         "unknown_seconds": round(window.unknown_seconds),
-        "maintenance_seconds": 0,
+        "maintenance_seconds": round(window.maintenance_seconds),
+        "unreachable_seconds": round(window.unreachable_seconds),
+        "blind_seconds": round(window.blind_seconds),
         "outages": [
             {
                 "started_at": stamp(outage.start),
@@ -264,6 +266,7 @@ def overview(devices: Any, *, hours: float = 24, now: datetime | None = None) ->
                 "state": shown,
                 "since": state.since if state else None,
                 "cause": state.cause if state else "",
+                "excuse": state.excuse if state and shown == DeviceState.State.DOWN else "",
                 "last_check": state.last_poll_at if state else None,
                 "is_reachable": state.is_reachable if state else None,
                 "response_time_ms": state.response_time_ms if state else None,

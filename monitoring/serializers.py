@@ -107,7 +107,9 @@ class AvailabilitySerializer(serializers.Serializer[Any]):
     up_seconds = serializers.IntegerField()
     down_seconds = serializers.IntegerField()
     unknown_seconds = serializers.IntegerField()
-    maintenance_seconds = serializers.IntegerField()
+    maintenance_seconds = serializers.IntegerField(help_text="Down in planned work; for and against nothing.")
+    unreachable_seconds = serializers.IntegerField(help_text="Down with what it is reached through; likewise.")
+    blind_seconds = serializers.IntegerField(help_text="The poller saw nothing; likewise.")
     outages = OutageEntrySerializer(many=True)
 
 
@@ -172,6 +174,9 @@ class OverviewLineSerializer(serializers.Serializer[Any]):
     state = serializers.CharField()
     since = serializers.DateTimeField(allow_null=True)
     cause = serializers.CharField(allow_blank=True)
+    excuse = serializers.CharField(
+        allow_blank=True, help_text="Of one that is down by no fault of its own: unreachable, maintenance or blind."
+    )
     last_check = serializers.DateTimeField(allow_null=True)
     is_reachable = serializers.BooleanField(allow_null=True)
     response_time_ms = serializers.FloatField(allow_null=True)
@@ -202,6 +207,7 @@ class PollEntrySerializer(serializers.Serializer[Any]):
 class PollSerializer(serializers.Serializer[Any]):
     device = DeviceBriefSerializer()
     state = serializers.CharField()
+    excuse = serializers.CharField(allow_blank=True)
     results = PollEntrySerializer(many=True)
 
 

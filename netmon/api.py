@@ -12,9 +12,14 @@ import inventory.api
 import inventory.api_keys
 import inventory.host_keys_api
 import inventory.policy_api
+import inventory.topology_api
+import monitoring.alert_api
 import monitoring.api
 import monitoring.config_api
 import monitoring.config_search_api
+import monitoring.delivery_api
+import monitoring.failure_api
+import monitoring.rule_api
 import netmon.accounts.api as accounts
 import netmon.audit.api
 import netmon.jobs.api
@@ -22,8 +27,12 @@ from monitoring.facts_api import DeviceEventViewSet, ExpectedNeighbourViewSet, H
 from netmon.common.permissions import SERVICE
 
 
-class ConfiguredMixin(monitoring.api.DeviceReportsMixin, monitoring.config_api.DeviceConfigsMixin):
-    """What is measured of a device, and its configurations."""
+class ConfiguredMixin(
+    monitoring.api.DeviceReportsMixin,
+    monitoring.config_api.DeviceConfigsMixin,
+    monitoring.failure_api.DeviceFailureMixin,
+):
+    """What is measured of a device, its configurations, and what hangs on it."""
 
 
 class DeviceViewSet(inventory.api.DeviceViewSet, ConfiguredMixin, HostFactsMixin, RoutingFactsMixin):
@@ -77,6 +86,16 @@ router.register("checks", monitoring.api.CheckViewSet, "check")
 router.register("series", monitoring.api.SeriesViewSet, "series")
 router.register("device-events", DeviceEventViewSet, "device-event")
 router.register("expected-neighbours", ExpectedNeighbourViewSet, "expected-neighbour")
+router.register("dependencies", inventory.topology_api.DependencyViewSet, "dependency")
+router.register("alerts", monitoring.alert_api.AlertViewSet, "alert")
+router.register("alert-rules", monitoring.rule_api.AlertRuleViewSet, "alert-rule")
+router.register("severity-modifiers", monitoring.rule_api.SeverityModifierViewSet, "severity-modifier")
+router.register("silences", monitoring.rule_api.SilenceViewSet, "silence")
+router.register("maintenance-windows", monitoring.rule_api.MaintenanceWindowViewSet, "maintenance-window")
+router.register("channels", monitoring.delivery_api.ChannelViewSet, "channel")
+router.register("contacts", monitoring.delivery_api.ContactViewSet, "contact")
+router.register("escalation-policies", monitoring.delivery_api.EscalationPolicyViewSet, "escalation-policy")
+router.register("notifications", monitoring.alert_api.NotificationViewSet, "notification")
 router.register("audit-events", netmon.audit.api.AuditEventViewSet, "audit-event")
 router.register("jobs", netmon.jobs.api.JobViewSet, "job")
 router.register("users", accounts.UserViewSet, "user")
@@ -119,6 +138,7 @@ urlpatterns = [
     path("auth/totp/disable/", accounts.TotpDisableView.as_view(), name="auth-totp-disable"),
     path("auth/totp/recovery-codes/", accounts.RecoveryCodesView.as_view(), name="auth-totp-recovery-codes"),
     path("monitoring/overview/", monitoring.api.OverviewView.as_view(), name="monitoring-overview"),
+    path("alert-drill/", monitoring.failure_api.AlertDrillView.as_view(), name="alert-drill"),
     path("config-search/", monitoring.config_search_api.ConfigSearchView.as_view(), name="config-search"),
     path("health/", monitoring.api.HealthView.as_view(), name="health"),
     path("", include(router.urls)),

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-READERS = {"text", "boolean", "integer", "words", "choice", "database", "broker", "_secret"}
+READERS = {"addresses", "text", "boolean", "integer", "words", "choice", "database", "broker", "_secret"}
 
 
 def setting_names() -> set[str]:

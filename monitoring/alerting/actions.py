@@ -24,7 +24,8 @@ def _locked(alerts: Iterable[Alert]) -> list[Alert]:
     return list(Alert.objects.select_for_update(of=("self",)).filter(pk__in=ids).order_by("pk"))
 
 
-def _refuse_ended(alert: Alert) -> None:
+def refuse_ended(alert: Alert) -> None:
+    """Raises Conflict for an alert that is over."""
     if not alert.is_open:
         raise Conflict("This alert is resolved already.")
 
@@ -52,7 +53,7 @@ def acknowledge(alerts: Iterable[Alert], *, user: Any, comment: str = "") -> lis
 def unacknowledge(alert: Alert, *, user: Any) -> Alert:
     """Take that back: steps and reminders begin anew from now. Raises Conflict for what nobody acknowledged."""
     [row] = _locked([alert])
-    _refuse_ended(row)
+    refuse_ended(row)
     if row.acknowledged_at is None:
         raise Conflict("Nobody has acknowledged this alert.")
     ledger = Ledger(timezone.now())
@@ -73,7 +74,7 @@ def silence(alert: Alert, *, minutes: int, user: Any, reason: str = "") -> Alert
     Silence.objects.filter(fingerprint=row.fingerprint, starts_at__gte=ledger.now).delete()
     until: datetime | None = None
     if minutes:
-        _refuse_ended(row)
+        refuse_ended(row)
         until = ledger.now + timedelta(minutes=min(minutes, LONGEST_SILENCE_MINUTES))
         Silence.objects.create(
             fingerprint=row.fingerprint,
@@ -97,7 +98,7 @@ def silence(alert: Alert, *, minutes: int, user: Any, reason: str = "") -> Alert
 def resolve(alert: Alert, *, user: Any, comment: str = "") -> Alert:
     """End an alert by hand. When its fault is still seen at the next look, it opens anew."""
     [row] = _locked([alert])
-    _refuse_ended(row)
+    refuse_ended(row)
     ledger = Ledger(timezone.now())
     deciding.resolve(ledger, row, wording.clean(comment, 1000) or "Resolved by hand.", user=user)
     engine.write(ledger)

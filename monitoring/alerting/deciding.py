@@ -255,5 +255,9 @@ def find_causes(ledger: Ledger, look: Situation) -> None:
         found = [by_device[device] for device in above.get(alert.pk, ()) if device in by_device]
         if found and alert.pk in told:
             alert.cause = found[0]
-            names = ", ".join(str(row.device) for row in found[:3])
-            told[alert.pk].text = f"Reached only through {names}, which is down."[:1000]
+            # A tenant's people read this: what stands before their devices may be somebody else's.
+            tenant = alert.device.tenant_id if alert.device else None
+            near = [row.device for row in found if row.device and tenant in (None, row.device.tenant_id)]
+            if near:
+                names = ", ".join(str(device) for device in near[:3])
+                told[alert.pk].text = f"Reached only through {names}, which is down."[:1000]

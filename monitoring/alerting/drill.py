@@ -48,7 +48,7 @@ def drill(device_ids: Collection[int], now: datetime) -> Drill:
     failed = set(device_ids)
     graph = situation.load_graph()
     covered = situation.covered(now, graph)
-    reached = graph.reached(failed | (set(covered) & graph.nodes))
+    reached = graph.reached(failed | situation.blocking(covered, graph))
     cut = graph.behind(failed) - failed
     devices = {row.pk: row for row in Device.objects.filter(pk__in=failed | cut).select_related("tenant")}
     book, directory, shut = rulebook.load(), Directory.load(), silences.Shut.load(now)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Max
+from django.db.models import F, Max
 
 from inventory.models import Dependency, Device
 from monitoring import modules
@@ -131,7 +131,7 @@ def look(now: datetime, *, with_paths: bool = True) -> Situation:
     if not with_paths:
         return situation
     # A parent in maintenance counts as down: what is behind it is nobody's surprise.
-    situation.blocked = {pk for pk, node in nodes.items() if node.is_down} | (set(situation.covered) & graph.nodes)
+    situation.blocked = {pk for pk, node in nodes.items() if node.is_down} | blocking(situation.covered, graph)
     situation.reached = graph.reached(situation.blocked)
     strength = {pk: node.answered_at for pk, node in nodes.items() if node.is_watched}
     strength |= dict.fromkeys(situation.blocked, -INFINITE)
@@ -144,17 +144,45 @@ def covered(now: datetime, graph: Graph) -> dict[int, MaintenanceWindow]:
     """Devices in maintenance, with the window: those in its scope, and what is reached only through them."""
     found: dict[int, MaintenanceWindow] = {}
     for window in active_windows(now):
-        own = devices_in(Scope.of(window))
-        for pk in own:
+        for pk in covered_by(window, graph):
             found.setdefault(pk, window)
-        if window.include_children and own:
-            for pk in graph.behind(own):
-                found.setdefault(pk, window)
+    return found
+
+
+def covered_by(window: MaintenanceWindow, graph: Graph) -> dict[int, bool]:
+    """The devices of a window while it is open, and of each whether it is so only for what it is reached through.
+
+    A tenant's window covers that tenant's devices only, whatever else is reached through these.
+    """
+    own = devices_in(Scope.of(window))
+    found = dict.fromkeys(own, False)
+    if window.include_children and own:
+        behind = graph.behind(own)
+        if window.tenant_id is not None:
+            behind &= devices_in(Scope(tenant_id=window.tenant_id))
+        found |= dict.fromkeys(behind - own, True)
+    return found
+
+
+def blocking(covered: Mapping[int, MaintenanceWindow], graph: Graph) -> set[int]:
+    """Devices in maintenance at which ways end, as at one that is down.
+
+    The work of a tenant explains no fault of what others have behind it: there, only being down does.
+    """
+    by_tenant: dict[int | None, set[int]] = defaultdict(set)
+    for pk, window in covered.items():
+        if pk in graph.nodes:
+            by_tenant[window.tenant_id].add(pk)
+    found = by_tenant.pop(None, set())
+    for tenant_id, nodes in by_tenant.items():
+        if graph.behind(nodes) <= devices_in(Scope(tenant_id=tenant_id)):
+            found |= nodes
     return found
 
 
 def active_windows(now: datetime) -> list[MaintenanceWindow]:
-    rows = MaintenanceWindow.objects.filter(starts_at__lte=now)
+    # Those of everybody first: they reach further than a tenant's.
+    rows = MaintenanceWindow.objects.filter(starts_at__lte=now).order_by(F("tenant").asc(nulls_first=True), "pk")
     return [window for window in rows if windows.present(window, now) is not None]
 
 

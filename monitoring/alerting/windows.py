@@ -10,6 +10,9 @@ from zoneinfo import ZoneInfo
 from dateutil import rrule
 from django.core.exceptions import ValidationError
 
+from netmon.common.errors import Conflict
+from netmon.common.queue import ADVANCE_ALERTS, send_after_commit
+
 LONGEST = timedelta(days=31)
 FREQUENCY = {"daily": rrule.DAILY, "weekly": rrule.WEEKLY, "monthly": rrule.MONTHLY}
 PERIOD = {"daily": timedelta(days=1), "weekly": timedelta(days=7), "monthly": timedelta(days=28)}
@@ -25,6 +28,10 @@ def check(window: Any) -> None:
     """Raises ValidationError naming what cannot be meant."""
     if window.starts_at is None or window.ends_at is None:
         return  # said by the fields themselves
+    for name in ("starts_at", "ends_at", "until"):
+        moment = getattr(window, name)
+        if moment is not None and not 1971 < moment.year < 2200:  # beyond, a change of zone runs out of years
+            raise ValidationError({name: "Write a moment between the years 1972 and 2199."})
     length = window.ends_at - window.starts_at
     if length <= timedelta(0):
         raise ValidationError({"ends_at": "A window ends after it begins."})
@@ -33,7 +40,7 @@ def check(window: Any) -> None:
     days(window.weekdays)
     if window.weekdays and window.recurrence != "weekly":
         raise ValidationError({"weekdays": "Days of the week belong to a weekly window."})
-    if window.recurrence != "once":
+    if window.recurrence in PERIOD:  # any other but "once" the field itself refuses
         spacing = timedelta(days=1) if window.weekdays else PERIOD[window.recurrence]
         if length > spacing:
             raise ValidationError({"ends_at": "A window must end before it begins again."})
@@ -62,7 +69,10 @@ def occurrences(window: Any, since: datetime) -> Iterator[Occurrence]:
             yield Occurrence(window.starts_at, window.ends_at)
         return
     zone = ZoneInfo(window.time_zone)
-    first, last = (moment.astimezone(zone).replace(tzinfo=None) for moment in (window.starts_at, window.ends_at))
+    # Whole seconds, as rrule counts: with a fraction the first occurrence would lie before its own beginning.
+    first, last = (
+        moment.astimezone(zone).replace(tzinfo=None, microsecond=0) for moment in (window.starts_at, window.ends_at)
+    )
     length = last - first  # of wall time: from 02:00 to 04:00, whatever the clock does between
     # From where it may matter, not from the beginning: a daily window of ten years has 3,650 days.
     begin = max(first, datetime.combine(_day_before(since, zone, length), first.time()))
@@ -95,9 +105,22 @@ def present(window: Any, now: datetime) -> Occurrence | None:
     """The occurrence that is open now, if any, and was not ended early."""
     for one in islice(occurrences(window, now), 2):
         if one.starts_at <= now < one.ends_at:
-            ended = window.ended_at
-            return None if ended is not None and one.starts_at <= ended <= now else one
+            return None if was_ended(one, window, now) else one
     return None
+
+
+def was_ended(one: Occurrence, window: Any, now: datetime) -> bool:
+    """Whether an occurrence was ended early."""
+    return window.ended_at is not None and one.starts_at <= window.ended_at <= now
+
+
+def end(window: Any, now: datetime) -> None:
+    """End the occurrence that is under way, now. Raises Conflict when there is none. In the caller's transaction."""
+    if present(window, now) is None:
+        raise Conflict("This window is not open now: change or delete it instead.")
+    window.ended_at = now
+    window.save(update_fields=["ended_at", "updated_at"])
+    send_after_commit(ADVANCE_ALERTS)
 
 
 def upcoming(windows: Iterable[Any], now: datetime, until: datetime) -> list[tuple[Occurrence, Any]]:

@@ -1,6 +1,7 @@
 """Who is told, by what, and what became of each message."""
 
 import uuid
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
@@ -11,6 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from inventory.models import Site, Tag, Tenant
+from inventory.models.places import TenantMember
 from monitoring.models.alerts import Alert, AlertChildQuerySet
 from monitoring.models.rules import Severity, check_zone, kind_known, severity_known
 from monitoring.models.scopes import NO_NUL, Scoped, SharedQuerySet
@@ -90,6 +92,16 @@ class Channel(TimeStamped):
         return self.name
 
 
+class ContactQuerySet(SharedQuerySet):
+    def visible_to(self, user: Any) -> Self:
+        """Of the contacts of no tenant, somebody bound to tenants does not see those of other tenants' people."""
+        rows = super().visible_to(user)
+        if not getattr(user, "tenant_ids", None):
+            return rows
+        known = Q(user=None) | Q(user=user) | Q(user__in=TenantMember.objects.visible_to(user).values("user"))
+        return rows.filter(Q(tenant__in=user.tenant_ids) | known)
+
+
 class Contact(TimeStamped):
     """A person or a list of people: by which channels, of what, and when they want to be told."""
 
@@ -139,7 +151,7 @@ class Contact(TimeStamped):
     )
     summary_only_news = models.BooleanField(default=True, help_text="No summary on a day without news.")
 
-    objects: ClassVar[models.Manager["Contact"]] = models.Manager.from_queryset(SharedQuerySet)()
+    objects: ClassVar[models.Manager["Contact"]] = models.Manager.from_queryset(ContactQuerySet)()
 
     class Meta:
         ordering = ["name_key"]
@@ -189,6 +201,10 @@ class Contact(TimeStamped):
                 shown = str(address)[:60]
                 raise ValidationError({"emails": f"{shown!r} is not an e-mail address."}) from None
 
+    def audit_extra(self) -> dict[str, Any]:
+        lists = (("channels", self.channels), ("sites", self.sites), ("tags", self.tags))
+        return {name: sorted(rows.values_list("pk", flat=True)) for name, rows in lists}
+
 
 class EscalationPolicy(Scoped):
     """Who is told first, and who when nobody acknowledges. Of the policies that fit, that with the lowest rank is used.
@@ -219,6 +235,17 @@ class EscalationPolicy(Scoped):
 
     def __str__(self) -> str:
         return self.name
+
+    def audit_extra(self) -> dict[str, Any]:
+        rows = EscalationStep.objects.filter(policy=self).prefetch_related("contacts").order_by("number")
+        return {"steps": [[row.after_seconds, sorted(one.pk for one in row.contacts.all())] for row in rows]}
+
+    def write_steps(self, steps: Sequence[tuple[int, Sequence[Contact]]]) -> None:
+        """Put these in the place of what was there. In the caller's transaction."""
+        self.steps.all().delete()
+        for number, (after_seconds, contacts) in enumerate(steps):
+            step = EscalationStep.objects.create(policy=self, number=number, after_seconds=after_seconds)
+            step.contacts.set(contacts)
 
 
 class PolicyChildQuerySet(VisibleQuerySet):

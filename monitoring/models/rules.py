@@ -1,6 +1,6 @@
 """When an alert is raised, how grave it is, and when it stays silent."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
@@ -184,6 +184,13 @@ class SeverityModifier(Revised):
         return f"{self.name} ({self.delta:+d})"
 
 
+class SilenceQuerySet(SharedQuerySet):
+    def now(self) -> Self:
+        """Those in force."""
+        moment = timezone.now()
+        return self.filter(starts_at__lte=moment, ends_at__gt=moment)
+
+
 class Silence(Scoped):
     """Alerts in its scope are raised but nobody is told, until it ends."""
 
@@ -198,7 +205,7 @@ class Silence(Scoped):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", editable=False
     )
 
-    objects: ClassVar[models.Manager["Silence"]] = models.Manager.from_queryset(SharedQuerySet)()
+    objects: ClassVar[models.Manager["Silence"]] = models.Manager.from_queryset(SilenceQuerySet)()
 
     class Meta:
         ordering = ["-ends_at", "-pk"]

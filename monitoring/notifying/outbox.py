@@ -23,6 +23,7 @@ from monitoring.models.delivery import Channel, Notification
 from monitoring.notifiers import NOTIFIERS, Failed, Outcome
 from monitoring.notifying import composing, configs
 from monitoring.notifying.messages import Message
+from netmon.common.errors import Conflict
 from netmon.common.queue import DELIVER_MESSAGES, send_after_commit
 from netmon.common.rows import update_rows
 
@@ -41,6 +42,7 @@ GROUP_MOST = 500
 RUN_SECONDS = 240.0
 DEAD_IN_A_ROW = 3
 LOG_KEPT = 30
+OWN_WORDS = ("title", "body", "emails")
 ABOUT_ALERTS = (Kind.FIRING, Kind.RESOLVED, Kind.FLAPPING, Kind.REMINDER, Kind.ESCALATION, Kind.COMBINED)
 
 
@@ -288,7 +290,14 @@ def _tell_of_channel(row: Notification, now: datetime, *, is_bad: bool, detail: 
 
 @transaction.atomic
 def resend(row: Notification) -> Notification:
-    """Send again what was sent, given up or taken back: a row of its own, so that the log keeps both."""
+    """Send again what was sent, given up or taken back: a row of its own, so that the log keeps both.
+
+    Raises Conflict for one that is still on its way, and for one that has no way any more.
+    """
+    if row.status in (*Notification.OPEN, Status.LEASED):
+        raise Conflict("This message is still on its way: it is tried again by itself.")
+    if row.channel is None or not row.channel.is_enabled:
+        raise Conflict("Its channel was deleted or switched off: switch it on, or choose another for the contact.")
     now = timezone.now()
     number = Notification.objects.filter(alert=row.alert_id, kind=row.kind, data__again_of=row.pk).count() + 1
     again = Notification.objects.create(
@@ -305,7 +314,8 @@ def resend(row: Notification) -> Notification:
         alert_version=row.alert_version,
         created_at=now,
         next_at=now,
-        data={"again_of": row.pk},
+        # What is about no alert carries its own words.
+        data={**{name: row.data[name] for name in OWN_WORDS if name in row.data}, "again_of": row.pk},
     )
     send_after_commit(DELIVER_MESSAGES)
     return again

@@ -173,6 +173,7 @@ class FieldFilterSet(django_filters.FilterSet):
             models.BigIntegerField: {"filter_class": IntegerFilter},
             models.PositiveIntegerField: {"filter_class": IntegerFilter},
             models.PositiveBigIntegerField: {"filter_class": IntegerFilter},
+            models.SmallIntegerField: {"filter_class": IntegerFilter},
             models.PositiveSmallIntegerField: {"filter_class": IntegerFilter},
             models.FloatField: {"filter_class": django_filters.NumberFilter},
             models.DateTimeField: {"filter_class": MomentFilter},

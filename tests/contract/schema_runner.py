@@ -27,13 +27,13 @@ from schemathesis.generation.feedback import NO_FEEDBACK
 from schemathesis.pytest._test_builder import build_operation_test
 from schemathesis.specs.openapi.checks import ignored_auth, negative_data_rejection, positive_data_acceptance
 
-from inventory.models import Prefix, Tag
+from inventory.models import Device, Prefix, Tag
 from netmon.accounts.services import invites, keys
 from netmon.audit import services as audit
 from netmon.audit.models import AuditEvent
 from netmon.common.permissions import SCOPES
 from netmon.jobs import services as jobs
-from tests import factories, people
+from tests import alerts, factories, people
 from tests.contract.openapi import document
 from tests.stack import is_production
 
@@ -61,11 +61,11 @@ STATE_CODES = {
     "invalid_address", "invalid_key", "unsupported_key", "weak_key", "passphrase_missing", "passphrase_wrong",
     "invalid_secret", "password_too_short", "password_too_common", "password_entirely_numeric",
     "password_too_similar", "unreadable", "import_refused", "null_characters", "null_characters_not_allowed", "in_use",
-    "admins_only", "unique",
+    "admins_only", "unique", "conflict",
 }  # fmt: skip
 # By resource, the fields with rules that no schema can say: an address lies within its interface's network, a secret
 # fits its kind, a key its passphrase, an expiry the future ... "" is the object as a whole.
-RULED_CODES = {"invalid", "required"}
+RULED_CODES = {"invalid", "required", "overflow"}
 _DEVICE = {
     "name", "kind", "ip", "site", "hypervisor", "snmp_version", "snmp_community", "snmp_username",
     "snmp_auth_protocol", "snmp_auth_password", "snmp_priv_protocol", "snmp_priv_password", "ssh_username",
@@ -73,8 +73,31 @@ _DEVICE = {
 }  # fmt: skip
 RULED_FIELDS = {
     **dict.fromkeys(("devices", "routers", "switches", "computers", "cameras"), _DEVICE),
+    "alert-rules": {
+        "",
+        "source",
+        "metric",
+        "match",
+        "interface_pattern",
+        "raise_value",
+        "clear_value",
+        "for_seconds",
+        "for_checks",
+        "site",
+        "device",
+        "tag",
+        "days",
+    },
+    "alerts": {"tenant"},
     "api-keys": {"expires_at", "role", "allowed_networks", "scopes"},
+    "channels": {"config", "kind", "emails"},
     "checks": {"module"},
+    "contacts": {"", "emails", "time_zone", "tags"},
+    "dependencies": {"", "parent", "device"},
+    "escalation-policies": {"steps"},
+    "maintenance-windows": {"", "starts_at", "ends_at", "until", "time_zone", "weekdays"},
+    "severity-modifiers": {""},
+    "silences": {"", "alert", "starts_at", "ends_at"},
     "credentials": {"", "secret", "priv_secret", "username", "auth_protocol", "priv_protocol", "public_key", "tenant"},
     "endpoints": {"", "device", "protocol", "port", "options", "credential"},
     "expected-neighbours": {"neighbour"},
@@ -171,6 +194,25 @@ def make_world(cast: people.Cast) -> dict[str, int]:
         "audit-events": AuditEvent.objects.order_by("pk").first().pk,
         "jobs": job.pk,
         "versions": version.pk,
+        **_alerting(device),
+    }
+
+
+def _alerting(device: Device) -> dict[str, int]:
+    alert = alerts.make_alert(device)
+    channel = alerts.make_channel()
+    contact = alerts.make_contact(channel)
+    return {
+        "alerts": alert.pk,
+        "alert-rules": alerts.make_rule().pk,
+        "severity-modifiers": alerts.make_modifier().pk,
+        "silences": alerts.make_silence().pk,
+        "maintenance-windows": alerts.make_window(kind="camera").pk,
+        "channels": channel.pk,
+        "contacts": contact.pk,
+        "escalation-policies": alerts.make_policy(contact).pk,
+        "notifications": alerts.make_notification(alert, channel=channel, contact=contact).pk,
+        "dependencies": alerts.make_dependency(factories.make_device(), device).pk,
     }
 
 

@@ -163,6 +163,7 @@ def test_every_app_uses_the_same_file_names() -> None:
             "targets", "panels", "flat", "followers", "keys", "representation", "policy", "transfer", "search",
             "ssh_keys", "api_keys", "serializers_keys", "serializers_answers",
             "host_keys", "host_keys_api", "views_host_keys", "ssh_setup", "ssh_setup_vendors", "ssh_setup_api",
+            "topology", "topology_api",
             "policy_api", "scopes", "uses", "ways", "known_hosts", "device_actions", "forms", "views_keys",
         },
         "monitoring": {
@@ -170,6 +171,8 @@ def test_every_app_uses_the_same_file_names() -> None:
             "availability", "device_views", "facts_api", "ssh_pages", "ssh_views", "config_search_api",
             "pages", "device_pages", "charts", "navigation", "presentation", "graphics", "forms", "admin_actions",
             "config_api", "config_views", "config_pages", "config_serializers",
+            "shared_api", "alert_api", "alert_filters", "alert_serializers", "rule_api", "rule_serializers",
+            "delivery_api", "delivery_serializers", "failure_api", "alert_admin",
         },
     }  # fmt: skip
     for app in APPS:

@@ -1,7 +1,7 @@
 """Every rule of the models, provoked in the database and in full_clean(), NULLs and accents included."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from inventory import keys
 from inventory.models import (
     Credential,
     CredentialUse,
+    Dependency,
     Device,
     Interface,
     IPAddress,
@@ -23,11 +24,31 @@ from inventory.models import (
     TargetRule,
     Tenant,
 )
-from monitoring.models import Check, ConfigVersion, DeviceFact, DeviceState, Outage, Series
+from monitoring.models import (
+    Alert,
+    AlertEvent,
+    AlertRule,
+    Channel,
+    Check,
+    ConfigVersion,
+    Contact,
+    DeclinedCheck,
+    DeviceFact,
+    DeviceState,
+    EscalationPolicy,
+    EscalationStep,
+    MaintenanceWindow,
+    Notification,
+    Outage,
+    Series,
+    SeverityModifier,
+    Silence,
+)
 from netmon.accounts.models import ApiKey, Invite, LoginThrottle, RecoveryCode, RevokedFamily, Totp, User
 from netmon.common.secrets import open_secret
 from netmon.jobs.models import Job
 from tests import factories as make
+from tests.alerts import make_alert, make_policy
 from tests.people import make_person
 
 pytestmark = pytest.mark.django_db
@@ -70,6 +91,49 @@ def config(**values: Any) -> ConfigVersion:
 
 def outage(**values: Any) -> Outage:
     return Outage(**{"started_at": timezone.now() - timedelta(hours=1), **values})
+
+
+def alert(**values: Any) -> Alert:
+    base = {"source": "manual", "fingerprint": "0" * 64, "summary": "s", "started_at": timezone.now()}
+    return Alert(**{**base, **values})
+
+
+def alert_event(**values: Any) -> AlertEvent:
+    return AlertEvent(**{"alert": make_alert(), "seq": 9, "kind": "comment", **values})
+
+
+def rule(**values: Any) -> AlertRule:
+    return AlertRule(**{"name": "R", "source": "device.down", **values})
+
+
+def channel(**values: Any) -> Channel:
+    return Channel(**{"name": "C", "kind": "email", **values})
+
+
+def window(**values: Any) -> MaintenanceWindow:
+    now = timezone.now()
+    return MaintenanceWindow(**{"name": "W", "starts_at": now, "ends_at": now + timedelta(hours=1), **values})
+
+
+def silence(**values: Any) -> Silence:
+    return Silence(**{"kind": "vm", "ends_at": timezone.now() + timedelta(hours=1), **values})
+
+
+def step(**values: Any) -> EscalationStep:
+    return EscalationStep(**{"policy": make_policy(), "number": 0, **values})
+
+
+def message(**values: Any) -> Notification:
+    return Notification(**{"kind": "test", "dedupe_key": "0" * 64, **values})
+
+
+def dependency(**values: Any) -> Dependency:
+    return Dependency(**{"device": make.make_device(), "parent": make.make_device(), **values})
+
+
+def of_one_device(**values: Any) -> Dependency:
+    device = make.make_device()
+    return dependency(device=device, parent=device)
 
 
 # name of the constraint: a first row (saved) and a second that the rule refuses
@@ -160,6 +224,27 @@ TWINS: dict[str, Rows] = {
     "credential_fingerprint": lambda: (lambda pair: (ssh_key("one", pair), ssh_key("two", pair)))(
         keys.generate(type="ed25519")
     ),
+    "declined_check_once": lambda: (
+        lambda e: (DeclinedCheck(endpoint=e, module="icmp"), DeclinedCheck(endpoint=e, module="icmp"))
+    )(endpoint()),
+    "dependency_once": lambda: (
+        lambda a, b: (dependency(device=a, parent=b), dependency(device=a, parent=b, source="gateway"))
+    )(make.make_device(), make.make_device()),
+    "alert_rule_name": lambda: (lambda t: (rule(tenant=t), rule(name="r", tenant=t)))(make.make_tenant()),
+    "alert_rule_name_null": lambda: (rule(name="Übel"), rule(name="ÜBEL")),
+    "alert_rule_template": lambda: (rule(template="x"), rule(name="other", template="x")),
+    "channel_name": lambda: (lambda t: (channel(tenant=t), channel(name="c", tenant=t)))(make.make_tenant()),
+    "channel_name_null": lambda: (channel(name="Été"), channel(name="ÉTÉ")),
+    "contact_name": lambda: (lambda t: (Contact(name="N", tenant=t), Contact(name="n", tenant=t)))(make.make_tenant()),
+    "contact_name_null": lambda: (Contact(name="Noël"), Contact(name="NOËL")),
+    "escalation_policy_name": lambda: (
+        lambda t: (EscalationPolicy(name="P", tenant=t), EscalationPolicy(name="p", tenant=t))
+    )(make.make_tenant()),
+    "escalation_policy_name_null": lambda: (EscalationPolicy(name="Straße"), EscalationPolicy(name="STRASSE")),
+    "escalation_step_number": lambda: (lambda p: (step(policy=p), step(policy=p, after_seconds=60)))(make_policy()),
+    "alert_open_once": lambda: (alert(), alert(state="firing")),
+    "alert_event_seq": lambda: (lambda a: (alert_event(alert=a), alert_event(alert=a, kind="reminded")))(make_alert()),
+    "notification dedupe_key": lambda: (message(), message(kind="firing")),
     "credential name": lambda: (
         Credential(name="c", kind="snmp_community", secret="s"),
         Credential(name="c", kind="snmp_community", secret="t"),
@@ -214,6 +299,39 @@ def test_what_is_not_a_twin_is_accepted() -> None:
 
 # name: a row that breaks a check rule
 BROKEN: dict[str, Callable[[], models.Model]] = {
+    "dependency_not_itself": of_one_device,
+    "dependency_source_known": lambda: dependency(source="dreamt"),
+    "device_state_excuse_known": lambda: DeviceState(device=make.make_device(), excuse="holiday"),
+    "alert_rule_comparator_known": lambda: rule(comparator="~="),
+    "alert_rule_severity_known": lambda: rule(severity="fatal"),
+    "alert_rule_kind_known": lambda: rule(kind="toaster"),
+    "severity_modifier_kind_known": lambda: SeverityModifier(name="m", kind="toaster"),
+    "severity_modifier_delta_range none": lambda: SeverityModifier(name="m", delta=0),
+    "severity_modifier_delta_range far": lambda: SeverityModifier(name="m", delta=5),
+    "silence_kind_known": lambda: silence(kind="toaster"),
+    "silence_order": lambda: silence(ends_at=timezone.now() - timedelta(hours=1)),
+    "maintenance_window_kind_known": lambda: window(kind="toaster"),
+    "maintenance_window_order": lambda: window(ends_at=timezone.now() - timedelta(hours=1)),
+    "maintenance_window_recurrence_known": lambda: window(recurrence="yearly"),
+    "alert_state_known": lambda: alert(state="sleeping"),
+    "alert_severity_known": lambda: alert(severity="fatal"),
+    "alert_resolved_has_its_time open": lambda: alert(resolved_at=timezone.now() + timedelta(hours=1)),
+    "alert_resolved_has_its_time over": lambda: alert(state="resolved"),
+    "alert_order": lambda: alert(state="resolved", resolved_at=timezone.now() - timedelta(hours=1)),
+    "alert_event_severity_known": lambda: alert_event(severity="fatal"),
+    "channel_kind_known": lambda: channel(kind="pigeon"),
+    "channel_min_severity_known": lambda: channel(min_severity="fatal"),
+    "contact_quiet_both": lambda: Contact(name="x", quiet_from=time(22)),
+    "contact_digest_known": lambda: Contact(name="x", digest="yearly"),
+    "contact_summary_hour_range": lambda: Contact(name="x", summary_hour=24),
+    "contact_min_severity_known": lambda: Contact(name="x", min_severity="fatal"),
+    "contact_quiet_min_severity_known": lambda: Contact(name="x", quiet_min_severity="fatal"),
+    "contact_repeat_min_severity_known": lambda: Contact(name="x", repeat_min_severity="fatal"),
+    "escalation_policy_kind_known": lambda: EscalationPolicy(name="x", kind="toaster"),
+    "escalation_step_number_range": lambda: step(number=5),
+    "notification_status_known": lambda: message(status="lost"),
+    "notification_sent_has_its_time": lambda: message(status="sent"),
+    "notification_severity_known": lambda: message(severity="fatal"),
     "target_rule_action_known": lambda: TargetRule(cidr="10.0.0.0/24", action="maybe"),
     "tenant_host_key_policy_known": lambda: Tenant(name="x", slug="x", host_key_policy="never"),
     "device_kind_known": lambda: Device(name="x", kind="toaster"),
@@ -279,7 +397,9 @@ def test_every_constraint_is_provoked_here() -> None:
         for model in (Tenant, Site, Prefix, Device, Interface, IPAddress, Credential, ManagementEndpoint, Check,
                       DeviceState, Outage, DeviceFact, Series, Job, User,
                       ApiKey, Invite, LoginThrottle, RecoveryCode, RevokedFamily, Totp, TargetRule, CredentialUse,
-                      KnownServer)
+                      KnownServer, Dependency, Alert, AlertEvent, AlertRule, SeverityModifier, Silence,
+                      MaintenanceWindow, Channel, Contact, EscalationPolicy, EscalationStep, Notification,
+                      DeclinedCheck)
         for constraint in model._meta.constraints
     }  # fmt: skip
     assert declared <= provoked, declared - provoked

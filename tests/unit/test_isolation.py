@@ -13,7 +13,7 @@ from inventory.models import Device, Interface, IPAddress, ManagementEndpoint, P
 from netmon.accounts.services import invites, keys
 from netmon.audit import services as audit
 from netmon.jobs import services as jobs
-from tests import factories, people
+from tests import alerts, factories, people
 from tests.unit.test_matrix import OPEN, ROUTES
 
 pytestmark = pytest.mark.django_db
@@ -59,8 +59,21 @@ class World:
         )
         factories.watch(device, hours=1)
         factories.make_config(device, f"hostname {word}\n{factories.CONFIG}")
+        peer = alerts.make_contact(alerts.make_channel(name=f"{word} channel", tenant=tenant), name=word, tenant=tenant)
+        alert = alerts.make_alert(device, summary=f"{word} is down", subject=word)
+        rule = alerts.make_rule(name=f"{word} rule", tenant=tenant, note=word)
         return {
             **kinds,
+            "dependencies": alerts.make_dependency(device, kinds["routers"], note=word),
+            "alerts": alert,
+            "alert-rules": rule,
+            "severity-modifiers": alerts.make_modifier(name=word, tenant=tenant),
+            "silences": alerts.make_silence(reason=word, tenant=tenant),
+            "maintenance-windows": alerts.make_window(name=word, tenant=tenant, kind="camera"),
+            "channels": peer.channels.get(),
+            "contacts": peer,
+            "escalation-policies": alerts.make_policy(peer, name=word, tenant=tenant),
+            "notifications": alerts.make_notification(alert, to=word, contact=peer, channel=peer.channels.get()),
             "tenants": tenant,
             "sites": site,
             "prefixes": Prefix.objects.create(cidr=f"10.{tenant.pk % 200}.0.0/16", site=site, description=word),

@@ -18,7 +18,7 @@ from netmon.accounts.tokens import pair
 from netmon.audit.models import AppendOnly, AuditEvent
 from netmon.audit.services import record
 from netmon.jobs import services as jobs
-from tests import factories, people
+from tests import alerts, factories, people
 from tests.unit.test_matrix import OPEN, ROUTES
 
 pytestmark = pytest.mark.django_db
@@ -30,6 +30,16 @@ EXCUSED = {
     "api/v1/target-rules/check/": "writes nothing",
     "api/v1/endpoints/{pk}/test/": "recorded as a use when the job does it: tests/unit/monitoring/test_uses.py",
     "api/v1/credentials/{pk}/test/": "recorded as a use when the job does it",
+    "api/v1/alerts/{pk}/unacknowledge/": "wants an acknowledged one: tests/unit/monitoring/test_alerts_api.py",
+    "api/v1/channels/{pk}/test/": "sends: tests/unit/monitoring/test_delivery_api.py",
+    "api/v1/alert-rules/{pk}/rehearse/": "writes nothing",
+    "api/v1/alert-rules/rehearse/": "writes nothing",
+    "api/v1/alert-drill/": "writes nothing",
+    "api/v1/devices/{pk}/drill/": "writes nothing",
+    "api/v1/routers/{pk}/drill/": "the same",
+    "api/v1/switches/{pk}/drill/": "the same",
+    "api/v1/computers/{pk}/drill/": "the same",
+    "api/v1/cameras/{pk}/drill/": "the same",
     "api/v1/checks/{pk}/run/": "waits for a worker; recorded as poll is",
     "api/v1/devices/{pk}/routing-table/lookup/": "needs a way in: tests/unit/monitoring/test_lookups.py",
     "api/v1/routers/{pk}/routing-table/lookup/": "the same",
@@ -80,6 +90,16 @@ def rows(cast: people.Cast, _clean_cache: None) -> dict[str, Any]:
         "invites": invites.make(by=cast.ada, role="viewer")[0],
         "api-keys": keys.make(user=cast.ada, name="k", scopes=["read"])[0],
         "jobs": job,
+        "dependencies": alerts.make_dependency(device, spare, is_confirmed=False),
+        "alerts": alerts.make_alert(device),
+        "alert-rules": alerts.make_rule(),
+        "severity-modifiers": alerts.make_modifier(),
+        "silences": alerts.make_silence(),
+        "maintenance-windows": alerts.make_window(kind="camera"),
+        "channels": alerts.make_channel(),
+        "contacts": alerts.make_contact(),
+        "escalation-policies": alerts.make_policy(alerts.make_contact()),
+        "notifications": alerts.make_notification(alerts.make_alert(device), channel=alerts.make_channel()),
     }
 
 
@@ -124,10 +144,44 @@ def bodies(rows: dict[str, Any]) -> dict[str, dict[str, Any]]:
             "part": {"role": "operator"},
         },
         "api-keys": {"whole": {"name": "new", "scopes": ["read"]}, "part": {}},
+        "dependencies": {
+            "whole": {"device": rows["routers"].pk, "parent": spare},
+            "part": {"note": "the only way"},
+        },
+        "alerts": {"whole": {"summary": "water in the server room"}, "part": {}},
+        "alert-rules": {"whole": {"name": "New", "source": "device.down"}, "part": {"is_enabled": False}},
+        "severity-modifiers": {"whole": {"name": "New", "delta": 2}, "part": {"delta": -1}},
+        "silences": {"whole": {"kind": "vm", "ends_at": "2199-01-01T00:00:00Z"}, "part": {"reason": "works"}},
+        "maintenance-windows": {
+            "whole": {"name": "New", "starts_at": "2198-12-31T23:00:00Z", "ends_at": "2199-01-01T00:00:00Z"},
+            "part": {"reason": "works"},
+        },
+        "channels": {
+            "whole": {
+                "name": "New",
+                "kind": "webhook",
+                "config": {"url": "https://hooks.example.com/x", "secret": SECRET * 2},
+            },
+            "part": {"config": {"secret": SECRET * 2}, "max_per_minute": 7},
+        },
+        "contacts": {"whole": {"name": "New"}, "part": {"emails": ["a@example.com"]}},
+        "escalation-policies": {
+            "whole": {"name": "New", "steps": [{"after_seconds": 0, "contacts": [rows["contacts"].pk]}]},
+            "part": {"steps": [{"after_seconds": 0, "contacts": [rows["contacts"].pk]}]},
+        },
     }
 
 
 ACTIONS: dict[str, Any] = {
+    "api/v1/alerts/{pk}/acknowledge/": {"comment": "mine"},
+    "api/v1/alerts/{pk}/silence/": {"minutes": 5},
+    "api/v1/alerts/{pk}/resolve/": {},
+    "api/v1/alerts/{pk}/comment/": {"text": "looking"},
+    "api/v1/alerts/acknowledge-all/": {},
+    "api/v1/maintenance-windows/{pk}/end/": {},
+    "api/v1/notifications/{pk}/resend/": {},
+    "api/v1/dependencies/{pk}/confirm/": {},
+    "api/v1/dependencies/propose/": {},
     "api/v1/ssh-keys/generate/": {"name": "made", "type": "ed25519"},
     "api/v1/ssh-keys/import/": lambda: {"name": "taken", "private_key": ssh.generate(type="ed25519").private},
     "api/v1/users/invite/": {"role": "viewer"},

@@ -15,6 +15,7 @@ from rest_framework.test import APIClient
 from inventory.models import Device
 from monitoring.models import Series
 from monitoring.store.write import SampleWrite, write_many
+from tests import alerts
 from tests import factories as make
 
 pytestmark = pytest.mark.django_db
@@ -159,8 +160,22 @@ def test_health_tells_what_is_missing(api: APIClient) -> None:
 
 LISTS = (
     "devices", "routers", "interfaces", "ip-addresses", "endpoints", "credentials", "checks", "series", "sites",
-    "ssh-keys", "tenants", "prefixes", "jobs", "monitoring/overview",
+    "ssh-keys", "tenants", "prefixes", "jobs", "monitoring/overview", "dependencies", "alerts", "alert-rules",
+    "severity-modifiers", "silences", "maintenance-windows", "channels", "contacts", "escalation-policies",
+    "notifications", "alerts/summary",
 )  # fmt: skip
+
+
+def _alerting(device: Device) -> None:
+    cause = alerts.make_alert(make.make_device(name=f"parent of {device.name}"))
+    alerts.make_dependency(device, cause.device)  # type: ignore[arg-type]
+    alert = alerts.make_alert(device, rule=alerts.make_rule(device=device), cause=cause)
+    contact = alerts.make_contact(alerts.make_channel())
+    alerts.make_policy(contact, alerts.make_contact())
+    alerts.make_notification(alert, contact=contact)
+    alerts.make_silence()
+    alerts.make_window()
+    alerts.make_modifier()
 
 
 def test_no_list_asks_more_queries_for_more_rows(api: APIClient, request: pytest.FixtureRequest) -> None:
@@ -174,6 +189,7 @@ def test_no_list_asks_more_queries_for_more_rows(api: APIClient, request: pytest
             make.make_series(device)
             make.make_endpoint(device, protocol="ssh", credential=make.make_ssh_key())
             make.make_site(tenant=make.make_tenant())
+            _alerting(device)
         for name in LISTS:
             with CaptureQueriesContext(connection) as captured:
                 assert api.get(f"/api/v1/{name}/").status_code == 200, name

@@ -4,7 +4,20 @@ from itertools import pairwise
 
 import pytest
 
-from monitoring.availability import DOWN, UNKNOWN, UP, Break, Watch, cells, measure, quarters, timeline, window
+from monitoring.availability import (
+    DOWN,
+    EXCUSED,
+    KINDS,
+    UNKNOWN,
+    UP,
+    Break,
+    Watch,
+    cells,
+    measure,
+    quarters,
+    timeline,
+    window,
+)
 from monitoring.models import DeviceState, Outage
 from tests import factories
 
@@ -15,7 +28,8 @@ def painted(start: int, end: int, watch: Watch, breaks: list[Break]) -> list[str
     for second in range(start, end):
         known = watch.since is not None and watch.until is not None and watch.since <= second < watch.until
         kinds = {b.kind for b in breaks if b.start <= second and (b.end is None or second < b.end)}
-        result.append(UNKNOWN if not known else DOWN if DOWN in kinds else UNKNOWN if UNKNOWN in kinds else UP)
+        worst = [one for one in (DOWN, "maintenance", "unreachable", "blind", UNKNOWN) if one in kinds]
+        result.append(UNKNOWN if not known else worst[0] if worst else UP)
     return result
 
 
@@ -28,7 +42,7 @@ def chance_case(chance: random.Random) -> tuple[int, int, Watch, list[Break]]:
     for _ in range(chance.randrange(0, 6)):
         begin = chance.randrange(-30, 260)
         finish = chance.choice([None, begin + chance.randrange(0, 80)])
-        breaks.append(Break(begin, finish, chance.choice([DOWN, UNKNOWN])))
+        breaks.append(Break(begin, finish, chance.choice([DOWN, UNKNOWN, *EXCUSED])))
     return start, end, Watch(since, until), breaks
 
 
@@ -40,16 +54,23 @@ def test_it_agrees_with_painting_every_second(seed):
     assert [kind for span in spans for kind in [span.kind] * int(span.seconds)] == expected
     assert all(left.end == right.start and left.kind != right.kind for left, right in pairwise(spans))
     found = measure(start, end, watch, breaks)
-    counted = {kind: expected.count(kind) for kind in (UP, DOWN, UNKNOWN)}
-    assert (found.up_seconds, found.down_seconds, found.unknown_seconds) == tuple(
-        counted[k] for k in (UP, DOWN, UNKNOWN)
-    )
+    counted = {kind: expected.count(kind) for kind in KINDS}
+    assert {kind: getattr(found, f"{kind}_seconds") for kind in KINDS} == counted
     measured = counted[UP] + counted[DOWN]
     assert found.percent == (100 * counted[UP] / measured if measured else None)
     by_cell = cells(spans, start, 7, -(-(end - start) // 7))
     for number, cell in enumerate(by_cell):
         part = expected[number * 7 : number * 7 + 7]
-        assert cell == {kind: part.count(kind) for kind in (UP, DOWN, UNKNOWN)}
+        assert cell == {kind: part.count(kind) for kind in KINDS}
+
+
+@pytest.mark.parametrize("kind", EXCUSED)
+def test_what_is_no_fault_of_its_own_counts_neither_for_nor_against(kind):
+    found = measure(0, 100, Watch(0, 100), [Break(10, 40, kind), Break(50, 60, DOWN)])
+    assert getattr(found, f"{kind}_seconds") == 30
+    assert (found.up_seconds, found.down_seconds, found.unknown_seconds) == (60, 10, 0)
+    assert found.percent == pytest.approx(100 * 60 / 70)
+    assert [one.kind for one in found.outages] == [DOWN]
 
 
 def test_nothing_measured_is_no_percentage():
@@ -109,5 +130,5 @@ def test_quarters_show_an_outage_in_its_quarter():
     Outage.objects.create(device=device, started_at=NOW - timedelta(minutes=20), ended_at=NOW - timedelta(minutes=18))
     found = quarters([device.pk], NOW)[device.pk]
     assert len(found) == 96
-    assert found[94] == {UP: 780, DOWN: 120, UNKNOWN: 0}
-    assert found[95] == {UP: 900, DOWN: 0, UNKNOWN: 0}
+    assert found[94] == dict.fromkeys(KINDS, 0) | {UP: 780, DOWN: 120, UNKNOWN: 0}
+    assert found[95] == dict.fromkeys(KINDS, 0) | {UP: 900, DOWN: 0, UNKNOWN: 0}

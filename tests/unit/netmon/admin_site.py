@@ -15,7 +15,7 @@ from netmon.accounts.services import invites, keys
 from netmon.audit import services as audit
 from netmon.audit.models import AuditEvent
 from netmon.jobs import services as jobs
-from tests import factories, people
+from tests import alerts, factories, people
 
 SECRET = "a community that no page may show"
 _numbers = itertools.count(1)
@@ -92,6 +92,18 @@ MAKERS: dict[str, Callable[[], Any]] = {
     "monitoring.Heartbeat": lambda: Heartbeat.objects.create(
         process="worker", host=f"h{next(_numbers)}", pid=1, started_at=timezone.now(), at=timezone.now()
     ),
+    "inventory.Dependency": lambda: alerts.make_dependency(factories.make_device(), factories.make_device()),
+    "monitoring.Alert": lambda: alerts.make_alert(factories.make_device()),
+    "monitoring.AlertRule": lambda: alerts.make_rule(tenant=factories.make_tenant()),
+    "monitoring.SeverityModifier": lambda: alerts.make_modifier(tenant=factories.make_tenant()),
+    "monitoring.Silence": lambda: alerts.make_silence(rule=alerts.make_rule()),
+    "monitoring.MaintenanceWindow": lambda: alerts.make_window(tenant=factories.make_tenant()),
+    "monitoring.Channel": lambda: alerts.make_channel(
+        config={"url": "https://hooks.example.com/x", "secret": SECRET}, tenant=factories.make_tenant()
+    ),
+    "monitoring.Contact": lambda: alerts.make_contact(alerts.make_channel(), tenant=factories.make_tenant()),
+    "monitoring.EscalationPolicy": lambda: alerts.make_policy(alerts.make_contact(), tenant=factories.make_tenant()),
+    "monitoring.Notification": lambda: alerts.make_notification(alerts.make_alert(factories.make_device())),
     "accounts.User": lambda: people.make_person(f"person-{next(_numbers)}", "viewer"),
     "accounts.ApiKey": _key,
     "accounts.Invite": lambda: invites.make(by=people.make_person(f"host-{next(_numbers)}", "admin"), role="viewer")[0],
