@@ -31,9 +31,7 @@ def _utilisation(values: Values, speed_bps: int | None) -> float | None:
 
 
 DERIVED: dict[str, Derived] = {
-    "if.counters.utilisation_percent": Derived(
-        "%", "Utilisation", ("in_bps", "out_bps"), _utilisation
-    ),
+    "if.counters.utilisation_percent": Derived("%", "Utilisation", ("in_bps", "out_bps"), _utilisation),
     "if.counters.errors_per_second": Derived(
         "error/s",
         "Errors",

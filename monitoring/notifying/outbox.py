@@ -26,6 +26,7 @@ from monitoring.notifying.messages import Message
 from netmon.common.errors import Conflict
 from netmon.common.queue import DELIVER_MESSAGES, send_after_commit
 from netmon.common.rows import update_rows
+from netmon.common.secrets import Undecryptable
 
 log = logging.getLogger(__name__)
 
@@ -178,6 +179,11 @@ def send(rows: Sequence[Notification]) -> None:
         outcome: Outcome | Failed = transmit(rows[0].channel, message)
     except Failed as failure:
         outcome = failure
+    except Undecryptable as lost:
+        outcome = Failed(str(lost), code="undecryptable")  # the key may come back
+    except Exception:
+        log.exception("a message could not be made or sent: %s", rows[0].message_key)
+        outcome = Failed("A fault in netmon; see the log.", code="internal")
     settle(rows, outcome, time.monotonic() - started)
 
 

@@ -112,7 +112,7 @@ def test_everybody_hears_once_that_it_is_down_and_once_that_it_is_back(
     wait_until(lambda: alerts(product, state="firing"), seconds=90, what="a firing alert")
     [alert] = alerts(product, device=router, state="firing")
     assert alert["severity"] == "critical"
-    heard = (mailbox.got, hook.got, slack.got)
+    heard = (mailbox.mails, hook.got, slack.got)
     wait_until(lambda: all(len(got) >= 1 for got in heard), seconds=30, what="three messages")
     flush(product)
     [worker] = product.pids("worker")
@@ -140,7 +140,7 @@ def _nothing_more(product: Product, alert_id: int) -> None:
 
 
 def check_mail(mailbox: Mailbox) -> None:
-    down, back = (mail.message for mail in mailbox.got)
+    down, back = (mail for _, _, mail in mailbox.mails)
     assert "edge-1" in down["Subject"] and "Resolved" in back["Subject"]
     assert back["References"] == down["Message-ID"] and back["Message-ID"] != down["Message-ID"]
     assert "https://netmon.example/alerts/" in down.get_body(("plain",)).get_content()

@@ -305,3 +305,31 @@ def test_send_again_is_a_row_of_its_own(post: Post, contact: Contact) -> None:
         post.run(1)
     assert len({message.key for message in post.taken}) == 3
     assert rows() == [("firing", "sent")] * 3
+
+
+def test_a_fault_of_ours_holds_up_no_other_message(
+    post: Post, contact: Contact, caplog: pytest.LogCaptureFixture
+) -> None:
+    def answer(message: Message) -> Outcome:
+        if message.items[0].summary == "fault 1":
+            raise ZeroDivisionError
+        post.taken.append(message)
+        return Outcome("200")
+
+    post.answer = answer
+    raise_alert(1, severity="critical")
+    raise_alert(2)
+    post.run()
+    assert [message.items[0].summary for message in post.taken] == ["fault 2"]
+    assert rows() == [("firing", "retry"), ("firing", "sent")]
+    assert Notification.objects.order_by("pk")[0].last_code == "internal"
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_configuration_whose_key_is_lost_waits_for_it(post: Post, contact: Contact) -> None:
+    raise_alert()
+    # A sealed value is bound to its row: under another reference no key opens it.
+    Channel.objects.update(secret_ref="00000000-0000-4000-8000-000000000000")
+    post.run()
+    assert post.taken == []
+    assert Notification.objects.get().status == "retry"
