@@ -82,6 +82,7 @@ def register_all() -> None:
         ("Retire alerts", "retire_alerts", 60, "Ends alerts of what is no longer watched."),
         ("Look at expiries", "look_at_expiries", 3600, "What ends within two weeks becomes an alert."),
         ("Send summaries", "send_summaries", 300, "Plans the daily summaries whose hour has come."),
+        ("Send heartbeat", "send_heartbeat", 60, "Tells an outside watcher that netmon lives, where one is set."),
         ("Seal samples", "seal_samples", 300, "Packs closed hours of samples into chunks and roll-ups."),
         ("Prune samples", "prune_samples", 21600, "Deletes samples older than their retention."),
         ("Purge deleted samples", "purge_deleted_samples", 600, "Frees the space of deleted devices' samples."),

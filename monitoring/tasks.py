@@ -86,5 +86,10 @@ def look_at_expiries() -> None:
 
 
 @shared_task
+def send_heartbeat() -> None:
+    watchdog.send_heartbeat()
+
+
+@shared_task
 def send_summaries() -> None:
     summary.send_due()

@@ -32,17 +32,17 @@ def _utilisation(values: Values, speed_bps: int | None) -> float | None:
 
 DERIVED: dict[str, Derived] = {
     "if.counters.utilisation_percent": Derived(
-        "%", "Utilisation, the busier direction", ("in_bps", "out_bps"), _utilisation
+        "%", "Utilisation", ("in_bps", "out_bps"), _utilisation
     ),
     "if.counters.errors_per_second": Derived(
         "error/s",
-        "Errors, both directions",
+        "Errors",
         ("in_err", "out_err"),
         lambda values, _: _sum(values, ("in_err", "out_err")),
     ),
     "if.counters.discards_per_second": Derived(
         "packet/s",
-        "Discards, both directions",
+        "Discards",
         ("in_disc", "out_disc"),
         lambda values, _: _sum(values, ("in_disc", "out_disc")),
     ),

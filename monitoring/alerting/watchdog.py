@@ -1,7 +1,10 @@
 """netmon watched by itself and by an outsider: polling that is behind, what expires, the heartbeat that goes out."""
 
+import logging
 from datetime import datetime, timedelta
+from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -12,8 +15,13 @@ from monitoring.models.checks import DeviceState
 from monitoring.models.rules import MaintenanceWindow
 from monitoring.services import health
 from netmon.accounts.models import ApiKey
+from netmon.drivers import http
+from netmon.drivers.errors import DriverError
+
+log = logging.getLogger(__name__)
 
 EXPIRY_WARNING = timedelta(days=14)
+HEARTBEAT_SECONDS = 10.0
 BEHIND_SECONDS = health.LAG_LIMIT_SECONDS
 
 
@@ -79,3 +87,26 @@ def end_windows(now: datetime | None = None) -> int:
             window.save(update_fields=["ended_at", "updated_at"])
             ended += 1
     return ended
+
+
+def send_heartbeat() -> dict[str, Any]:
+    """Tell an outsider that netmon lives and works; silence tells him that it does not. `{sent, detail}`.
+
+    Nothing is sent while netmon is not well: its own workers, database and broker are what the outsider watches.
+    """
+    if not settings.HEARTBEAT_URL:
+        return {"sent": False, "detail": "NETMON_HEARTBEAT_URL is not set."}
+    report = health.report()
+    if report["status"] != "ok":
+        log.warning("no heartbeat goes out: %s", report["checks"])
+        return {"sent": False, "detail": "netmon is not well."}
+    try:
+        answer = http.post(
+            settings.HEARTBEAT_URL, body=b"", headers={}, refuse=lambda address: "", deadline_seconds=HEARTBEAT_SECONDS
+        )
+    except DriverError as error:
+        log.warning("the heartbeat was not taken: %s", error.detail)
+        return {"sent": False, "detail": error.detail}
+    if answer.status >= 300:
+        log.warning("the heartbeat was answered with %d", answer.status)
+    return {"sent": answer.status < 300, "detail": str(answer.status)}

@@ -15,10 +15,12 @@ import socket
 import time
 import traceback
 from collections.abc import Iterator
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
 
+from netmon.drivers import http, smtp
 from netmon.drivers.errors import AuthenticationFailed, DeadlineExceeded, DriverError, ProtocolError, Unreachable
 from netmon.drivers.icmp import ping
 from netmon.drivers.snmp import SnmpSession
@@ -27,6 +29,7 @@ from netmon.drivers.targets import IcmpTarget, Secret, SnmpTarget, SshTarget
 from tests.daemons import free_port, missing
 from tests.daemons.bad_ssh import bad_ssh, talking
 from tests.daemons.netns import lab
+from tests.daemons.receivers import mail_server
 from tests.daemons.snmpd import V3User, snmpd
 from tests.daemons.udp import blackhole, replying
 
@@ -175,7 +178,69 @@ class Ssh:
             yield dataclasses.replace(self.target(port), connect_timeout_seconds=20.0)
 
 
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where a message goes: these drivers have no targets, but a rule that judges addresses."""
+
+    port: int
+    seconds: float = 0.6
+
+
+class Smtp:
+    wrong_secret_is = AuthenticationFailed
+    budget_seconds = 0.6
+
+    async def call(self, target: Place) -> object:
+        server = smtp.MailServer(
+            host="127.0.0.1", port=target.port, security="none", username="netmon", password=Secret(SECRET)
+        )
+        mail = EmailMessage()
+        mail.set_content("text")
+        return await asyncio.to_thread(
+            lambda: smtp.send(
+                server, mail, sender="a@example.org", recipients=["b@example.org"], refuse=lambda address: "",
+                deadline_seconds=target.seconds,
+            )
+        )  # fmt: skip
+
+    @contextlib.contextmanager
+    def refused(self, directory: Path) -> Iterator[Place]:
+        yield Place(free_port(socket.SOCK_STREAM))
+
+    @contextlib.contextmanager
+    def blackhole(self, directory: Path) -> Iterator[Place]:
+        with talking() as port:
+            yield Place(port)
+
+    @contextlib.contextmanager
+    def wrong_secret(self, directory: Path) -> Iterator[Place]:
+        with mail_server(auth=True) as box:
+            yield Place(box.port, 20.0)
+
+    @contextlib.contextmanager
+    def garbage(self, directory: Path) -> Iterator[Place]:
+        with talking(b"HTTP/1.0 400 Bad Request\r\n" * 120) as port:
+            yield Place(port, 20.0)
+
+
+class Http(Smtp):
+    """The secret stands in the path, as Slack's does. A refused one is a status, which the caller reads."""
+
+    wrong_secret_is = None
+
+    async def call(self, target: Place) -> object:
+        url = f"http://127.0.0.1:{target.port}/services/{SECRET}"
+        headers = {"Authorization": f"Bearer {SECRET}"}
+        return await asyncio.to_thread(
+            lambda: http.post(
+                url, body=b"x", headers=headers, refuse=lambda address: "", deadline_seconds=target.seconds
+            )
+        )
+
+
 DRIVERS = [
+    pytest.param(Http(), id="http"),
+    pytest.param(Smtp(), id="smtp"),
     pytest.param(Icmp(), id="icmp"),
     pytest.param(Snmp("1"), id="snmp-v1"),
     pytest.param(Snmp("2c"), id="snmp-v2c"),

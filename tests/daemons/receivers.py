@@ -188,7 +188,7 @@ def mail_server(
             require_starttls=starttls is not None,
             authenticator=box.authenticate if auth else None,
             auth_required=auth,
-            auth_require_tls=True,
+            auth_require_tls=starttls is not None,
         )
 
     async def serve() -> asyncio.Server:
