@@ -40,6 +40,7 @@ def test_secrets_of_a_channel_go_in_and_never_come_out(admin: Any, cast: people.
         "port": 587,
         "security": "starttls",
         "verify": True,
+        "tenant_id": None,
     }
     omar = people.client_for(cast.omar)
     seen = omar.get(url).json()
