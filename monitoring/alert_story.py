@@ -236,8 +236,10 @@ def changes(user: Any, alert: Alert, graph: Any) -> list[Change]:
         found.append(Change(at, distance[pk], pk, names[pk], what, detail, who, before, url or f"/devices/{pk}/"))
 
     in_time = {"device__in": names, "at__gte": since, "at__lte": until}
-    for event in DeviceEvent.objects.filter(**in_time).order_by("-at")[:NAMED]:
-        what = event.kind.replace("_", " ").capitalize().replace("Bgp", "BGP").replace("Ospf", "OSPF")
+    # A changed configuration is told by its version, which can be opened.
+    events = DeviceEvent.objects.filter(**in_time).exclude(source=DeviceEvent.Source.CONFIG)
+    for event in events.order_by("-at")[:NAMED]:
+        what = event.words
         add(event.at, event.device_id, f"{what} {event.subject}".strip(), event.detail)
     versions = ConfigVersion.objects.filter(
         device__in=names, kind="running", number__gt=1, collected_at__gte=since, collected_at__lte=until
@@ -257,9 +259,9 @@ def changes(user: Any, alert: Alert, graph: Any) -> list[Change]:
         ids = [str(pk) for pk in names]
         label = Device._meta.label_lower
         of_device = Q(object_type=label, object_id__in=ids) | Q(parent_type=label, parent_id__in=ids)
-        events = AuditEvent.objects.visible_to(user).filter(of_device, at__gte=since, at__lte=until)
+        entries = AuditEvent.objects.visible_to(user).filter(of_device, at__gte=since, at__lte=until)
         own = ("monitoring.alert",)
-        for entry in events.exclude(object_type__in=own).exclude(action="use").order_by("-id")[:NAMED]:
+        for entry in entries.exclude(object_type__in=own).exclude(action="use").order_by("-id")[:NAMED]:
             pk = int(entry.object_id if entry.object_type == label else entry.parent_id)
             kind = entry.object_type.rpartition(".")[2]
             add(entry.at, pk, f"{entry.action.capitalize()} {kind} {entry.object_name}", entry.detail, entry.username)

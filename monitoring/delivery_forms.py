@@ -1,7 +1,5 @@
 """The forms of people and ways: channels, contacts, escalation policies."""
 
-import base64
-import secrets
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,11 +19,6 @@ KIND_HELP = {
     "webhook": "JSON to an address of yours, signed.",
     "apprise": "Telegram, Teams, ntfy, Matrix and others, by apprise.",
 }
-
-
-def make_secret() -> str:
-    """For signing: 32 bytes, as Standard Webhooks write them."""
-    return f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
 
 
 class ChannelForm(SharedForm):
@@ -51,16 +44,17 @@ class ChannelForm(SharedForm):
         for field in configs.FIELDS[kind]:
             self.fields[CONFIG + field.name] = self._field(field)
             if field.is_secret and not field.is_required and self.before.get(field.name):
-                self.fields[f"{CONFIG}{field.name}_remove"] = forms.BooleanField(
-                    label=f"Remove: {field.label.lower()}", required=False
-                )
+                # A webhook is always signed: its secret is not taken away, but followed by another.
+                is_signing = (kind, field.name) == ("webhook", "secret")
+                label = "Make a new one; the old signs beside it" if is_signing else f"Remove: {field.label.lower()}"
+                self.fields[f"{CONFIG}{field.name}_remove"] = forms.BooleanField(label=label, required=False)
 
     def _field(self, field: configs.Field) -> forms.Field:
         value = self.before.get(field.name, field.default)
         common: dict[str, Any] = {"label": field.label, "help_text": field.help, "required": False}
         if field.is_secret:
             if self.before.get(field.name):
-                common["help_text"] = f"Set. Write a new one to replace it. {field.help}".strip()
+                common["help_text"] = "Set. Write a new one to replace it."
             return forms.CharField(
                 strip=True,
                 max_length=configs.MAX_TEXT,
@@ -99,8 +93,10 @@ class ChannelForm(SharedForm):
                     given[field.name] = ""
             elif value is not None:
                 given[field.name] = value
-        if self.kind == "webhook" and not given.get("secret") and not self.before.get("secret"):
-            given["secret"] = self.made_secret = make_secret()
+        if self.kind == "webhook" and not given.get("secret", self.before.get("secret")):
+            given["secret"] = self.made_secret = configs.make_secret()
+            if self.before.get("secret"):
+                given.setdefault("previous_secret", self.before["secret"])
         try:
             self.config = configs.merge(self.kind, given, self.before or None)
         except ValidationError as error:

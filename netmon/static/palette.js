@@ -102,6 +102,7 @@
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
   for (const button of document.querySelectorAll("[data-palette]")) button.addEventListener("click", open);
   addEventListener("keydown", (event) => {
+    if (event.defaultPrevented) return; // a page with a search of its own has taken it
     const typing = event.target.closest?.("input, textarea, select");
     if (((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") || (event.key === "/" && !typing)) {
       event.preventDefault();

@@ -470,6 +470,10 @@ def test_a_webhooks_secret_is_shown_once_and_never_again(cast: people.Cast) -> N
     assert configs.opened(channel)["secret"] == secret and channel.min_severity == "low"
     client.post(here, {**values, "config_secret": "n" * 30})
     assert configs.opened(Channel.objects.get(pk=channel.pk))["secret"] == "n" * 30
+    # A new one is made beside the old, so that the receiver has time.
+    page = client.post(here, {**values, "config_secret_remove": "on"}).content.decode()
+    kept = configs.opened(Channel.objects.get(pk=channel.pk))
+    assert kept["secret"] in page and kept["previous_secret"] == "n" * 30 and "n" * 30 not in page
     for event in AuditEvent.objects.filter(object_type="monitoring.channel"):
         assert secret not in f"{event.before}{event.after}{event.detail}"
     answer = client.post(here, {**values, "config_url": "ftp://x", "config_secret": "z" * 30})
