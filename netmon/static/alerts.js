@@ -106,6 +106,17 @@
   count();
 })();
 
+// --- parts of one alert that come anew keep open what was opened
+(() => {
+  let open = [];
+  document.body.addEventListener("htmx:beforeSwap", () => {
+    open = [...document.querySelectorAll("#alert-story details[open]")].map((one) => one.id).filter(Boolean);
+  });
+  document.body.addEventListener("htmx:afterSettle", () => {
+    for (const id of open) { const one = document.getElementById(id); if (one) one.open = true; }
+  });
+})();
+
 // --- forms: fields that belong to a choice are shown with it ("data-when" names the choices, "data-by" the field)
 (() => {
   const parts = [...document.querySelectorAll("[data-when]")];
