@@ -12,7 +12,7 @@ from django.utils import timezone
 from numpy.typing import NDArray
 
 from inventory.models import Device, Interface
-from monitoring import metrics
+from monitoring import alert_pages, maintenance_pages, metrics
 from monitoring.availability import DOWN, breaks_of
 from monitoring.models import DeviceState, Series
 from monitoring.store import read as store
@@ -120,6 +120,8 @@ def chart(device: Device, name: str, *, span: str = "", interface: str = "") -> 
             for b in breaks
             if b.kind == DOWN
         ],
+        "alerts": alert_pages.flags(device, moment - timedelta(seconds=chosen.seconds), moment),
+        "maintenance": maintenance_pages.bands(device, moment - timedelta(seconds=chosen.seconds), moment),
         **body,
     }
 
@@ -146,14 +148,14 @@ def _traffic(device: Device, start: float, end: float, wanted: str) -> dict[str,
     maximum = frames[0].maximum[:, (IN, OUT)] if len(frames) == 1 else average
     p95 = _p95(rows, start, end)
     octets = _octets(rows, frames)
-    totals = [_totals(average[:, n], maximum[:, n], p95[n], octets[n]) for n in (IN, OUT)]
+    totals = [totals_of(average[:, n], maximum[:, n], p95[n], octets[n]) for n in (IN, OUT)]
     return {
         "title": title,
         "columns": _columns("In", "Out"),
         "times": times.tolist(),
         "step": step,
-        "average": [_rounded(average[:, n], 0) for n in (IN, OUT)],
-        "maximum": [_rounded(maximum[:, n], 0) for n in (IN, OUT)],
+        "average": [rounded(average[:, n], 0) for n in (IN, OUT)],
+        "maximum": [rounded(maximum[:, n], 0) for n in (IN, OUT)],
         "totals": totals,
         "csv": csv,
     }
@@ -175,9 +177,9 @@ def _response(device: Device, start: float, end: float) -> dict[str, Any]:
         "columns": columns,
         "times": frame.times.tolist(),
         "step": frame.step,
-        "average": [_rounded(rtt, 2), _rounded(loss, 1)],
-        "maximum": [_rounded(top, 2), _rounded(loss, 1)],
-        "totals": [_totals(rtt, top, nearest_rank(rtt), None), _totals(loss, loss, None, None)],
+        "average": [rounded(rtt, 2), rounded(loss, 1)],
+        "maximum": [rounded(top, 2), rounded(loss, 1)],
+        "totals": [totals_of(rtt, top, nearest_rank(rtt), None), totals_of(loss, loss, None, None)],
         "csv": _csv(row, start, end),
     }
 
@@ -194,9 +196,9 @@ def _host(device: Device, start: float, end: float) -> dict[str, Any]:
         "columns": _percents(*labels),
         "times": frame.times.tolist(),
         "step": frame.step,
-        "average": [_rounded(frame.average[:, n], 1) for n in positions],
-        "maximum": [_rounded(frame.maximum[:, n], 1) for n in positions],
-        "totals": [_totals(frame.average[:, n], frame.maximum[:, n], None, None) for n in positions],
+        "average": [rounded(frame.average[:, n], 1) for n in positions],
+        "maximum": [rounded(frame.maximum[:, n], 1) for n in positions],
+        "totals": [totals_of(frame.average[:, n], frame.maximum[:, n], None, None) for n in positions],
         "csv": _csv(row, start, end),
     }
 
@@ -213,9 +215,9 @@ def _disks(device: Device, start: float, end: float) -> dict[str, Any]:
         "columns": _percents(*(row.labels.removeprefix("mount=") for row in rows)),
         "times": frames[0].times.tolist(),
         "step": frames[0].step,
-        "average": [_rounded(frame.average[:, 0], 1) for frame in frames],
-        "maximum": [_rounded(frame.maximum[:, 0], 1) for frame in frames],
-        "totals": [_totals(frame.average[:, 0], frame.maximum[:, 0], None, None) for frame in frames],
+        "average": [rounded(frame.average[:, 0], 1) for frame in frames],
+        "maximum": [rounded(frame.maximum[:, 0], 1) for frame in frames],
+        "totals": [totals_of(frame.average[:, 0], frame.maximum[:, 0], None, None) for frame in frames],
         "csv": _csv(rows[0], start, end),
     }
 
@@ -267,7 +269,7 @@ def _octets(rows: Sequence[Series], frames: Sequence[store.Frame]) -> list[float
     return [float(value) for value in total]
 
 
-def _totals(average: Floats, maximum: Floats, p95: float | None, total: float | None) -> dict[str, float | None]:
+def totals_of(average: Floats, maximum: Floats, p95: float | None, total: float | None) -> dict[str, float | None]:
     known = ~np.isnan(average)
     if not known.any():
         return dict.fromkeys(("now", "average", "maximum", "p95", "total"))
@@ -285,7 +287,7 @@ def _columns(*labels: str) -> list[dict[str, str]]:
     return [{"label": label, "unit": "bit/s"} for label in labels]
 
 
-def _rounded(values: Floats, digits: int) -> list[float | None]:
+def rounded(values: Floats, digits: int) -> list[float | None]:
     kept = np.round(values, digits)
     if digits == 0:
         return [None if math.isnan(value) else int(value) for value in kept]

@@ -11,11 +11,22 @@ from django.utils.safestring import SafeString
 
 from inventory import host_keys
 from inventory.models import Device, Interface, ManagementEndpoint
-from monitoring import charts, graphics, ssh_pages
+from monitoring import alert_pages, charts, graphics, ssh_pages
 from monitoring.availability import Availability, cells, window_of_states
-from monitoring.models import Check, DeviceFact, DeviceState, Outage, Series
-from monitoring.pages import DAY, Now
-from monitoring.presentation import DASH, OPER_STATES, count, decimals, duration, percent, sentence, si
+from monitoring.models import Alert, Check, DeviceFact, DeviceState, Outage, Series
+from monitoring.pages import DAY, EXCUSES, Now
+from monitoring.presentation import (
+    DASH,
+    OPER_STATES,
+    count,
+    decimals,
+    duration,
+    percent,
+    sentence,
+    si,
+    state_class,
+    state_word,
+)
 from monitoring.store import read as store
 
 QUARTER, QUARTERS = 900, 96
@@ -88,6 +99,7 @@ class DevicePage:
     computer: ssh_pages.Computer | None = None
     has_host: bool = False
     events: list[Event] = field(default_factory=list)
+    alarms: list[alert_pages.Row] = field(default_factory=list)
     waiting_key: str = ""  # "changed" or "first": a host key that somebody must look at
 
 
@@ -96,7 +108,8 @@ def version(device: Device) -> str:
     state = getattr(device, "state", None)
     polled = state.last_poll_at.timestamp() if state and state.last_poll_at else 0
     minute = int(timezone.now().timestamp() // 60)
-    return f"{state.version if state else 0}-{polled:.3f}-{device.updated_at.timestamp():.3f}-{minute}"
+    alarms = sum(Alert.objects.filter(device=device, resolved_at=None).values_list("version", flat=True))
+    return f"{state.version if state else 0}-{polled:.3f}-{device.updated_at.timestamp():.3f}-{minute}-{alarms}"
 
 
 def device_page(
@@ -115,7 +128,7 @@ def device_page(
         key=lambda check: (check.status != "down", check.module),
     )
     series = charts.traffic_series(device)
-    all_rows = _interfaces(device, series, at, is_silent=now.state in ("unknown", "down"))
+    all_rows = _interfaces(device, series, at, is_silent=now.state in ("unknown", "down", *EXCUSES))
     shown = all_rows if tab == "interfaces" else all_rows[:SHOWN_INTERFACES]
     if tab in ("overview", "interfaces"):
         shown = _with_history(shown, series, at)
@@ -145,6 +158,7 @@ def device_page(
         has_host=everything and any(check.module == "ssh.host" for check in checks),
         facts=_facts(device, endpoints if shows_credentials else []) if tab in ("overview", "facts") else [],
         events=_events(device, now, at) if everything else [],
+        alarms=alert_pages.alarms_of(device),
         waiting_key=host_keys.waiting_at(device),
     )
 
@@ -366,8 +380,8 @@ def _events(device: Device, now: Now, at: datetime) -> list[Event]:
     if now.state == "degraded" and now.since:
         events.append(Event("degraded", "Degraded", now.cause, now.since))
     for outage in Outage.objects.filter(device=device)[:6]:
-        word = "Down" if outage.kind == "down" else "No data"
-        state = "down" if outage.kind == "down" else "unknown"
+        word = "Down" if outage.kind == "down" else state_word(outage.kind)
+        state = "down" if outage.kind == "down" else state_class(outage.kind)
         if outage.ended_at:
             lasted = duration((outage.ended_at - outage.started_at).total_seconds())
             events.append(Event("up", f"Up after {lasted}", "", outage.ended_at))

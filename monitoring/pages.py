@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from inventory.models import Device, Site
-from monitoring import graphics
+from monitoring import alert_pages, graphics
 from monitoring.availability import SILENCE, window_of_states
 from monitoring.models import Check, DeviceState, Heartbeat
 from monitoring.navigation import BY_KIND, GROUPS, Group, group_named, listed, watched
@@ -24,7 +24,8 @@ PAGE = 100
 PROBLEMS = 20
 DAY = timedelta(hours=24)
 SEVERITY = {"down": 0, "degraded": 1, "unknown": 2}
-STATE_FILTERS = ("down", "degraded", "unknown", "up", "pending", "paused")
+EXCUSES = ("unreachable", "maintenance", "blind")  # down, but not by its own fault
+STATE_FILTERS = ("down", "degraded", "unknown", *EXCUSES, "up", "pending", "paused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +38,21 @@ class Now:
 
     @classmethod
     def of(
-        cls, state: str | None, since: datetime | None, cause: str, polled: datetime | None, every: int, at: datetime
+        cls,
+        state: str | None,
+        since: datetime | None,
+        cause: str,
+        polled: datetime | None,
+        every: int,
+        at: datetime,
+        excuse: str = "",
     ) -> "Now":
         if state is None or polled is None:
             return cls("pending", since, "Nothing has been asked yet.")
         silence = timedelta(seconds=SILENCE * every)
         if state != "unknown" and polled + silence < at:
             return cls("unknown", polled + silence, f"No result since {timezone.localtime(polled):%H:%M}.")
-        return cls(state, since, cause)
+        return cls(excuse if excuse and state == DeviceState.State.DOWN else state, since, cause)
 
     @classmethod
     def out_of_service(cls, status: str) -> "Now":
@@ -57,7 +65,7 @@ class Now:
             return cls.out_of_service(device.status)
         if row is None:
             return cls("pending", None, "Nothing has been asked yet.")
-        return cls.of(row.state, row.since, row.cause, row.last_poll_at, row.expected_every_seconds, at)
+        return cls.of(row.state, row.since, row.cause, row.last_poll_at, row.expected_every_seconds, at, row.excuse)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +118,8 @@ class Paging:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
+    alarms: list[alert_pages.Row]
+    alarm_count: int
     problems: list[Problem]
     problem_count: int
     headline: str
@@ -134,22 +144,28 @@ def overview_version(user: Any, page: int) -> str:
         devices=Count("pk"), changed=Max("updated_at"), newest=Max("state__version"), sum=Sum("state__version"),
         polled=Max("state__last_poll_at"),
     )  # fmt: skip
+    alerts = alert_pages.version(user)
     moment = [seen[name].timestamp() if seen[name] else 0 for name in ("changed", "polled")]
     minute = int(timezone.now().timestamp() // 60)
-    return f"{seen['devices']}-{seen['newest']}-{seen['sum']}-{moment[0]:.3f}-{moment[1]:.3f}-{page}-{minute}"
+    return f"{seen['devices']}-{seen['newest']}-{seen['sum']}-{moment[0]:.3f}-{moment[1]:.3f}-{page}-{minute}-{alerts}"
 
 
 def overview(user: Any, page: int = 1) -> Overview:
     at = timezone.now()
     devices = watched(Device.objects.visible_to(user))
     known = census(devices, at)
+    # What an alert speaks of already is not said twice.
+    alarm_count = alert_pages.open_count(user)
+    said = alert_pages.devices_told_of(user) if alarm_count else set()
     bad = sorted(
-        (entry for entry in known if entry.now.state in SEVERITY),
+        (entry for entry in known if entry.now.state in SEVERITY and entry.pk not in said),
         key=lambda entry: (SEVERITY[entry.now.state], -(entry.now.since or at).timestamp()),
     )
     chosen, paging = _page(known, page)
     loaded = _loaded(devices, [*bad[:PROBLEMS], *chosen])
     return Overview(
+        alarms=alert_pages.worst_open(user, PROBLEMS) if alarm_count else [],
+        alarm_count=alarm_count,
         problems=[Problem(loaded[e.pk], BY_KIND[e.kind], e.now) for e in bad[:PROBLEMS] if e.pk in loaded],
         problem_count=len(bad),
         headline=_headline(known),
@@ -188,17 +204,17 @@ def census(devices: Any, at: datetime) -> list[Known]:
     """Every device with its state at this moment, by name: a few columns of each, so that counting is exact."""
     rows = devices.order_by("name_key", "pk").values_list(
         "pk", "kind", "status", "state__state", "state__since", "state__cause", "state__last_poll_at",
-        "state__expected_every_seconds",
+        "state__expected_every_seconds", "state__excuse",
     )  # fmt: skip
     return [
         Known(
             pk,
             kind,
-            Now.of(state, since, cause or "", polled, every or 60, at)
+            Now.of(state, since, cause or "", polled, every or 60, at, excuse or "")
             if status == Device.Status.ACTIVE
             else Now.out_of_service(status),
         )
-        for pk, kind, status, state, since, cause, polled, every in rows
+        for pk, kind, status, state, since, cause, polled, every, excuse in rows
     ]
 
 
@@ -250,12 +266,15 @@ def _headline(known: Sequence[Known]) -> str:
     if not known:
         return "No devices yet."
     states = Counter(entry.now.state for entry in known)
-    if not any(states[state] for state in SEVERITY):
+    if not any(states[state] for state in (*SEVERITY, *EXCUSES)):
         asked = len(known) - states["pending"]
         return (
             f"All {asked} devices are up." if asked > 1 else "Everything is up." if asked else "Nothing was asked yet."
         )
-    words = {"down": "down", "degraded": "degraded", "unknown": "without data"}
+    words = {
+        "down": "down", "degraded": "degraded", "unknown": "without data", "unreachable": "unreachable",
+        "maintenance": "in maintenance", "blind": "not seen by the poller",
+    }  # fmt: skip
     return ", ".join(f"{states[state]} {word}" for state, word in words.items() if states[state]) + "."
 
 

@@ -12,10 +12,15 @@ STATES = {
     "maintenance": "Maintenance",
     "pending": "Pending",
     "flapping": "Flapping",
-    "blind": "Blind",
+    "blind": "Poller blind",
     "paused": "Paused",
+    "unreachable": "Unreachable",
+    "firing": "Firing",
+    "resolved": "Resolved",
 }
-SHAPES = {"paused": "pending"}  # a state without a shape of its own
+# States without a shape of their own.
+SHAPES = {"paused": "pending", "unreachable": "unknown", "firing": "down", "resolved": "up"}
+SEVERITY_WORDS = {"info": "Info", "low": "Low", "medium": "Medium", "high": "High", "critical": "Critical"}
 PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 # IF-MIB ifOperStatus; what is neither up nor an administrator's wish is worth a look.
 OPER_STATES = {

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET
 from inventory import ssh_setup
 from inventory.models import Credential, Device, ManagementEndpoint, Site, Tag, Tenant
 from inventory.panels import PANELS
-from monitoring import charts, device_pages, pages
+from monitoring import charts, device_pages, pages, topology_pages
 from monitoring.navigation import BY_KIND, GROUPS
 from netmon.common.permissions import has_role, rank
 from netmon.drivers.targets import SSH_PLATFORMS
@@ -177,6 +177,11 @@ def _context(request: HttpRequest, device: Device, tab: str) -> dict[str, Any]:
     }
 
 
+def _names(request: HttpRequest) -> Any:
+    """Suggestions of parents; whoever has more devices writes the name."""
+    return Device.objects.visible_to(request.user).order_by("name_key").values_list("name", flat=True)[:200]
+
+
 @require_GET
 @login_required
 def device(request: HttpRequest, pk: int, tab: str = "overview") -> HttpResponse:
@@ -190,6 +195,8 @@ def device(request: HttpRequest, pk: int, tab: str = "overview") -> HttpResponse
     context = {
         **_context(request, found, tab),
         "panels": panels,
+        "way": topology_pages.way(request.user, found) if tab == "overview" and panel is None else None,
+        "parent_names": _names(request) if has_role(request.user, "operator") else (),
         "panel": panel,
         "panel_url": reverse(panel.url_name, args=[found.pk]) if panel else "",
         "ranges": charts.RANGES,

@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from inventory import host_keys
-from monitoring import graphics, navigation, presentation, ssh_pages
+from monitoring import alert_pages, graphics, navigation, presentation, ssh_pages
 from netmon.common.permissions import has_role, rank
 
 register = template.Library()
@@ -60,6 +60,13 @@ def state(value: str, css: str = "") -> SafeString:
         f" {css}" if css else "",
         presentation.state_word(value),
     )
+
+
+@register.simple_tag
+def severity(value: str, css: str = "") -> SafeString:
+    """How grave, as colour, shape and word."""
+    known = value if value in presentation.SEVERITY_WORDS else "info"
+    return format_html('<span class="st sev {}{}">{}</span>', known, f" {css}" if css else "", known.capitalize())
 
 
 @register.filter
@@ -121,6 +128,18 @@ def time_zone() -> str:
     return settings.TIME_ZONE
 
 
+@register.simple_tag(takes_context=True)
+def open_alerts(context: dict[str, Any]) -> int:
+    """How many alerts people are told of; looked up once a page."""
+    request = context.get("request")
+    user = getattr(request, "user", None)
+    if request is None or not getattr(user, "is_authenticated", False):
+        return 0
+    if not hasattr(request, "open_alerts"):
+        request.open_alerts = alert_pages.open_count(user)
+    return int(request.open_alerts)
+
+
 @register.inclusion_tag("_navigation.html", takes_context=True, name="navigation")
 def side_navigation(context: dict[str, Any]) -> dict[str, Any]:
     user = getattr(context.get("request"), "user", None) or context.get("user")
@@ -129,6 +148,7 @@ def side_navigation(context: dict[str, Any]) -> dict[str, Any]:
     return {
         "user": user,
         "section": context.get("section", ""),
+        "open_alerts": open_alerts(context),
         "kind": context.get("kind_group", ""),
         "groups": navigation.groups(user),
         "poller": navigation.poller(),

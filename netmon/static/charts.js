@@ -9,6 +9,7 @@
     traffic: { names: ["in", "out"], colours: ["--c-in", "--c-out"], mirrored: true },
     response: { names: ["rtt", "loss"], colours: ["--c-rtt", "--c-loss"], mirrored: false },
     host: { names: ["in", "out"], colours: ["--c-in", "--c-out"], isShare: true, title: "CPU and memory" },
+    metric: { names: ["in"], colours: ["--c-in"], isSingle: true },
     disks: { names: ["in", "out"], colours: ["--c-in", "--c-out"], isShare: true, title: "Disks in use" },
   };
   const choice = { range: board.dataset.range, interface: board.dataset.interface };
@@ -85,6 +86,11 @@
       ctx.clip();
       ctx.fillStyle = ctx.createPattern(hatch(), "repeat");
       for (const [from, to] of empty) ctx.fillRect(x(from), bbox.top, x(to) - x(from), bbox.height);
+      for (const { start, end } of data.maintenance ?? []) {
+        const left = x(start);
+        ctx.fillStyle = colour("--mnt-fill", 0.2);
+        ctx.fillRect(left, bbox.top, Math.max(x(end ?? data.end) - left, 2 * devicePixelRatio), bbox.height);
+      }
       for (const { start, end } of data.outages) {
         const left = x(start);
         const width = Math.max(x(end ?? data.end) - left, devicePixelRatio);
@@ -98,8 +104,46 @@
     }] } };
   }
 
+  /** Where alerts began: a flag on the upper edge and a line down. */
+  function flags(u, data) {
+    const { ctx, bbox } = u;
+    const size = 7 * devicePixelRatio;
+    ctx.save();
+    ctx.fillStyle = colour("--down-fill");
+    for (const { start } of data.alerts ?? []) {
+      const left = u.valToPos(start, "x", true);
+      if (left < bbox.left || left > bbox.left + bbox.width) continue;
+      ctx.fillRect(left - devicePixelRatio / 2, bbox.top, devicePixelRatio, bbox.height);
+      ctx.beginPath();
+      ctx.moveTo(left, bbox.top);
+      ctx.lineTo(left + size, bbox.top + size / 2);
+      ctx.lineTo(left, bbox.top + size);
+      ctx.fill();
+    }
+    ctx.restore();
+  }
+
+  function limits(u, data) {
+    const { ctx, bbox } = u;
+    ctx.save();
+    ctx.setLineDash([6 * devicePixelRatio, 4 * devicePixelRatio]);
+    for (const [value, name] of [[data.threshold, "--down-fill"], [data.clear, "--unk-fill"]]) {
+      if (value === null || value === undefined) continue;
+      const y = u.valToPos(value, "y", true);
+      ctx.strokeStyle = colour(name);
+      ctx.lineWidth = 1.5 * devicePixelRatio;
+      ctx.beginPath();
+      ctx.moveTo(bbox.left, y);
+      ctx.lineTo(bbox.left + bbox.width, y);
+      ctx.stroke();
+    }
+    ctx.restore();
+  }
+
   function lines(data, mirrored) {
     return { hooks: { draw: [(u) => {
+      flags(u, data);
+      limits(u, data);
       if (!mirrored) return;
       const { ctx, bbox } = u;
       const across = (value) => {
@@ -172,12 +216,13 @@
     const unit = data.columns[0].unit;
     const labels = (u, splits) => splits.map((v) => (v ? shown(v, unit).replace("bit/s", narrow ? "" : "bit/s") : "0"));
     const line = (name) => ({ stroke: colour(name), width: 1.4, fill: colour(name, 0.08), points: { show: false } });
-    const series = look.isShare ? [{}, ...data.average.map((_, n) => line(look.colours[n]))]
+    const series = look.isSingle ? [{}, line(first)]
+      : look.isShare ? [{}, ...data.average.map((_, n) => line(look.colours[n]))]
       : look.mirrored
       ? [{}, { stroke: colour(first), width: 1.4, fill: fade(first, true), points: { show: false } }, { stroke: colour(second), width: 1.4, fill: fade(second, false), points: { show: false } }]
       : [{}, { stroke: colour(first), width: 1.3, fill: colour(first, 0.1), points: { show: false } },
         { scale: "l", stroke: colour(second), fill: colour(second, 0.55), paths: uPlot.paths.bars({ size: [1, 4] }), points: { show: false } }];
-    const columns = look.isShare ? data.average : look.mirrored
+    const columns = look.isShare || look.isSingle ? data.average : look.mirrored
       ? [data.average[0], data.average[1].map((v) => (v === null ? null : -v))]
       : [data.average[0], data.average[1].map((v) => (v ? v : null))];
     const chart = new uPlot({
@@ -188,7 +233,8 @@
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), data.zone),
       cursor: { sync: { key: "netmon", scales: ["x", null] }, drag: { x: true, y: false }, points: { size: 7 } },
       plugins: [bands(data), lines(data, look.mirrored), tooltip(data, look)],
-      scales: look.isShare ? { x: { time: true }, y: { range: [0, 100] } } : look.mirrored
+      scales: look.isSingle ? { x: { time: true }, y: { range: (u, low, high) => within(low, high, data) } }
+        : look.isShare ? { x: { time: true }, y: { range: [0, 100] } } : look.mirrored
         ? { x: { time: true }, y: { range: (u, low, high) => around(low, high, data) } }
         : { x: { time: true }, y: { range: (u, low, high) => [0, Math.max(1, high * 1.1)] }, l: { range: [0, 100] } },
       axes: [
@@ -209,12 +255,20 @@
     return [Math.min(bottom, -top * 0.18) * 1.12, Math.max(top, -bottom * 0.18) * 1.08];
   }
 
+  /** Room for the values and for the limit. */
+  function within(low, high, data) {
+    const marks = [low, high, data.threshold, data.clear].filter((mark) => mark !== null && mark !== undefined);
+    const top = Math.max(...marks, 0);
+    const bottom = Math.min(...marks, 0);
+    return top === bottom ? [0, 1] : [bottom * 1.1, top * 1.1];
+  }
+
   function describe(data) {
     const parts = data.columns.map(({ label, unit }, n) => {
       const { average, maximum } = data.totals[n];
       return `${label}: average ${shown(average, unit)}, maximum ${shown(maximum, unit)}`;
     });
-    const title = LOOKS[data.chart].title ?? (data.chart === "traffic" ? `Traffic of ${data.title}` : "Response time and loss");
+    const title = LOOKS[data.chart].title ?? (data.chart === "metric" ? data.title : null) ?? (data.chart === "traffic" ? `Traffic of ${data.title}` : "Response time and loss");
     return `${title} over ${data.range_label}. ${parts.join(". ")}. ${data.outages.length} outages.`;
   }
 

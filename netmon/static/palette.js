@@ -7,7 +7,7 @@
   const input = dialog.querySelector("input");
   const list = dialog.querySelector("[role=listbox]");
   const hint = dialog.querySelector(".hint");
-  const KINDS = { router: "router", switch: "switch-horizontal", firewall: "wall", server: "server-2", computer: "device-desktop", camera: "camera", vm: "server", address: "world", interface: "plug", site: "map-2", prefix: "topology-star-3" };
+  const KINDS = { router: "router", switch: "switch-horizontal", firewall: "wall", server: "server-2", computer: "device-desktop", camera: "camera", vm: "server", address: "world", interface: "plug", site: "map-2", prefix: "topology-star-3", alert: "bell" };
   const places = [...document.querySelectorAll(".side li a, #user-menu a")].map((link) => ({
     title: link.dataset.title ?? link.textContent.trim(), url: link.href, icon: link.dataset.icon ?? "chevron-right",
   }));
@@ -102,6 +102,7 @@
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
   for (const button of document.querySelectorAll("[data-palette]")) button.addEventListener("click", open);
   addEventListener("keydown", (event) => {
+    if (event.defaultPrevented) return; // a page with a search of its own has taken it
     const typing = event.target.closest?.("input, textarea, select");
     if (((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") || (event.key === "/" && !typing)) {
       event.preventDefault();

@@ -173,6 +173,8 @@ def test_every_app_uses_the_same_file_names() -> None:
             "config_api", "config_views", "config_pages", "config_serializers",
             "shared_api", "alert_api", "alert_filters", "alert_serializers", "rule_api", "rule_serializers",
             "delivery_api", "delivery_serializers", "failure_api", "alert_admin",
+            "alert_pages", "alert_story", "alert_views", "rule_views", "delivery_views", "delivery_forms",
+            "maintenance_pages", "maintenance_views", "topology_pages", "topology_views", "page_tools",
         },
     }  # fmt: skip
     for app in APPS:
