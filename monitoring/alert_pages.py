@@ -10,7 +10,6 @@ from django.db.models import Case, Count, IntegerField, Max, Q, QuerySet, Sum, V
 from django.utils import timezone
 
 from inventory.models import Device, Site, Tag, Tenant
-from inventory.search import PER_GROUP, Found
 from monitoring import page_tools
 from monitoring.models import Alert, AlertRule, Check, Notification
 from monitoring.models.rules import SEVERITIES
@@ -340,13 +339,3 @@ def flags(device: Device, start: datetime, end: datetime) -> list[dict[str, Any]
     rows = Alert.objects.filter(device=device, fired_at__isnull=False, started_at__gte=start, started_at__lte=end)
     columns = rows.order_by("-started_at").values_list("started_at", "severity", "summary")[:50]
     return [{"start": int(at.timestamp()), "severity": severity, "summary": text} for at, severity, text in columns]
-
-
-def find(user: Any, text: str) -> list[Found]:
-    """For the search: open ones first."""
-    rows = Alert.objects.visible_to(user).filter(_says(text))
-    rows = rows.order_by(Case(When(resolved_at=None, then=Value(0)), default=Value(1)), SEVERITY_ORDER, "-started_at")
-    return [
-        Found(pk, f"{name}: {summary}" if name else summary, state_word(state), f"/alerts/{pk}/", "alert")
-        for pk, name, summary, state in rows.values_list("pk", "device__name", "summary", "state")[:PER_GROUP]
-    ]

@@ -1,7 +1,7 @@
 """What monitoring hangs into the registers at start."""
 
 from inventory import followers, panels, search
-from monitoring import admin_actions, alert_pages, modules, notifiers
+from monitoring import admin_actions, modules, notifiers
 from monitoring.alerting import searching, templates
 from monitoring.modules import config_backup, icmp, snmp_interfaces, snmp_system, ssh_host, ssh_routing
 from monitoring.notifiers import apprise, email, slack, webhook
@@ -73,7 +73,6 @@ def register_all() -> None:
         devices_leaving=leaving.devices_leaving,
     )
     panels.register("Alerts", "device-alerts")
-    search.register("alerts", "Alerts", alert_pages.find)
     panels.register("Configuration", "device-configuration")
     admin_actions.register_all()
     panels.register("Routing", "device-routing", is_for=lambda device: device.is_network)
