@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from inventory.models import Device
-from monitoring.alerting import situation
+from monitoring.alerting import engine, situation
 from monitoring.models import Alert, AlertRule, MaintenanceWindow, Notification, Silence
 from tests import alerts, factories, people
 
@@ -163,3 +163,23 @@ def test_a_tenants_window_covers_and_explains_its_own_devices_only(two: Two) -> 
     MaintenanceWindow.objects.filter(pk=window.pk).update(tenant=two.ours)
     Device.objects.filter(pk=two.foreign.pk).update(tenant=two.ours)
     assert situation.look(now).is_cut(two.foreign.pk)
+
+
+@pytest.mark.parametrize("whose", ["ours", "theirs", None])
+def test_what_cuts_a_device_off_is_named_to_its_own_tenant_only(two: Two, whose: str | None) -> None:
+    parent = factories.make_device(name=f"{WORD} router", tenant=getattr(two, whose) if whose else None)
+    alerts.make_dependency(two.mine, parent)
+    for device in (parent, two.mine):
+        factories.make_check(factories.make_endpoint(device), last_success_at=timezone.now() - timedelta(hours=1))
+        factories.watch(device, state="down", since=timezone.now() - timedelta(minutes=10))
+    rule = AlertRule.objects.get(template="device.down")
+    cause = alerts.make_alert(parent, rule=rule)
+    mine = alerts.make_alert(
+        two.mine, rule=rule, state="pending", fired_at=None, bad_checks=5, due_at=timezone.now(), seq=2
+    )
+    engine.advance(timezone.now())
+    mine.refresh_from_db()
+    assert (mine.state, mine.cause) == ("unreachable", cause)
+    found = two.client.get(f"/api/v1/alerts/{mine.pk}/").content.decode()
+    found += two.client.get(f"/api/v1/alerts/{mine.pk}/events/").content.decode()
+    assert (WORD in found) is (whose == "ours")
