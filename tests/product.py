@@ -94,7 +94,7 @@ class Product:
 
     def start(self) -> None:
         self.launch("run")
-        wait_until(self.is_well, seconds=60, what="a well product")
+        wait_until(self.is_well, seconds=120, what="a well product")
 
     def launch(self, command: str) -> None:
         with (self.directory / "log").open("ab") as log:

@@ -277,6 +277,11 @@ class EscalationStep(models.Model):
     def __str__(self) -> str:
         return f"step {self.number} of {self.policy}"
 
+    def clean(self) -> None:
+        super().clean()
+        if self.number == 0 and self.after_seconds:
+            raise ValidationError({"after_seconds": "The first step is told at once: write 0."})
+
 
 class NotificationQuerySet(AlertChildQuerySet):
     """Of alerts that one sees; what is about none, such as a summary, is for people bound to no tenant."""

@@ -23,6 +23,9 @@ def test_own_scripts_never_write_markup_from_data():
 def test_templates_have_no_inline_code():
     for template in (ROOT / "templates").rglob("*.html"):
         text = template.read_text(encoding="utf-8")
-        for danger in ("|safe", "autoescape off", " style=", " onclick=", " hx-on", "<style", "javascript:"):
+        dangers = ["|safe", "autoescape off", " style=", " onclick=", " hx-on", "<style", "javascript:"]
+        if "mail" in template.parts:  # a mail has no stylesheet, and no page that a style could leave
+            dangers.remove(" style=")
+        for danger in dangers:
             assert danger not in text, f"{template}: {danger}"
         assert "<script>" not in text, template
