@@ -31,10 +31,11 @@ class Memory(Protocol):
 
 
 def note(memory: Memory, is_bad: bool, at: datetime) -> None:
-    """Note one look at `at`. What is older than the last look is passed over."""
-    if at < memory.last_seen_at:
+    """Note one look at `at`. What is older than the last look is passed over, unless the clock was set back."""
+    if is_stale(memory, at):
         return
     memory.last_seen_at = at
+    memory.started_at = min(memory.started_at, at)
     if is_bad:
         memory.bad_checks += 1
         memory.good_checks, memory.cleared_at = 0, None
@@ -44,6 +45,11 @@ def note(memory: Memory, is_bad: bool, at: datetime) -> None:
             memory.cleared_at = at
         memory.bad_checks = 0
     memory.is_bad = is_bad
+
+
+def is_stale(memory: Memory, at: datetime) -> bool:
+    """Whether a look comes after one that is newer. Results overtake each other by minutes; more is a clock."""
+    return timedelta(0) < memory.last_seen_at - at < CLOCK_STEP
 
 
 def ripe_at(memory: Memory, terms: Terms) -> datetime | None:
@@ -64,6 +70,7 @@ def over_at(memory: Memory, terms: Terms) -> datetime | None:
 
 
 MOMENT = timedelta(microseconds=1)
+CLOCK_STEP = timedelta(minutes=10)
 COMPARE = {
     "gt": lambda value, limit: value > limit,
     "ge": lambda value, limit: value >= limit,

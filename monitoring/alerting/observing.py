@@ -28,6 +28,7 @@ UP = 1  # ifAdminStatus and ifOperStatus
 CHUNK = 500
 WRITTEN = (
     "is_bad", "bad_checks", "good_checks", "last_seen_at", "cleared_at", "value", "due_at", "summary", "transitions",
+    "started_at",
 )  # fmt: skip
 
 
@@ -233,7 +234,7 @@ def _raises(rule: Rule, look: Observation, place: Place) -> bool:
 
 def _note(ledger: Ledger, alert: Alert, rule: Rule, look: Observation) -> None:
     is_bad = rule.judges(look, is_open=True)
-    if is_bad is None or look.at < alert.last_seen_at:
+    if is_bad is None or machine.is_stale(alert, look.at):
         return
     before = (alert.is_bad, alert.due_at)
     machine.note(alert, is_bad, look.at)

@@ -32,19 +32,24 @@ class Place:
 
 
 NOWHERE = Place()
+FEW = 2000
 
 
 def places_of(device_ids: Iterable[int], *, with_tags: bool) -> dict[int, Place]:
     """One query, or two with tags."""
-    ids = list(device_ids)
+    ids = set(device_ids)
+    rows, tagged = Device.objects.all(), Device.tags.through.objects.all()
+    if len(ids) <= FEW:  # a statement holds so many parameters and no more
+        rows, tagged = rows.filter(pk__in=ids), tagged.filter(device_id__in=ids)
     tags: dict[int, set[int]] = defaultdict(set)
     if with_tags:
-        for device_id, tag_id in Device.tags.through.objects.filter(device_id__in=ids).values_list(
-            "device_id", "tag_id"
-        ):
+        for device_id, tag_id in tagged.values_list("device_id", "tag_id"):
             tags[device_id].add(tag_id)
-    rows = Device.objects.filter(pk__in=ids).values_list("pk", "tenant_id", "site_id", "kind")
-    return {pk: Place(pk, tenant, site, kind, frozenset(tags.get(pk, ()))) for pk, tenant, site, kind in rows}
+    return {
+        pk: Place(pk, tenant, site, kind, frozenset(tags.get(pk, ())))
+        for pk, tenant, site, kind in rows.values_list("pk", "tenant_id", "site_id", "kind")
+        if pk in ids
+    }
 
 
 @dataclass(frozen=True, slots=True)

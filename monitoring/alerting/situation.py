@@ -29,6 +29,7 @@ BLIND_SHARE = 0.6
 # Below, one broken switch would look like a blind poller.
 BLIND_LEAST = 20
 CANARY_SECONDS = 1.0
+FEW = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +100,11 @@ def load_nodes(device_ids: Collection[int]) -> dict[int, Node]:
     checks = Check.objects.filter(
         module__in=ways_in, endpoint__is_enabled=True, endpoint__device__status=Device.Status.ACTIVE
     ).exclude(status=Check.Status.PAUSED)
-    answered = dict(
-        checks.filter(endpoint__device_id__in=device_ids)
-        .order_by()
-        .values_list("endpoint__device_id")
-        .annotate(at=Max("last_success_at"))
-    )
-    rows = DeviceState.objects.filter(device_id__in=device_ids)
+    rows = DeviceState.objects.all()
+    if len(device_ids) <= FEW:  # a statement holds so many parameters and no more; of a large network all is read
+        checks = checks.filter(endpoint__device_id__in=device_ids)
+        rows = rows.filter(device_id__in=device_ids)
+    answered = dict(checks.order_by().values_list("endpoint__device_id").annotate(at=Max("last_success_at")))
     nodes: dict[int, Node] = {}
     columns = ("device_id", "state", "since", "watched_since", "expected_every_seconds")
     for pk, state, since, watched_since, expected in rows.values_list(*columns):

@@ -36,6 +36,7 @@ MINUTE = timedelta(minutes=1)
 RETRIES = tuple(timedelta(seconds=seconds) for seconds in (10, 30, 120, 600, 1800))
 RETRY_LATER = timedelta(hours=1)
 GIVE_UP_AFTER = timedelta(hours=24)
+LONGEST_WAIT = timedelta(hours=26)  # until a daily digest, on the day the clocks change
 JITTER = 0.2
 # So many due messages for one destination become one: nobody reads fifty mails about one morning.
 GROUP_FROM = 4
@@ -61,9 +62,9 @@ def deliver(*, seconds: float = RUN_SECONDS) -> int:
 @transaction.atomic
 def recover(now: datetime) -> int:
     """Leases that ran out: their worker died, and nobody knows whether it had sent. Returns how many rows."""
-    rows = Notification.objects.select_for_update(skip_locked=True, of=("self",)).filter(
-        status=Status.LEASED, lease_until__lte=now
-    )
+    # A lease that lies further ahead than any was given when the clock was ahead.
+    over = Q(lease_until__lte=now) | Q(lease_until__gt=now + 2 * LEASE)
+    rows = Notification.objects.select_for_update(skip_locked=True, of=("self",)).filter(over, status=Status.LEASED)
     ids = list(rows.values_list("pk", flat=True))
     return Notification.objects.filter(pk__in=ids).update(
         status=Status.UNCERTAIN, is_repeat=True, next_at=now, lease_until=None, lease_token=""
@@ -96,11 +97,13 @@ def claim(now: datetime) -> list[Notification]:
 
 
 def _due(now: datetime) -> Any:
-    """Rows whose time has come, of channels that may be used now."""
+    """Rows whose time has come, of channels that may be used now. What waits for longer than anything may was planned
+    by a clock that has been set back since."""
     return (
-        Notification.objects.filter(status__in=Notification.OPEN, next_at__lte=now)
-        .exclude(channel__retry_after__gt=now)
-        .exclude(channel__slow_until__gt=now)
+        Notification.objects.filter(Q(next_at__lte=now) | Q(next_at__gt=now + LONGEST_WAIT))
+        .filter(status__in=Notification.OPEN)
+        .exclude(channel__retry_after__gt=now, channel__retry_after__lte=now + LONGEST_WAIT)
+        .exclude(channel__slow_until__gt=now, channel__slow_until__lte=now + MINUTE)
     )
 
 

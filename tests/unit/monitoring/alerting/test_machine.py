@@ -104,3 +104,12 @@ def test_episodes_are_in_order_and_long_enough(
         assert len(bad) >= for_checks
         last = one.resolved_at or at(60 * 60)
     assert all(one.resolved_at is not None for one in found[:-1])
+
+
+def test_results_that_overtake_each_other_are_passed_over_and_a_clock_that_was_set_is_not() -> None:
+    memory = Trace(at(0), at(3600))
+    machine.note(memory, False, at(3500))
+    assert memory.is_bad
+    machine.note(memory, True, at(-3600))
+    assert memory.bad_checks == 2 and memory.started_at == memory.last_seen_at == at(-3600)
+    assert machine.ripe_at(memory, Terms(for_seconds=60)) == at(-3540)

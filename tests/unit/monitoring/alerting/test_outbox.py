@@ -333,3 +333,24 @@ def test_a_configuration_whose_key_is_lost_waits_for_it(post: Post, contact: Con
     post.run()
     assert post.taken == []
     assert Notification.objects.get().status == "retry"
+
+
+@pytest.mark.parametrize("step", [-7 * 86400, -3 * 3600, 3 * 3600, 7 * 86400])
+def test_a_clock_that_is_set_loses_nothing_and_repeats_nothing(post: Post, contact: Contact, step: int) -> None:
+    """Set while one message is on its way, one waits for a retry, and one was just sent."""
+    raise_alert(1)
+    post.run()
+    raise_alert(2)
+    post.refuse(code="503")
+    post.run()
+    post.answer = None
+    raise_alert(3, severity="critical")
+    [leased] = outbox.claim(post.now)
+    post.now += timedelta(seconds=step)
+    for _ in range(3 * 60 + 10):
+        post.run(60)
+    told = [message.items[0].summary for message in post.taken]
+    assert sorted(told) == ["fault 1", "fault 2", "fault 3"]
+    [repeat] = [message for message in post.taken if message.items[0].summary == "fault 3"]
+    assert repeat.is_repeat and repeat.key == leased.message_key
+    assert set(Notification.objects.values_list("status", flat=True)) == {"sent"}
