@@ -22,6 +22,6 @@ urlpatterns = [
     path("host-keys/", views_host_keys.waiting_host_keys, name="host-keys"),
     path("credentials/", views_keys.credentials, name="credentials"),
     path("keys/ssh/", views_keys.ssh_key_list, name="ssh-keys"),
-    re_path(r"^keys/ssh/(?P<pk>\d{1,18})/public/\Z", views_keys.ssh_key_public, name="ssh-key-public"),
+    re_path(r"^keys/ssh/(?P<pk>\d{1,18})/public/\Z", views_keys.ssh_key_public, name="ssh-key-file"),
     re_path(r"^keys/ssh/(?P<pk>\d{1,18})/delete/\Z", views_keys.ssh_key_delete, name="ssh-key-delete"),
 ]

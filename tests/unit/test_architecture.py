@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from celery import current_app
@@ -212,3 +213,21 @@ def test_no_secret_shows_in_a_target() -> None:
 def test_modules_stay_readable() -> None:
     lengths = {path: len(path.read_text().splitlines()) for path in sources()}
     assert not [path for path, lines in lengths.items() if lines > (600 if path.stem == "models" else 450)]
+
+
+def test_a_page_and_a_route_of_the_api_share_no_name() -> None:
+    """`reverse` finds the last that was registered: a button of a page would call the API."""
+    from django.urls import get_resolver
+
+    places: dict[str, set[bool]] = {}
+
+    def walk(patterns: list[Any], prefix: str = "", space: str = "") -> None:
+        for pattern in patterns:
+            path = prefix + str(pattern.pattern)
+            if hasattr(pattern, "url_patterns"):
+                walk(pattern.url_patterns, path, f"{space}{pattern.namespace}:" if pattern.namespace else space)
+            elif pattern.name:
+                places.setdefault(f"{space}{pattern.name}", set()).add(path.startswith("api/"))
+
+    walk(get_resolver().url_patterns)
+    assert [name for name, kinds in places.items() if len(kinds) > 1] == []
