@@ -124,7 +124,13 @@ class Agent:
         command = [require(program), version, "-c", self.community, "-m", "", "-Ont", "-OU", "-Oe"]
         command += [f"{self.address}:{self.port}", *oids]
         done = subprocess.run(command, capture_output=True, timeout=20, check=True, env={"PATH": os.environ["PATH"]})
-        return [line for line in done.stdout.decode("latin-1").splitlines() if line.startswith(".")]
+        entries: list[str] = []
+        for line in done.stdout.decode("latin-1").split("\n"):
+            if line.startswith("."):
+                entries.append(line)
+            elif line and entries:  # a text may have several lines
+                entries[-1] += f"\n{line}"
+        return entries
 
 
 def configure(directory: Path, *, address: str, port: int, community: str, users: Sequence[V3User], name: str) -> None:

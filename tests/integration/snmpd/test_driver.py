@@ -57,7 +57,8 @@ def as_net_snmp_prints(var_bind: VarBind) -> str:
     assert isinstance(var_bind.value, bytes)
     if not var_bind.value:
         return '""'
-    if all(32 <= octet < 127 for octet in var_bind.value):
+    # A MAC address drawn at random may be text, line ends included: net-snmp asks isprint() and isspace().
+    if all(32 <= octet < 127 or 9 <= octet <= 13 for octet in var_bind.value):
         escaped = var_bind.value.decode().replace("\\", "\\\\").replace('"', '\\"')
         return f'STRING: "{escaped}"'
     return "Hex-STRING: " + " ".join(f"{octet:02X}" for octet in var_bind.value)
