@@ -73,6 +73,7 @@ LONG = ("tests/integration/product/", "tests/browser/", "tests/contract/test_sch
 # product are tried on both.
 WITHOUT_STACK = (
     "tests/browser/test_main_path.py",
+    "tests/browser/test_alert_pages.py",
     "tests/browser/test_api_pages.py",
     "tests/browser/test_config_pages.py",
     "tests/browser/test_facts_pages.py",
@@ -81,6 +82,12 @@ WITHOUT_STACK = (
     "tests/browser/test_people_pages.py",
     "tests/browser/test_ssh_pages.py",
     "tests/unit/drivers/",
+    # What alerts come to is decided in Python. The claims and locks below it are tried on both: outbox, duties, faults.
+    "tests/unit/monitoring/alerting/test_engine.py",
+    "tests/unit/monitoring/alerting/test_graph.py",
+    "tests/unit/monitoring/alerting/test_machine.py",
+    "tests/unit/monitoring/alerting/test_rehearsal.py",
+    "tests/unit/monitoring/alerting/test_windows.py",
     "tests/unit/inventory/test_keys.py",
     "tests/unit/netmon/test_deployment.py",
     "tests/unit/netmon/test_documents.py",

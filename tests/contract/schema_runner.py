@@ -124,7 +124,7 @@ RULED_PARAMETERS = {
 }
 
 CONFIG = {
-    "generation": {"deterministic": True, "no-shrink": True, "max-examples": 25},
+    "generation": {"deterministic": True, "no-shrink": True, "max-examples": 15},
     "phases": {"stateful": {"enabled": False}},
     "checks": {
         # 412: an If-Match goes before the body. 413: a body may be too long before it is wrong.

@@ -92,7 +92,7 @@ def test_a_late_message_tells_begin_and_end_in_one(monkeypatch: pytest.MonkeyPat
     assert (row.kind, row.status) == ("combined", "pending")
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_router_with_forty_children_is_one_alert(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     order = random.Random(seed)
     fleet = star(monkeypatch, 40)
@@ -118,7 +118,7 @@ def test_a_router_with_forty_children_is_one_alert(monkeypatch: pytest.MonkeyPat
     assert not Outage.objects.filter(device__name="leaf08", kind="down").exists()
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(6))
 def test_only_causes_fire_in_any_network_and_any_order(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     """Rings, diamonds, several parents, maintenance anywhere: who fires is who failed while a way to it stood."""
     dice = random.Random(1000 + seed)
@@ -245,9 +245,9 @@ def test_a_flapping_device_is_two_messages_in_half_an_hour(monkeypatch: pytest.M
     for turn in range(40):
         fleet.down = {"a"} if turn % 2 == 0 else set()
         for _ in range(seconds // 20):
-            fleet.run(20)
+            fleet.run(20, step=20)
             deliver(fleet.now)
-        if (fleet.now - begun).total_seconds() > 5400:
+        if (fleet.now - begun).total_seconds() > 3600:
             break
     sent = sorted(
         Notification.objects.filter(status="sent")
