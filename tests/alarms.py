@@ -170,3 +170,20 @@ def make_alarms(devices: dict[str, Device], *, children: int = 37, user: Any = N
         "down": down,
         "disk_rule": disk,
     }
+
+
+def text_of(client: Any, path: str, **headers: Any) -> str:
+    """The page at a path, which must be there."""
+    answer = client.get(path, **headers)
+    assert answer.status_code == 200, (path, answer.status_code)
+    return str(answer.content.decode())
+
+
+def rule_values(**over: Any) -> dict[str, Any]:
+    """A rule as its form sends it."""
+    return {
+        "name": "Load", "source": "metric", "metric": "host.load5", "comparator": "gt", "raise_value": "8",
+        "clear_value": "4", "for_seconds_0": "5", "for_seconds_1": "m", "for_checks": "1", "clear_seconds_0": "0",
+        "clear_seconds_1": "m", "clear_checks": "1", "severity": "high", "is_enabled": "on", "note": "Look at it.",
+        **over,
+    }  # fmt: skip
