@@ -238,17 +238,17 @@ class RoutedLab:
         for other in others:
             if AS[other] == AS[name]:
                 peer = f"10.{o}.255.{other[1:]}"
-                text += [*self._peer(peer, AS[other], f"ibgp-{other}"), f" neighbor {peer} update-source lo"]
+                text += [*self.peer(peer, AS[other], f"ibgp-{other}"), f" neighbor {peer} update-source lo"]
                 four.append(f"  neighbor {peer} next-hop-self")
                 continue
             peer = self.link_address(other, name)
             peer6 = f"fd00:{o}:{peer.split('.')[2]}::{peer.split('.')[3]}"
-            text += [*self._peer(peer, AS[other], f"ebgp-{other}"), f" neighbor {peer} bfd"]
-            text += [*self._peer(peer6, AS[other], f"ebgp6-{other}"), f" neighbor {peer6} bfd"]
+            text += [*self.peer(peer, AS[other], f"ebgp-{other}"), f" neighbor {peer} bfd"]
+            text += [*self.peer(peer6, AS[other], f"ebgp6-{other}"), f" neighbor {peer6} bfd"]
             four.append(f"  no neighbor {peer6} activate")
             six.append(f"  neighbor {peer6} activate")
         if name == "r1":
-            text += self._peer(f"10.{o}.99.9", 65099, "never-up")
+            text += self.peer(f"10.{o}.99.9", 65099, "never-up")
             four.append(f"  network 10.{o}.101.0/24")
         text += [" address-family ipv4 unicast", f"  network 198.18.{n}.0/24", *four, " exit-address-family"]
         text += [
@@ -261,7 +261,8 @@ class RoutedLab:
         return text
 
     @staticmethod
-    def _peer(peer: str, remote_as: int, description: str) -> list[str]:
+    def peer(peer: str, remote_as: int, description: str) -> list[str]:
+        """The lines of `router bgp` that make a neighbor, the same at first and after a test took it away."""
         lines = [f"remote-as {remote_as}", f"description {description}", "timers 3 9", "timers connect 1"]
         return [f" neighbor {peer} {line}" for line in lines]
 

@@ -200,7 +200,7 @@ def test_a_peer_that_was_removed_lapses_and_one_nobody_asked_for_does_not(lab: R
         assert (gone.v0, gone.v3) == (None, None)
         assert rows.filter(v0=1.0).count() == rows.exclude(pk=gone.pk).count()
     finally:
-        lab.configure("r1", "router bgp 65001", f"neighbor {peer} remote-as 65099", f"neighbor {peer} timers connect 1")
+        lab.configure("r1", "router bgp 65001", *lab.peer(peer, 65099, "never-up"))
 
 
 def test_a_cut_link_is_seen_and_told(lab: RoutedLab, r1: Device) -> None:
