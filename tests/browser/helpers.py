@@ -1,5 +1,6 @@
 """What browser tests do over and over. Whoever tests through real polling starts from `Visitor` too."""
 
+import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,6 +12,11 @@ from tests.people import PASSWORD
 AXE = Path(__file__).parent / "vendor/axe/axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 SECONDS = 1000
+
+# Each width and each theme once; `NETMON_TEST_FUZZ=1 make browser` tries all four pairs.
+IS_THOROUGH = bool(os.environ.get("NETMON_TEST_FUZZ"))
+PAIRS = [(1440, "light"), (390, "dark"), (1440, "dark"), (390, "light")]
+VARIANTS = PAIRS if IS_THOROUGH else PAIRS[:2]
 
 
 class Visitor:

@@ -10,9 +10,9 @@ from monitoring.models import ConfigVersion
 from monitoring.services import configs
 from netmon.jobs.models import Job
 from tests import factories
+from tests.browser.helpers import VARIANTS
 from tests.scenes import HOSTILE
 
-VARIANTS = [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
 SECRET = "hush-hush-9"
 CHANGED = factories.CONFIG.replace("65002", "65003").replace("!\nrouter", "ip forwarding\n!\nrouter")
 

@@ -11,10 +11,10 @@ from netmon.drivers.platforms import frr_routes, frr_routing
 from netmon.jobs import services as jobs
 from netmon.jobs.models import Job
 from tests import factories
+from tests.browser.helpers import VARIANTS
 from tests.unit.drivers.platforms.captures import capture
 
 pytestmark = pytest.mark.browser
-VARIANTS = [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
 SHOTS = os.environ.get("NETMON_TEST_SHOTS", "")
 
 

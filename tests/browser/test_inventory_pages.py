@@ -14,8 +14,8 @@ from netmon.audit.context import acting
 from netmon.jobs import services as jobs
 from netmon.jobs.models import Job
 from tests import factories
+from tests.browser.helpers import VARIANTS
 
-VARIANTS = [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
 WRONG = "name,kind,ip,site,snmp_community\n" + "core-9,router,10.0.0.9,,public\n" * 2 + "x,teapot,10.0.0.999,,\n"
 RIGHT = "name,kind,ip,snmp_community\ncore-9,router,10.0.0.9,public\ncore-10,switch,10.0.0.10,public\n"
 ADMIN = [

@@ -7,8 +7,8 @@ from playwright.sync_api import expect
 from inventory.models import Device
 from monitoring.models import DeviceState
 from tests import scenes
+from tests.browser.helpers import VARIANTS
 
-VARIANTS = [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
 DARK = "getComputedStyle(document.body).backgroundColor"
 
 

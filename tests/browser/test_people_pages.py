@@ -8,9 +8,8 @@ from playwright.sync_api import expect
 from netmon.accounts.models import ApiKey, User
 from netmon.accounts.services import invites, keys
 from tests import factories, people
+from tests.browser.helpers import VARIANTS
 from tests.unit.accounts.conftest import code_at, with_totp
-
-VARIANTS = [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
 
 
 @pytest.mark.parametrize(("width", "theme"), VARIANTS)

@@ -11,8 +11,8 @@ from inventory import host_keys
 from inventory.models import HostKey, ManagementEndpoint
 from netmon.drivers.targets import HostKey as DriverHostKey
 from tests import factories
+from tests.browser.helpers import VARIANTS
 
-VARIANTS = [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
 KEY, OTHER, ECDSA = (DriverHostKey.parse(line) for line in factories.HOST_KEY_LINES)
 
 

@@ -4,13 +4,13 @@ import pytest
 
 from netmon.jobs import services as jobs
 from tests import people
-from tests.contract.schema_runner import OF_THIS_STACK, ROLES, try_resource
+from tests.contract.schema_runner import ROLES, TRIED_DEVICES, try_resource
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("who", ROLES)
-@pytest.mark.parametrize("resource", OF_THIS_STACK)
+@pytest.mark.parametrize("resource", TRIED_DEVICES)
 def test_it_keeps_to_its_schema(resource: str, who: str, cast: people.Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "wait", lambda job, seconds: job)  # no worker runs here
     if failures := try_resource(resource, who, cast):

@@ -15,7 +15,7 @@ from netmon.audit.models import AuditEvent
 from netmon.common.permissions import AREAS, SCOPES, SERVICE, area_of
 from tests import factories, people
 from tests.unit.accounts.conftest import Clock
-from tests.unit.test_matrix import METHODS, OPEN, ROUTES, api_routes
+from tests.unit.test_matrix import OPEN, ROUTES, api_routes
 
 pytestmark = pytest.mark.django_db
 K = "/api/v1/api-keys/"
@@ -216,7 +216,7 @@ def refused_everywhere(text: str, codes: set[str], device: int, **options: Any) 
     for path in ROUTES:
         if path in OPEN:
             continue
-        for method in METHODS:
+        for method in ("get", "patch"):  # one that reads and one that writes: no rule tells others apart
             answer = getattr(with_key(text), method)("/" + path.replace("{pk}", str(device)), **options)
             if answer.json().get("code") not in codes:
                 wrong.append((method, path, answer.status_code, answer.json()))
