@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db.models import F
 
-from monitoring.alerting import engine
+from monitoring.alerting import engine, watchdog, windows
 from monitoring.models import Alert, AlertEvent, AlertRule, DeviceState, MaintenanceWindow, Notification, Outage
 from tests.fleet import Fleet, deliver, make_channel, make_contact
 
@@ -208,6 +208,42 @@ def test_work_is_silent_and_told_when_the_window_ends(monkeypatch: pytest.Monkey
     assert states.pop("core") == "firing" and set(states.values()) == {"unreachable"}
     assert fleet.told() == ["core"]
     assert Alert.objects.get(device__name="core").was_in_maintenance
+
+
+@pytest.mark.parametrize("is_ended_by_itself", [False, True])
+def test_what_work_held_back_is_looked_at_as_soon_as_it_is_ended(
+    monkeypatch: pytest.MonkeyPatch, is_ended_by_itself: bool
+) -> None:
+    fleet = star(monkeypatch, 1)
+    fleet.settle()
+    window = MaintenanceWindow.objects.create(
+        name="work",
+        device=fleet.devices["core"],
+        starts_at=fleet.now,
+        ends_at=fleet.now + timedelta(days=1),
+        include_children=False,
+        ends_when_back=is_ended_by_itself,
+    )
+    fleet.down = {"leaf00"}
+    fleet.run(300)
+    assert fleet.states() == {"leaf00": "unreachable"}
+    if is_ended_by_itself:
+        DeviceState.objects.filter(device=fleet.devices["core"]).update(since=fleet.now)
+        assert watchdog.end_windows(fleet.now) == 1
+    else:
+        windows.end(window, fleet.now)
+    engine.advance(fleet.now)
+    assert fleet.states() == {"leaf00": "pending"}
+
+
+def test_what_stays_down_behind_a_device_that_is_back_fires_within_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet = star(monkeypatch, 2)
+    fleet.settle()
+    fleet.down = {"core"}
+    fleet.run(300)
+    fleet.down = {"leaf01"}
+    fleet.run(300)
+    assert fleet.states() == {"leaf01": "firing"}
 
 
 def test_a_blind_poller_blames_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
