@@ -121,7 +121,8 @@ def summarise(contact: Contact, directory: Directory, since: datetime, until: da
         f"Open: {len(still)}. New: {len(new)}. Resolved: {len(over)}. Flapping: {len(flapping)}.",
     ]
     lines += _section("Open", still, until)
-    lines += _section("New and over", [alert for alert in new if alert in over], until)
+    ended = {alert.pk for alert in over}
+    lines += _section("New and over", [alert for alert in new if alert.pk in ended], until)
     lines += _section("Flapping", flapping, until)
     if worst:
         lines += ["", "Lowest availability"]
