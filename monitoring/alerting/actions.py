@@ -95,7 +95,7 @@ def silence(alert: Alert, *, minutes: int, user: Any, reason: str = "") -> Alert
             reason=reason,
             created_by=user if getattr(user, "pk", None) else None,
         )
-    began_in_silence = row.silenced_until is not None and row.state in TELLING and not row.is_told
+    began_in_silence = planning.SILENT in row.data and row.state in TELLING and not row.is_told
     row.silenced_until = until
     Alert.objects.filter(pk=row.pk).update(silenced_until=until)
     kind = Kind.SILENCED if minutes else Kind.UNSILENCED

@@ -149,7 +149,7 @@ def _send(rows: list[Notification]) -> None:
 def tell_after_silence(now: datetime) -> int:
     """Alerts that began to fire in silence, and still do when it ends, are told then."""
     silenced = Alert.objects.told().filter(
-        is_told=False, fired_at__isnull=False, acknowledged_at__isnull=True, silenced_until__isnull=False
+        is_told=False, fired_at__isnull=False, acknowledged_at__isnull=True, data__has_key=planning.SILENT
     )
     # Silences are also ended early, deleted, or made longer: they say how long they last, not the alert.
     seen = list(silenced.only("pk", "fingerprint", "rule_id", "device_id", "tenant_id"))

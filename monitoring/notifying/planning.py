@@ -28,6 +28,7 @@ Key = tuple[int, int]  # of a destination: contact and channel
 # or of its flapping, that makes two.
 RELAPSE_WAIT = timedelta(minutes=10)
 BUDGET, BUDGET_WINDOW = 2, timedelta(minutes=30)
+SILENT = "is_silent"
 TELLS_OF_FIRING = (Kind.FIRING, Kind.ESCALATION, Kind.REMINDER, Kind.FLAPPING)
 # One that is being sent, or may have been, counts as heard; delivery looks again before it sends the resolve.
 HEARD = (Status.SENT, Status.LEASED, Status.UNCERTAIN)
@@ -124,6 +125,7 @@ def plan(tellings: Sequence[Telling], now: datetime) -> int:
         elif kind == Kind.FIRING or (kind == Kind.FLAPPING and not past):  # that is how people learn of it
             told.append(alert)
             alert.silenced_until = known.shut.until(alert, place_of(alert, known.places))
+            mark_silent(alert, is_silent=alert.silenced_until is not None)
             rows = list(_first(known, alert, kind, event)) if alert.silenced_until is None else []
             alert.is_told = bool(rows) or (alert.is_told and kind == Kind.FIRING)
             new += rows
@@ -131,8 +133,14 @@ def plan(tellings: Sequence[Telling], now: datetime) -> int:
             new += _follow_up(known, alert, kind, event, past)
     update_rows(known.changed.values(), WRITTEN)
     Notification.objects.bulk_create(new, batch_size=200, ignore_conflicts=True)
-    update_rows(told, ("is_told", "escalate_at", "escalation_step", "remind_at", "silenced_until"))
+    update_rows(told, ("is_told", "escalate_at", "escalation_step", "remind_at", "silenced_until", "data"))
     return len(new)
+
+
+def mark_silent(alert: Alert, *, is_silent: bool) -> None:
+    """Remember of an alert whether a silence kept it from being told. Until when it is silent, the silence knows."""
+    others = {name: value for name, value in alert.data.items() if name != SILENT}
+    alert.data = {**others, SILENT: True} if is_silent else others
 
 
 def place_of(alert: Alert, places: dict[int, Place]) -> Place:
@@ -264,6 +272,7 @@ def hush(alert: Alert) -> None:
     alert.is_told = any(row.status in HEARD for row in rows if row.kind in TELLS_OF_FIRING)
     if not alert.is_told:
         alert.escalate_at = alert.remind_at = None
+        mark_silent(alert, is_silent=True)
 
 
 def reminds(to: Destination, severity: str) -> bool:

@@ -203,7 +203,7 @@ class TestSilence:
         duties.perform(clock.turn(minutes=30))
         assert [kind for kind, _ in told()].count("firing") == 2
 
-    @pytest.mark.parametrize("how", ["by hand", "deleted", "shortened"])
+    @pytest.mark.parametrize("how", ["by hand", "deleted", "shortened", "on its page"])
     def test_what_began_in_it_is_told_when_it_is_ended_early(self, clock: Clock, how: str) -> None:
         make_contact()
         first = raise_alert()
@@ -218,6 +218,8 @@ class TestSilence:
             Silence.objects.all().delete()
         else:
             Silence.objects.update(ends_at=clock.now)
+        if how == "on its page":
+            Alert.objects.update(silenced_until=None)
         for _ in range(2):
             duties.perform(clock.turn(seconds=5))
         assert [kind for kind, _ in told()] == ["firing"]
