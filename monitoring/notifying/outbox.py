@@ -184,8 +184,7 @@ def transmit(channel: Channel | None, message: Message) -> Outcome:
 def settle(rows: Sequence[Notification], outcome: Outcome | Failed, seconds: float) -> None:
     """Write what came of a message on every row that it carried, unless their lease was lost meanwhile."""
     now = timezone.now()
-    # Alerts before messages, as the engine takes them: what comes of the channel may change its alert.
-    list(Alert.objects.open().filter(device=None, source=FAILING).select_for_update(of=("self",)).order_by("pk"))
+    _lock_alerts(rows if isinstance(outcome, Outcome) and outcome.deferred else ())
     held = list(
         Notification.objects.select_for_update(of=("self",))
         .filter(pk__in=[row.pk for row in rows], lease_token=rows[0].lease_token, status=Status.LEASED)
@@ -223,6 +222,14 @@ def settle(rows: Sequence[Notification], outcome: Outcome | Failed, seconds: flo
     if isinstance(outcome, Outcome) and outcome.deferred:
         _try_again_for(outcome.deferred, held, detail, now)
     _note_channel(held[0], outcome, now)
+
+
+def _lock_alerts(rows: Sequence[Notification]) -> None:
+    """Alerts before messages, as the engine takes them: what comes of a channel may change its alert, and to refer to
+    an alert in a new row takes a lock on it, too."""
+    failing = Q(resolved_at__isnull=True, device=None, source=FAILING)
+    own = Q(pk__in=[row.alert_id for row in rows if row.alert_id is not None])
+    list(Alert.objects.filter(failing | own).select_for_update(of=("self",)).order_by("pk").values_list("pk"))
 
 
 def _try_again_for(addresses: Sequence[str], rows: Sequence[Notification], reason: str, now: datetime) -> None:
@@ -313,6 +320,7 @@ def resend(row: Notification) -> Notification:
     Raises Conflict for one that is still on its way, and for one that has no way any more.
     """
     # Locked, so that of two who press the button at once each gets a row of their own.
+    _lock_alerts([row])
     row = Notification.objects.select_for_update(of=("self",)).get(pk=row.pk)
     if row.status in (*Notification.OPEN, Status.LEASED):
         raise Conflict("This message is still on its way: it is tried again by itself.")
