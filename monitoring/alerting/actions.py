@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from inventory.models import Device, Tenant
@@ -12,10 +12,13 @@ from monitoring.alerting import deciding, engine, observing, wording
 from monitoring.alerting.deciding import Ledger
 from monitoring.models.alerts import Alert, AlertEvent
 from monitoring.models.rules import Silence
+from monitoring.notifying import planning
+from monitoring.services import states
 from netmon.common.errors import Conflict
 from netmon.common.queue import ADVANCE_ALERTS, send_after_commit
 
 Kind, State = AlertEvent.Kind, Alert.State
+TELLING = (State.FIRING, State.FLAPPING)
 LONGEST_SILENCE_MINUTES = 30 * 24 * 60
 
 
@@ -59,7 +62,7 @@ def unacknowledge(alert: Alert, *, user: Any) -> Alert:
     ledger = Ledger(timezone.now())
     row.acknowledged_at = row.acknowledged_by = None
     row.comment = ""
-    row.remind_at = ledger.now
+    planning.resume(row, ledger.now)
     ledger.note(row, Kind.UNACKNOWLEDGED, user=user)
     engine.write(ledger)
     return row
@@ -67,14 +70,20 @@ def unacknowledge(alert: Alert, *, user: Any) -> Alert:
 
 @transaction.atomic
 def silence(alert: Alert, *, minutes: int, user: Any, reason: str = "") -> Alert:
-    """Tell nobody of this alert for so long, nor when it is over and comes back meanwhile; 0 ends a silence."""
+    """Tell nobody of this alert for so long, nor when it is over and comes back meanwhile; 0 ends a silence.
+
+    What waits to be told is taken back; if nobody has heard of the alert by then, they do when the silence ends.
+    """
     [row] = _locked([alert])
     ledger = Ledger(timezone.now())
-    Silence.objects.filter(fingerprint=row.fingerprint, ends_at__gt=ledger.now).update(ends_at=ledger.now)
+    # First those that would end before they begin: a clock that was set back leaves such.
     Silence.objects.filter(fingerprint=row.fingerprint, starts_at__gte=ledger.now).delete()
+    Silence.objects.filter(fingerprint=row.fingerprint, ends_at__gt=ledger.now).update(ends_at=ledger.now)
     until: datetime | None = None
+    reason = wording.clean(reason, 500)
     if minutes:
         refuse_ended(row)
+        planning.hush(row)
         until = ledger.now + timedelta(minutes=min(minutes, LONGEST_SILENCE_MINUTES))
         Silence.objects.create(
             fingerprint=row.fingerprint,
@@ -83,13 +92,16 @@ def silence(alert: Alert, *, minutes: int, user: Any, reason: str = "") -> Alert
             tenant=row.device.tenant if row.device else row.tenant,
             starts_at=ledger.now,
             ends_at=until,
-            reason=wording.clean(reason, 500),
+            reason=reason,
             created_by=user if getattr(user, "pk", None) else None,
         )
+    began_in_silence = planning.SILENT in row.data and row.state in TELLING and not row.is_told
     row.silenced_until = until
     Alert.objects.filter(pk=row.pk).update(silenced_until=until)
     kind = Kind.SILENCED if minutes else Kind.UNSILENCED
-    ledger.note(row, kind, f"Until {until:%Y-%m-%d %H:%M} UTC. {reason}".strip() if until else "", user=user)
+    tell = "firing" if began_in_silence and not minutes and row.acknowledged_at is None else ""
+    text = f"Until {until:%Y-%m-%d %H:%M} UTC. {reason}".strip() if until else ""
+    ledger.note(row, kind, text, tell=tell, user=user)
     engine.write(ledger)
     return row
 
@@ -97,6 +109,8 @@ def silence(alert: Alert, *, minutes: int, user: Any, reason: str = "") -> Alert
 @transaction.atomic
 def resolve(alert: Alert, *, user: Any, comment: str = "") -> Alert:
     """End an alert by hand. When its fault is still seen at the next look, it opens anew."""
+    if alert.source == "device.down" and alert.device_id is not None:
+        list(states.lock([alert.device_id]))  # before the alert, as polls and the engine take them
     [row] = _locked([alert])
     refuse_ended(row)
     ledger = Ledger(timezone.now())
@@ -137,7 +151,7 @@ def raise_by_hand(
     )
     if Alert.objects.open().filter(fingerprint=mark).exists():
         raise Conflict("This alert is open already.")
-    alert = Alert.objects.create(
+    alert = Alert(
         source="manual",
         device=device,
         tenant=None if device else tenant,
@@ -151,6 +165,13 @@ def raise_by_hand(
         state_since=now,
         fired_at=now,
     )
+    try:
+        with transaction.atomic():
+            alert.save(force_insert=True)
+    except IntegrityError:
+        if not Alert.objects.open().filter(fingerprint=mark).exists():
+            raise
+        raise Conflict("This alert is open already.") from None  # somebody was faster
     ledger = Ledger(now)
     ledger.move(alert, State.FIRING, Kind.FIRING, alert.detail, tell="firing").user = user
     engine.write(ledger)

@@ -15,8 +15,10 @@ from monitoring.models.alerts import Alert, AlertEvent
 HOLD = timedelta(seconds=30)
 LONGEST_HOLD = timedelta(minutes=3)
 RECHECK = timedelta(seconds=15)
-# What is held back is looked at again when its cause changes; this is for what nobody announces.
+# What is held back is looked at again when its cause is over; this is for what nobody announces.
 HELD_RECHECK = timedelta(minutes=5)
+# So long has what is behind a device that came back to answer before anything is said of it.
+BACK_RECHECK = timedelta(minutes=1)
 GRACE_CYCLES = 2  # of polling, for what is behind a device that came back
 
 State, Kind = Alert.State, AlertEvent.Kind

@@ -14,10 +14,11 @@ from monitoring.alerting.deciding import Ledger
 from monitoring.alerting.rulebook import Place
 from monitoring.models.alerts import Alert, AlertEvent
 from monitoring.models.checks import Check
-from monitoring.models.delivery import Notification
+from monitoring.models.delivery import Channel, Notification
 from monitoring.models.samples import Series
-from monitoring.notifying import planning
+from monitoring.notifying import outbox, planning
 from monitoring.notifying.directory import Directory
+from monitoring.services import states
 from netmon.common.queue import DELIVER_MESSAGES, send_after_commit
 
 BATCH = 500
@@ -76,8 +77,7 @@ def escalate(now: datetime, covered: set[int]) -> int:
         rows += [planning.row_for(alert, "escalation", event.seq, to, now=now, at=now) for to in reached]
         alert.is_told = alert.is_told or bool(reached)
         alert.escalation_step = number
-        following = policy.steps[number + 1].after if number + 1 < len(policy.steps) else None
-        alert.escalate_at = (alert.fired_at or now) + following if following is not None else None
+        alert.escalate_at = planning.next_step_at(policy, number, now)
     engine.write(ledger)
     _send(rows)
     return len(rows)
@@ -126,8 +126,10 @@ def _reminders(
         if to is None or not sent or not planning.reminds(to, alert.severity):
             continue
         every = timedelta(seconds=to.contact.repeat_seconds)
-        number = sum(row.kind == Notification.Kind.REMINDER for row in told) + 1
-        waits = any(row.status in (*Notification.OPEN, Notification.Status.LEASED) for row in told)
+        number = sum(row.kind == Notification.Kind.REMINDER and "only" not in row.data for row in told) + 1
+        # A message that only some addresses of the contact still wait for holds up nobody's reminder.
+        open_ones = (*Notification.OPEN, Notification.Status.LEASED)
+        waits = any(row.status in open_ones and "only" not in row.data for row in told)
         if number > MOST_REMINDERS:
             continue
         if not waits and max(sent) + every <= now:
@@ -146,10 +148,16 @@ def _send(rows: list[Notification]) -> None:
 @transaction.atomic
 def tell_after_silence(now: datetime) -> int:
     """Alerts that began to fire in silence, and still do when it ends, are told then."""
-    ended = Alert.objects.told().filter(is_told=False, fired_at__isnull=False, acknowledged_at__isnull=True)
-    rows = list(
-        ended.filter(silenced_until__lte=now).select_for_update(skip_locked=True, of=("self",)).order_by("pk")[:BATCH]
+    silenced = Alert.objects.told().filter(
+        is_told=False, fired_at__isnull=False, acknowledged_at__isnull=True, data__has_key=planning.SILENT
     )
+    # Silences are also ended early, deleted, or made longer: they say how long they last, not the alert.
+    seen = list(silenced.only("pk", "fingerprint", "rule_id", "device_id", "tenant_id"))
+    if not seen:
+        return 0
+    shut, places = silences.Shut.load(now), _places(seen)
+    over = [alert.pk for alert in seen if not shut.holds(alert, planning.place_of(alert, places))][:BATCH]
+    rows = list(silenced.filter(pk__in=over).select_for_update(skip_locked=True, of=("self",)).order_by("pk"))
     ledger = Ledger(now)
     for alert in rows:
         alert.silenced_until = None
@@ -174,22 +182,37 @@ def retire(now: datetime | None = None) -> int:
             Q(source="device.down") & ~Q(device__in=watched.values("endpoint__device")),
             "The device is no longer watched.",
         ),
+        (Q(pk__in=_with_good_channel()), "The channel was deleted or switched off, or delivers again."),
     ]
-    total = 0
-    for condition, text in left:
-        with transaction.atomic():
-            rows = Alert.objects.open().filter(condition).select_for_update(skip_locked=True, of=("self",))
-            ledger = Ledger(now)
-            for alert in rows.order_by("pk")[:BATCH]:
-                if alert.seq == 0:
-                    ledger.dropped.append(alert)
-                else:
-                    deciding.resolve(ledger, alert, text)
-                total += 1
-            engine.write(ledger)
+    total = sum(_retire(condition, text, now) for condition, text in left)
     total += _retire_unmeasured(now)
     _retire_ruleless(now)
     return total
+
+
+@transaction.atomic
+def _retire(condition: Q, text: str, now: datetime) -> int:
+    left = Alert.objects.open().filter(condition).order_by("pk")
+    # States before alerts, as polls take them.
+    devices = left.filter(source="device.down", device__isnull=False).values_list("device_id", flat=True)[:BATCH]
+    list(states.lock(pk for pk in devices if pk is not None))
+    rows = list(left.select_for_update(skip_locked=True, of=("self",))[:BATCH])
+    ledger = Ledger(now)
+    for alert in rows:
+        if alert.seq == 0:
+            ledger.dropped.append(alert)
+        else:
+            deciding.resolve(ledger, alert, text)
+    engine.write(ledger)
+    return len(rows)
+
+
+def _with_good_channel() -> list[int]:
+    """Open alerts of channels that are gone, switched off, or deliver again."""
+    failing = Channel.objects.filter(is_enabled=True, dead_in_a_row__gt=0).values_list("pk", flat=True)
+    bad = [outbox.subject_of(pk) for pk in failing]
+    rows = Alert.objects.open().filter(source=outbox.FAILING).exclude(subject__in=bad)
+    return list(rows.values_list("pk", flat=True))
 
 
 @transaction.atomic

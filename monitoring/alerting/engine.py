@@ -82,7 +82,27 @@ def _advance(ids: Sequence[int], look: Situation, now: datetime) -> int:
     _ask(look, ledger.to_ask)
     deciding.find_causes(ledger, look)
     write(ledger)
+    _look_again_behind(ledger, look)
     return len(rows)
+
+
+def _look_again_behind(ledger: Ledger, look: Situation) -> None:
+    """Bring forward the look at what is behind devices that are back: it had failed for their sake."""
+    back = {
+        alert.device_id
+        for alert in ledger.changed.values()
+        if alert.source == "device.down" and not alert.is_open and alert.device_id is not None
+    }
+    behind = look.graph.below(back) if back else set()
+    if not behind:
+        return
+    at = ledger.now + deciding.BACK_RECHECK
+    cut = Alert.objects.open().filter(state=Alert.State.UNREACHABLE, due_at__gt=at)
+    if len(behind) <= situation.FEW:  # a statement holds so many parameters and no more
+        cut = cut.filter(device_id__in=behind)
+    ids = list(cut.select_for_update(skip_locked=True, of=("self",)).order_by("pk").values_list("pk", flat=True))
+    for first in range(0, len(ids), BATCH):
+        Alert.objects.filter(pk__in=ids[first : first + BATCH]).update(due_at=at)
 
 
 def write(ledger: Ledger) -> None:

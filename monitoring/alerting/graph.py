@@ -47,6 +47,17 @@ class Graph:
                 waiting.extend(self.above(node))
         return found
 
+    def below(self, nodes: Iterable[int]) -> set[int]:
+        """Everything that some way leads to through these."""
+        found: set[int] = set()
+        waiting = [child for node in nodes for child in self.children.get(node, ())]
+        while waiting:
+            node = waiting.pop()
+            if node not in found:
+                found.add(node)
+                waiting.extend(self.children.get(node, ()))
+        return found
+
     def arrival(self, strength: Mapping[int, float]) -> dict[int, float]:
         """How strong the best way to each node is: of each way the weakest node before it, of all ways the strongest.
 

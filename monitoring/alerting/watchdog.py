@@ -11,6 +11,7 @@ from django.utils import timezone
 from monitoring.alerting import observing, rulebook, situation, windows
 from monitoring.alerting.rulebook import Scope
 from monitoring.alerting.sources import Observation
+from monitoring.models.alerts import Alert
 from monitoring.models.checks import DeviceState
 from monitoring.models.rules import MaintenanceWindow
 from monitoring.services import health
@@ -46,20 +47,29 @@ def look_at_expiries(now: datetime | None = None) -> None:
     """What ends soon, so that it ends on purpose."""
     now = now or timezone.now()
     looks = []
-    rows = ApiKey.objects.filter(revoked_at__isnull=True, expires_at__isnull=False, expires_at__gt=now - EXPIRY_WARNING)
+    told = set(Alert.objects.open().filter(source="expiry", device=None).values_list("subject", flat=True))
+    rows = ApiKey.objects.filter(expires_at__isnull=False, expires_at__gt=now - EXPIRY_WARNING)
     for key in rows.select_related("user"):
-        is_soon = now < key.expires_at <= now + EXPIRY_WARNING
+        is_soon = key.revoked_at is None and now < key.expires_at <= now + EXPIRY_WARNING
+        told.discard(_key_subject(key.pk))
         looks.append(
             Observation(
                 source="expiry",
                 at=now,
-                subject=f"API key {key.pk}",
+                subject=_key_subject(key.pk),
                 match="api_key",
                 is_bad=is_soon,
                 summary=f"API key {key.name} of {key.user} expires on {key.expires_at:%Y-%m-%d}",
             )
         )
+    # Keys that were deleted, or do not expire any more.
+    gone = (subject for subject in sorted(told) if subject.startswith(_key_subject("")))
+    looks += [Observation(source="expiry", at=now, subject=subject, match="api_key", is_bad=False) for subject in gone]
     _observe(*looks)
+
+
+def _key_subject(pk: int | str) -> str:
+    return f"API key {pk}"
 
 
 def _observe(*looks: Observation) -> None:
@@ -83,8 +93,7 @@ def end_windows(now: datetime | None = None) -> int:
             continue
         # Up from the beginning is work that has not begun; up since then is work that is done.
         if states.filter(state__in=["up", "degraded"], since__gt=present.starts_at).exists():
-            window.ended_at = now
-            window.save(update_fields=["ended_at", "updated_at"])
+            windows.end(window, now)
             ended += 1
     return ended
 

@@ -3,17 +3,19 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from dateutil import rrule
 from django.core.exceptions import ValidationError
 
+from monitoring.models.alerts import Alert
 from netmon.common.errors import Conflict
 from netmon.common.queue import ADVANCE_ALERTS, send_after_commit
 
 LONGEST = timedelta(days=31)
+CHUNK = 1000
 FREQUENCY = {"daily": rrule.DAILY, "weekly": rrule.WEEKLY, "monthly": rrule.MONTHLY}
 PERIOD = {"daily": timedelta(days=1), "weekly": timedelta(days=7), "monthly": timedelta(days=28)}
 
@@ -120,15 +122,23 @@ def end(window: Any, now: datetime) -> None:
         raise Conflict("This window is not open now: change or delete it instead.")
     window.ended_at = now
     window.save(update_fields=["ended_at", "updated_at"])
+    look_again(now)
+
+
+def look_again(now: datetime) -> None:
+    """Have the engine look at once at what work held back, or what is reached through it. In a transaction."""
+    State = Alert.State
+    held = Alert.objects.open().filter(state__in=[State.MAINTENANCE, State.UNREACHABLE], due_at__gt=now)
+    # In the order of all who lock many; what somebody else holds is on its way to being looked at.
+    ids = list(held.select_for_update(skip_locked=True, of=("self",)).order_by("pk").values_list("pk", flat=True))
+    for first in range(0, len(ids), CHUNK):
+        Alert.objects.filter(pk__in=ids[first : first + CHUNK]).update(due_at=now)
     send_after_commit(ADVANCE_ALERTS)
 
 
 def upcoming(windows: Iterable[Any], now: datetime, until: datetime) -> list[tuple[Occurrence, Any]]:
     """What lies between now and `until`, those under way included, in order."""
-    found = []
+    found: list[tuple[Occurrence, Any]] = []
     for window in windows:
-        for one in islice(occurrences(window, now), 100):
-            if one.starts_at >= until:
-                break
-            found.append((one, window))
+        found += [(one, window) for one in takewhile(lambda one: one.starts_at < until, occurrences(window, now))]
     return sorted(found, key=lambda pair: (pair[0].starts_at, pair[1].pk or 0))

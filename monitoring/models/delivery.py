@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
@@ -374,3 +375,17 @@ class Notification(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} to {self.to}"
+
+    @property
+    def first_tried_at(self) -> datetime | None:
+        """None while no try came to an end."""
+        return datetime.fromisoformat(self.log[0]["at"]) if self.log else None
+
+    @property
+    def first_due_at(self) -> datetime:
+        """From when it has waited against anybody's wish: quiet hours, digests and settling are wished for."""
+        if (tried := self.first_tried_at) is not None:
+            return tried
+        # A lease that ran out moved `next_at` on, and left no word of when the message was due.
+        is_planned = self.attempt <= 1 or "held" in self.data
+        return max(self.next_at, self.created_at) if is_planned else self.created_at

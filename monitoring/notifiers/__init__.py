@@ -11,11 +11,15 @@ DEADLINE_SECONDS = 20.0  # of one message, connecting included
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The other side took it: its code (250, 200), a word of its own, and the id it gave."""
+    """The other side took it: its code (250, 200), a word of its own, and the id it gave.
+
+    `deferred` are the addresses of the contact that it did not take yet and may take later.
+    """
 
     code: str
     detail: str = ""
     provider_id: str = ""
+    deferred: tuple[str, ...] = ()
 
 
 class Failed(Exception):

@@ -22,7 +22,8 @@ COLUMNS = ("Severity", "What", "Status", "When")
 
 
 def send(message: Message, config: Mapping[str, Any]) -> Outcome:
-    """Raises Failed. Of several recipients those that the server refuses are named; the others have got it."""
+    """Raises Failed. Of several recipients those that the server refuses are named, and those that it puts off are to
+    be tried again; the others have got it."""
     if not message.emails:
         raise Failed("The contact has no e-mail address.", is_permanent=True)
     server = smtp.MailServer(
@@ -36,11 +37,12 @@ def send(message: Message, config: Mapping[str, Any]) -> Outcome:
     carrying.check_host(server.host)
     try:
         mail = make(message, config["from_address"])
+        on_the_wire = {_wire(address): address for address in message.emails}
         accepted = smtp.send(
             server,
             mail,
             sender=_wire(config["from_address"]),
-            recipients=[_wire(address) for address in message.emails],
+            recipients=list(on_the_wire),
             refuse=guard.refuser(tenant_id=config.get("tenant_id"), port=server.port, is_mail=True),
             deadline_seconds=carrying.deadline_of(message),
         )
@@ -49,7 +51,12 @@ def send(message: Message, config: Mapping[str, Any]) -> Outcome:
     except (ValueError, UnicodeError):
         raise Failed("An address of the contact or the sender is none.", is_permanent=True) from None
     refused = ", ".join(f"{address} ({reason})" for address, reason in accepted.refused.items())
-    return Outcome(str(accepted.code), f"Not to {refused}" if refused else "", _id(message.key, config["from_address"]))
+    return Outcome(
+        str(accepted.code),
+        f"Not to {refused}" if refused else "",
+        _id(message.key, config["from_address"]),
+        tuple(on_the_wire[address] for address in accepted.deferred),
+    )
 
 
 def make(message: Message, sender: str) -> EmailMessage:

@@ -1,10 +1,13 @@
-"""What changed near an alert just before it began: the question that everybody asks first."""
+"""What changed near an alert just before it began: the question that everybody asks first.
 
-from collections.abc import Iterable, Mapping
+`distances`, `happened` and `written` look it up, for a message as for a page; who asks says what may be told of it.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from inventory.models import Device
 from monitoring.alerting import wording
@@ -51,20 +54,49 @@ def before(alert: Alert, graph: Graph) -> tuple[Change, ...]:
     return tuple(change for _, change in found[:MOST])
 
 
+def distances(device_id: int, graph: Graph) -> dict[int, int]:
+    """The device, 0, and those on the way to it, the next one being 1."""
+    found = {device_id: 0}
+    for number, layer in enumerate(graph.path(device_id), start=1):
+        found |= dict.fromkeys(layer, number)
+    return found
+
+
+def happened(device_ids: Collection[int], since: datetime, until: datetime) -> QuerySet[DeviceEvent]:
+    """What these devices told, the newest first; changed configurations are among it."""
+    return DeviceEvent.objects.filter(device__in=device_ids, at__gte=since, at__lt=until).order_by("-at", "-pk")
+
+
+def written(
+    device_ids: Collection[int], since: datetime, until: datetime, rows: QuerySet[AuditEvent] | None = None
+) -> Iterable[tuple[int, AuditEvent]]:
+    """What people and programs changed of these devices in netmon, with the device's number, the newest first.
+
+    `rows`: what of the record may be read; all of it, if nothing is said.
+    """
+    ids = [str(pk) for pk in device_ids]
+    record = AuditEvent.objects.all() if rows is None else rows
+    found = record.filter(
+        Q(object_type=DEVICE, object_id__in=ids) | Q(parent_type=DEVICE, parent_id__in=ids),
+        action__in=VERBS,
+        at__gte=since,
+        at__lt=until,
+    )
+    for row in found.exclude(object_type__in=NOT_CHANGES).exclude(username="").order_by("-pk")[:READ]:
+        yield int(row.object_id if row.object_type == DEVICE else row.parent_id), row
+
+
 def _near(device: Device, graph: Graph) -> dict[int, Near]:
-    distances = {device.pk: 0}
-    for number, layer in enumerate(graph.path(device.pk), start=1):
-        distances |= dict.fromkeys(layer, number)
-    rows = Device.objects.filter(pk__in=distances).values_list("pk", "name", "tenant_id")
+    far = distances(device.pk, graph)
+    rows = Device.objects.filter(pk__in=far).values_list("pk", "name", "tenant_id")
     return {
-        pk: Near(wording.clean(name, 100), distances[pk], tenant_id is not None and tenant_id != device.tenant_id)
+        pk: Near(wording.clean(name, 100), far[pk], tenant_id is not None and tenant_id != device.tenant_id)
         for pk, name, tenant_id in rows
     }
 
 
 def _events(near: Mapping[int, Near], since: datetime, until: datetime) -> Iterable[tuple[int, Change]]:
-    """Changed configurations are among them."""
-    for row in DeviceEvent.objects.filter(device__in=near, at__gte=since, at__lt=until).order_by("-at", "-pk")[:READ]:
+    for row in happened(near, since, until)[:READ]:
         one = near[row.device_id]
         if one.is_foreign:
             yield row.device_id, Change(row.at, one.name, wording.clean(row.words, 60))
@@ -75,21 +107,8 @@ def _events(near: Mapping[int, Near], since: datetime, until: datetime) -> Itera
 
 
 def _written(near: Mapping[int, Near], since: datetime, until: datetime) -> Iterable[tuple[int, Change]]:
-    """What people and programs changed in netmon: names of columns, never their values."""
-    ids = [str(pk) for pk in near]
-    rows = (
-        AuditEvent.objects.filter(
-            Q(object_type=DEVICE, object_id__in=ids) | Q(parent_type=DEVICE, parent_id__in=ids),
-            action__in=VERBS,
-            at__gte=since,
-            at__lt=until,
-        )
-        .exclude(object_type__in=NOT_CHANGES)
-        .exclude(username="")
-        .order_by("-pk")[:READ]
-    )
-    for row in rows:
-        pk = int(row.object_id if row.object_type == DEVICE else row.parent_id)
+    """Names of columns, never their values."""
+    for pk, row in written(near, since, until):
         if near[pk].is_foreign:
             yield pk, Change(row.at, near[pk].name, "Settings changed")
             continue

@@ -38,7 +38,7 @@ def compose(rows: Sequence[Notification], now: datetime) -> Message:
     common: dict[str, Any] = {
         "key": first.message_key,
         "to": contact.name if contact else "",
-        "emails": tuple(contact.emails) if contact else tuple(first.data.get("emails", ())),
+        "emails": _emails(rows),
         "is_repeat": any(row.is_repeat for row in rows),
         "made_at": now,
     }
@@ -48,9 +48,7 @@ def compose(rows: Sequence[Notification], now: datetime) -> Message:
     if not items:
         title, body = str(first.data.get("title", "netmon")), str(first.data.get("body", ""))
         return Message(kind=first.kind, title=title, items=(), body=body, data=first.data, **common)
-    late = max(
-        (now - max(row.next_at if row.attempt <= 1 else row.created_at, row.created_at)).total_seconds() for row in rows
-    )
+    late = max((now - row.first_due_at).total_seconds() for row in rows)
     if len(items) > 1:
         items.sort(key=lambda item: (-Severity(item.severity).rank, item.device, item.subject))
         return Message(kind="group", title=group_title(items), items=tuple(items), late_seconds=_late(late), **common)
@@ -65,6 +63,18 @@ def compose(rows: Sequence[Notification], now: datetime) -> Message:
         late_seconds=_late(late),
         **common,
     )
+
+
+def _emails(rows: Sequence[Notification]) -> tuple[str, ...]:
+    """All addresses of the contact; but those only that a server put off, when it is asked again for them, and of an
+    end not those that have not heard of the beginning."""
+    first = rows[0]
+    if "only" in first.data:
+        return tuple(first.data["only"])
+    if first.contact is None:
+        return tuple(first.data.get("emails", ()))
+    unheard = set.intersection(*(set(row.data.get("not_to", ())) for row in rows))
+    return tuple(address for address in first.contact.emails if address not in unheard)
 
 
 def with_surroundings(item: Item, alert: Alert, now: datetime) -> Item:

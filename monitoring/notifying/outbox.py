@@ -21,7 +21,7 @@ from monitoring.alerting.sources import Observation
 from monitoring.models.alerts import Alert
 from monitoring.models.delivery import Channel, Notification
 from monitoring.notifiers import NOTIFIERS, Failed, Outcome
-from monitoring.notifying import composing, configs
+from monitoring.notifying import composing, configs, second_look
 from monitoring.notifying.messages import Message
 from netmon.common.errors import Conflict
 from netmon.common.queue import DELIVER_MESSAGES, send_after_commit
@@ -43,8 +43,14 @@ GROUP_FROM = 4
 GROUP_MOST = 500
 RUN_SECONDS = 240.0
 DEAD_IN_A_ROW = 3
+FAILING = "channel.failing"
 LOG_KEPT = 30
-OWN_WORDS = ("title", "body", "emails")
+OWN_WORDS = ("title", "body", "emails", "only", "not_to")
+# What a row that follows from another has of it.
+COPIED = (
+    "alert_id", "seq", "kind", "contact_id", "channel_id", "to", "repeat_no", "severity", "severity_rank",
+    "alert_version", "message_key",
+)  # fmt: skip
 ABOUT_ALERTS = (Kind.FIRING, Kind.RESOLVED, Kind.FLAPPING, Kind.REMINDER, Kind.ESCALATION, Kind.COMBINED)
 
 
@@ -78,13 +84,16 @@ def claim(now: datetime) -> list[Notification]:
     Rows that belong to an uncertain message go out with it again, all of them and no other: the same key must carry
     the same message.
     """
+    taken: list[str] = []  # messages that another worker is taking at this moment
     while True:
-        first = _due(now).select_for_update(skip_locked=True, of=("self",)).order_by("-severity_rank", "pk").first()
+        rows = _due(now).exclude(message_key__in=taken).select_for_update(skip_locked=True, of=("self",))
+        first = rows.order_by("-severity_rank", "pk").first()
         if first is None:
             return []
-        rows = _together(first, now)
-        kept = [row for row in rows if not _drop(row, now)]
-        if kept:
+        together = _together(first, now)
+        if not together:
+            taken.append(first.message_key)
+        elif kept := second_look.keep(together, now):
             break
     token = secrets.token_hex(16)
     key = kept[0].message_key or _key_of(kept)
@@ -112,13 +121,19 @@ def _key_of(rows: Sequence[Notification]) -> str:
 
 
 def _together(first: Notification, now: datetime) -> list[Notification]:
+    """The rows that go out with this one, locked; none when another worker holds some of its message.
+
+    Nothing is waited for: two workers that each hold one row of a message would wait for each other.
+    """
     locked = (
-        Notification.objects.select_for_update(of=("self",))
+        Notification.objects.select_for_update(skip_locked=True, of=("self",))
         .select_related("contact", "channel", "alert__device__site", "alert__device__tenant", "alert__rule")
         .order_by("pk")
     )
     if first.message_key:
-        return list(locked.filter(message_key=first.message_key, status__in=Notification.OPEN))
+        whole = Notification.objects.filter(message_key=first.message_key, status__in=Notification.OPEN)
+        rows = list(locked.filter(message_key=first.message_key, status__in=Notification.OPEN))
+        return rows if len(rows) == whole.count() else []
     if first.alert_id is None or first.kind == Kind.ACKNOWLEDGED:
         return [first]
     mates = list(
@@ -134,44 +149,6 @@ def _together(first: Notification, now: datetime) -> list[Notification]:
     )
     held = first.data.get("held") == "digest"
     return mates if len(mates) >= (2 if held else GROUP_FROM) else [first]
-
-
-def _drop(row: Notification, now: datetime) -> bool:
-    """Look again before sending: whether the row still has something to say. Drops or postpones it if not."""
-    if row.contact_id is None and row.kind != Kind.TEST:
-        return _end(row, Status.DEAD, "The contact was deleted.")
-    if row.channel_id is None or (row.channel is not None and not row.channel.is_enabled):
-        return _end(row, Status.DEAD, "The channel was deleted or switched off.")
-    alert = row.alert
-    if alert is None:
-        return False
-    is_planned = row.kind in (Kind.REMINDER, Kind.ESCALATION)
-    if is_planned and row.attempt == 0 and (alert.acknowledged_at is not None or not alert.is_open):
-        return _end(row, Status.SUPERSEDED, "Somebody looks after it, or it is over.")
-    if row.kind == Kind.RESOLVED:
-        return _wait_for_firing(row, now)
-    return False
-
-
-def _wait_for_firing(row: Notification, now: datetime) -> bool:
-    """A resolve goes to those only who heard that it fires."""
-    told = Notification.objects.filter(
-        alert=row.alert_id, contact=row.contact_id, channel=row.channel_id, pk__lt=row.pk
-    ).exclude(kind__in=[Kind.RESOLVED, Kind.ACKNOWLEDGED])
-    states = set(told.values_list("status", flat=True))
-    if Status.SENT in states or row.message_key:
-        return False
-    if states & {Status.LEASED, Status.UNCERTAIN, Status.RETRY, Status.PENDING}:
-        row.next_at = now + timedelta(seconds=15)
-        Notification.objects.filter(pk=row.pk).update(next_at=row.next_at)
-        return True
-    return _end(row, Status.SUPERSEDED, "Nobody heard that it fired.")
-
-
-def _end(row: Notification, status: str, reason: str) -> bool:
-    row.status, row.last_error = status, reason
-    Notification.objects.filter(pk=row.pk).update(status=status, last_error=reason, lease_until=None)
-    return True
 
 
 def send(rows: Sequence[Notification]) -> None:
@@ -207,6 +184,7 @@ def transmit(channel: Channel | None, message: Message) -> Outcome:
 def settle(rows: Sequence[Notification], outcome: Outcome | Failed, seconds: float) -> None:
     """Write what came of a message on every row that it carried, unless their lease was lost meanwhile."""
     now = timezone.now()
+    _lock_alerts(rows if isinstance(outcome, Outcome) and outcome.deferred else ())
     held = list(
         Notification.objects.select_for_update(of=("self",))
         .filter(pk__in=[row.pk for row in rows], lease_token=rows[0].lease_token, status=Status.LEASED)
@@ -231,7 +209,7 @@ def settle(rows: Sequence[Notification], outcome: Outcome | Failed, seconds: flo
         row.last_code, row.last_error = outcome.code[:16], "" if is_sent else detail
         if isinstance(outcome, Outcome):
             row.status, row.sent_at, row.provider_id = Status.SENT, now, outcome.provider_id[:200]
-        elif outcome.is_permanent or now - row.created_at >= GIVE_UP_AFTER:
+        elif outcome.is_permanent or now - (row.first_tried_at or now) >= GIVE_UP_AFTER:
             row.status = Status.DEAD
         else:
             row.status, row.next_at = Status.RETRY, now + _wait(row.attempt, outcome.retry_after)
@@ -241,7 +219,40 @@ def settle(rows: Sequence[Notification], outcome: Outcome | Failed, seconds: flo
         "provider_id", "next_at",
     ]  # fmt: skip
     update_rows(held, columns)
+    if isinstance(outcome, Outcome) and outcome.deferred:
+        _try_again_for(outcome.deferred, held, detail, now)
     _note_channel(held[0], outcome, now)
+
+
+def _lock_alerts(rows: Sequence[Notification]) -> None:
+    """Alerts before messages, as the engine takes them: what comes of a channel may change its alert, and to refer to
+    an alert in a new row takes a lock on it, too."""
+    failing = Q(resolved_at__isnull=True, device=None, source=FAILING)
+    own = Q(pk__in=[row.alert_id for row in rows if row.alert_id is not None])
+    list(Alert.objects.filter(failing | own).select_for_update(of=("self",)).order_by("pk").values_list("pk"))
+
+
+def _try_again_for(addresses: Sequence[str], rows: Sequence[Notification], reason: str, now: datetime) -> None:
+    """Rows for those addresses alone, which keep the message's key: to them it is the same message."""
+    if rows[0].kind == Kind.TEST:
+        return  # whoever pressed the button reads why
+    wait = _wait(1, None)
+    Notification.objects.bulk_create(
+        (
+            Notification(
+                **{name: getattr(row, name) for name in COPIED},
+                dedupe_key=composing.key_of("deferred", row.pk),
+                status=Status.RETRY,
+                attempt=1,
+                created_at=now,
+                next_at=now + wait,
+                last_error=reason,
+                data={**row.data, "only": list(addresses)},
+            )
+            for row in rows
+        ),
+        ignore_conflicts=True,
+    )
 
 
 def _wait(attempt: int, retry_after: float | None) -> timedelta:
@@ -277,6 +288,11 @@ def _slow_until(row: Notification, now: datetime) -> datetime | None:
     return moments[0] + MINUTE if len(moments) >= row.channel.max_per_minute else None
 
 
+def subject_of(channel_id: int) -> str:
+    """The object of an alert that a channel delivers nothing."""
+    return f"channel {channel_id}"
+
+
 def _tell_of_channel(row: Notification, now: datetime, *, is_bad: bool, detail: str = "") -> None:
     channel = row.channel
     if channel is None:
@@ -284,10 +300,10 @@ def _tell_of_channel(row: Notification, now: datetime, *, is_bad: bool, detail: 
     observing.observe(
         [
             Observation(
-                source="channel.failing",
+                source=FAILING,
                 at=now,
                 tenant_id=channel.tenant_id,
-                subject=f"channel {channel.pk}",
+                subject=subject_of(channel.pk),
                 is_bad=is_bad,
                 summary=f"Channel {channel.name} delivers nothing",
                 detail=detail,
@@ -303,6 +319,9 @@ def resend(row: Notification) -> Notification:
 
     Raises Conflict for one that is still on its way, and for one that has no way any more.
     """
+    # Locked, so that of two who press the button at once each gets a row of their own.
+    _lock_alerts([row])
+    row = Notification.objects.select_for_update(of=("self",)).get(pk=row.pk)
     if row.status in (*Notification.OPEN, Status.LEASED):
         raise Conflict("This message is still on its way: it is tried again by itself.")
     if row.channel is None or not row.channel.is_enabled:

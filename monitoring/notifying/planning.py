@@ -6,7 +6,8 @@ when the fault ends is taken back.
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,16 +18,20 @@ from monitoring.alerting.rulebook import NOWHERE, Place
 from monitoring.models.alerts import Alert, AlertEvent
 from monitoring.models.delivery import Channel, Notification
 from monitoring.models.rules import Severity
-from monitoring.notifying.directory import Destination, Directory, not_before
+from monitoring.notifying.directory import Destination, Directory, Policy, not_before
 from netmon.common.rows import update_rows
 
 Kind, Status = Notification.Kind, Notification.Status
 Telling = tuple[Alert, str, AlertEvent]
+Key = tuple[int, int]  # of a destination: contact and channel
 # A fault that came back within half an hour is told when it has lasted: with the first message and that of its end,
 # or of its flapping, that makes two.
 RELAPSE_WAIT = timedelta(minutes=10)
 BUDGET, BUDGET_WINDOW = 2, timedelta(minutes=30)
+SILENT = "is_silent"
 TELLS_OF_FIRING = (Kind.FIRING, Kind.ESCALATION, Kind.REMINDER, Kind.FLAPPING)
+# One that is being sent, or may have been, counts as heard; delivery looks again before it sends the resolve.
+HEARD = (Status.SENT, Status.LEASED, Status.UNCERTAIN)
 WRITTEN = ("status", "kind", "next_at", "last_error", "data")
 
 
@@ -60,41 +65,82 @@ def row_for(
     )
 
 
+@dataclass(slots=True)
+class Known:
+    """What planning knows, read once however many alerts there are; `changed` are rows to be written."""
+
+    now: datetime
+    directory: Directory
+    book: rulebook.Rulebook
+    shut: silences.Shut
+    places: dict[int, Place]
+    past: Mapping[int, list[Notification]]  # by alert: what was planned of it so far
+    unheard: Mapping[str, dict[Key, Notification]]  # by fingerprint: resolves that still wait
+    heard: Mapping[tuple[int, Key], Notification]  # the last message sent of the alerts of those
+    spent: Mapping[str, dict[Key, list[datetime]]]  # by fingerprint: when messages went out of late
+    changed: dict[int, Notification] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, tellings: Sequence[Telling], now: datetime) -> "Known":
+        directory, book = Directory.load(), rulebook.load()
+        devices = {alert.device_id for alert, _, _ in tellings if alert.device_id is not None}
+        with_tags = book.wants_tags or any(directory.tags.values()) or any(p.scope.tag_id for p in directory.policies)
+        relapsed = [alert.fingerprint for alert, kind, _ in tellings if kind == Kind.FIRING and _is_relapse(alert)]
+        unheard = _waiting_resolves(relapsed)
+        return cls(
+            now=now,
+            directory=directory,
+            book=book,
+            shut=silences.Shut.load(now),
+            places=rulebook.places_of(devices, with_tags=with_tags),
+            past=_past([alert for alert, kind, _ in tellings if kind != Kind.FIRING]),
+            unheard=unheard,
+            heard=_last_sent({row.alert_id for rows in unheard.values() for row in rows.values()}),
+            spent=_sent_of_late({alert.fingerprint for alert, kind, _ in tellings if kind == Kind.FLAPPING}, now),
+        )
+
+    def policy_of(self, alert: Alert) -> Policy:
+        rule = self.book.by_id.get(alert.rule_id or 0)
+        return self.directory.policy_for(rule.policy_id if rule else None, place_of(alert, self.places))
+
+    def recipients(self, alert: Alert) -> list[Destination]:
+        """Whom the first step tells."""
+        return self.directory.recipients(self.policy_of(alert), 0, alert.severity, place_of(alert, self.places))
+
+    def change(self, row: Notification) -> None:
+        self.changed[row.pk] = row
+
+
 def plan(tellings: Sequence[Telling], now: datetime) -> int:
     """Write the messages of these transitions. Returns how many rows are new. Call in their transaction."""
     if not tellings:
         return 0
-    directory, book = Directory.load(), rulebook.load()
-    devices = {alert.device_id for alert, _, _ in tellings if alert.device_id is not None}
-    with_tags = book.wants_tags or any(directory.tags.values()) or any(p.scope.tag_id for p in directory.policies)
-    places = rulebook.places_of(devices, with_tags=with_tags)
-    shut = silences.Shut.load(now)
-    past = _past([alert for alert, kind, _ in tellings if kind != Kind.FIRING])
-    carried = _waiting_resolves([alert for alert, kind, _ in tellings if kind == Kind.FIRING and _is_relapse(alert)])
+    known = Known.of(tellings, now)
     new: list[Notification] = []
-    changed: dict[int, Notification] = {}
     told: list[Alert] = []
     for alert, kind, event in tellings:
-        place = place_of(alert, places)
-        if kind == Kind.FIRING:
-            if (until := shut.until(alert, place)) is not None:
-                alert.silenced_until = until
-                told.append(alert)
-                continue
-            rows = list(_firing(directory, book, alert, event, place, now, carried, changed))
-            _plan_ahead(directory, book, alert, place, now)
+        past = known.past.get(alert.pk, [])
+        if kind == Kind.RESOLVED:
+            new += _resolved(known, alert, event, past)
+        elif kind == Kind.FIRING or (kind == Kind.FLAPPING and not past):  # that is how people learn of it
             told.append(alert)
-            alert.is_told = alert.is_told or bool(rows)
-        elif kind == Kind.RESOLVED:
-            rows = list(_resolved(directory, alert, event, past.get(alert.pk, []), now, changed))
+            alert.silenced_until = known.shut.until(alert, place_of(alert, known.places))
+            mark_silent(alert, is_silent=alert.silenced_until is not None)
+            rows = list(_first(known, alert, kind, event)) if alert.silenced_until is None else []
+            alert.is_told = bool(rows) or (alert.is_told and kind == Kind.FIRING)
+            new += rows
         else:
-            rows = list(_follow_up(directory, alert, kind, event, past.get(alert.pk, []), now, changed))
-        new += rows
-    update_rows(changed.values(), WRITTEN)
+            new += _follow_up(known, alert, kind, event, past)
+    update_rows(known.changed.values(), WRITTEN)
     Notification.objects.bulk_create(new, batch_size=200, ignore_conflicts=True)
-    columns = ["is_told", "escalate_at", "escalation_step", "remind_at", "silenced_until"]
-    update_rows(told, columns)
+    update_rows(told, ("is_told", "escalate_at", "escalation_step", "remind_at", "silenced_until", "data"))
     return len(new)
+
+
+def mark_silent(alert: Alert, *, is_silent: bool) -> None:
+    """Remember of an alert whether a silence kept it from being told. Until when it is silent, the silence knows."""
+    others = {name: value for name, value in alert.data.items() if name != SILENT}
+    alert.data = {**others, SILENT: True} if is_silent else others
 
 
 def place_of(alert: Alert, places: dict[int, Place]) -> Place:
@@ -112,20 +158,19 @@ def _past(alerts: Iterable[Alert]) -> dict[int, list[Notification]]:
     found: dict[int, list[Notification]] = defaultdict(list)
     ids = [alert.pk for alert in alerts]
     rows = Notification.objects.select_for_update(of=("self",)).filter(alert__in=ids).exclude(status="superseded")
-    for row in rows.order_by("pk"):
+    for row in rows.select_related("channel").order_by("pk"):
         if row.alert_id is not None:
             found[row.alert_id].append(row)
     return found
 
 
-def _waiting_resolves(alerts: Sequence[Alert]) -> dict[str, dict[tuple[int, int], Notification]]:
-    """Resolves of the same faults that nobody has heard yet, by fingerprint and destination."""
-    found: dict[str, dict[tuple[int, int], Notification]] = defaultdict(dict)
+def _waiting_resolves(fingerprints: Collection[str]) -> dict[str, dict[Key, Notification]]:
+    """Resolves of these faults that nobody has heard yet, by fingerprint and destination; locked."""
+    found: dict[str, dict[Key, Notification]] = defaultdict(dict)
+    if not fingerprints:
+        return found
     rows = Notification.objects.select_for_update(of=("self",)).filter(
-        alert__fingerprint__in=[alert.fingerprint for alert in alerts],
-        kind=Kind.RESOLVED,
-        status__in=Notification.OPEN,
-        attempt=0,
+        alert__fingerprint__in=fingerprints, kind=Kind.RESOLVED, status__in=Notification.OPEN, attempt=0
     )
     for row in rows.select_related("alert").order_by("pk"):
         if row.alert is not None and row.contact_id is not None and row.channel_id is not None:
@@ -133,56 +178,101 @@ def _waiting_resolves(alerts: Sequence[Alert]) -> dict[str, dict[tuple[int, int]
     return found
 
 
-def _firing(
-    directory: Directory,
-    book: rulebook.Rulebook,
-    alert: Alert,
-    event: AlertEvent,
-    place: Place,
-    now: datetime,
-    carried: dict[str, dict[tuple[int, int], Notification]],
-    changed: dict[int, Notification],
-) -> Iterable[Notification]:
-    policy = directory.policy_for(_policy_of(book, alert), place)
+def _last_sent(alert_ids: Collection[int | None]) -> dict[tuple[int, Key], Notification]:
+    """Of each of these alerts and each destination the last message that was sent."""
+    found: dict[tuple[int, Key], Notification] = {}
+    if not alert_ids:
+        return found
+    rows = Notification.objects.filter(alert__in=alert_ids, status=Status.SENT)
+    for row in rows.order_by("created_at", "pk"):
+        if row.alert_id is not None and row.contact_id is not None and row.channel_id is not None:
+            found[row.alert_id, (row.contact_id, row.channel_id)] = row
+    return found
+
+
+def _sent_of_late(fingerprints: Collection[str], now: datetime) -> dict[str, dict[Key, list[datetime]]]:
+    """When messages about these faults went out within the window of the budget, by destination, the oldest first.
+
+    What was carried over went out once; what some addresses got later is a part of a message.
+    """
+    found: dict[str, dict[Key, list[datetime]]] = defaultdict(lambda: defaultdict(list))
+    if not fingerprints:
+        return found
+    rows = Notification.objects.filter(
+        alert__fingerprint__in=fingerprints, status=Status.SENT, sent_at__gt=now - BUDGET_WINDOW
+    ).exclude(data__has_any_keys=["carried_from", "only"])
+    for mark, contact, channel, at in rows.order_by("sent_at").values_list(
+        "alert__fingerprint", "contact_id", "channel_id", "sent_at"
+    ):
+        if mark is not None and contact is not None and channel is not None and at is not None:
+            found[mark][contact, channel].append(at)
+    return found
+
+
+def _first(known: Known, alert: Alert, kind: str, event: AlertEvent) -> Iterable[Notification]:
+    """The message by which people learn of a fault."""
+    now = known.now
+    if kind == Kind.FIRING:
+        _plan_ahead(known, alert)
     at = now + timedelta(seconds=event.data.get("wait", 0))
-    if _is_relapse(alert):
+    if kind == Kind.FIRING and _is_relapse(alert):
         at = now + RELAPSE_WAIT
-    for to in directory.recipients(policy, 0, alert.severity, place):
+    for to in known.recipients(alert):
         if to.channel.pk == alert.data.get("not_by"):
             continue  # the alert is about this very channel
-        unheard = carried.get(alert.fingerprint, {}).get(to.key)
-        row = row_for(alert, Kind.FIRING, event.seq, to, now=now, at=at)
+        if kind == Kind.FLAPPING:
+            yield row_for(alert, kind, event.seq, to, now=now, at=_within_budget(known, alert, to.key))
+            continue
+        row = row_for(alert, kind, event.seq, to, now=now, at=at)
+        unheard = known.unheard.get(alert.fingerprint, {}).get(to.key)
         if unheard is not None:
             # They believe that it still fires, and it does: take the resolve back and say nothing.
             unheard.status, unheard.last_error = Status.SUPERSEDED, "It came back before this was sent."
-            changed[unheard.pk] = unheard
-            first = Notification.objects.filter(
-                alert=unheard.alert_id, contact=to.contact, channel=to.channel, status=Status.SENT
-            ).first()
-            if first is not None:
-                row.status, row.sent_at = Status.SENT, first.sent_at
-                row.message_key, row.provider_id = first.message_key, first.provider_id
-                row.data = {**row.data, "carried_from": first.pk}
+            known.change(unheard)
+            if (last := known.heard.get((unheard.alert_id or 0, to.key))) is not None:
+                row.status, row.sent_at = Status.SENT, last.sent_at
+                row.message_key, row.provider_id = last.message_key, last.provider_id
+                row.data = {**row.data, "carried_from": last.pk}
         yield row
 
 
-def _policy_of(book: rulebook.Rulebook, alert: Alert) -> int | None:
-    rule = book.by_id.get(alert.rule_id or 0)
-    return rule.policy_id if rule else None
-
-
-def _plan_ahead(directory: Directory, book: rulebook.Rulebook, alert: Alert, place: Place, now: datetime) -> None:
-    """When the next step and the first reminder are due."""
-    policy = directory.policy_for(_policy_of(book, alert), place)
+def _plan_ahead(known: Known, alert: Alert) -> None:
+    """When the next step and the first reminder are due: so long after people hear of it, not after what nobody heard,
+    or all the steps of a fault that was silenced would be told at once."""
     alert.escalation_step = 0
-    fired = alert.fired_at or now
-    alert.escalate_at = fired + policy.steps[1].after if len(policy.steps) > 1 else None
-    waits = [
-        to.contact.repeat_seconds
-        for to in directory.recipients(policy, 0, alert.severity, place)
-        if reminds(to, alert.severity)
-    ]
-    alert.remind_at = now + timedelta(seconds=min(waits)) if waits else None
+    alert.escalate_at = next_step_at(known.policy_of(alert), 0, known.now)
+    waits = [to.contact.repeat_seconds for to in known.recipients(alert) if reminds(to, alert.severity)]
+    alert.remind_at = known.now + timedelta(seconds=min(waits)) if waits else None
+
+
+def next_step_at(policy: Policy, number: int, now: datetime) -> datetime | None:
+    """When the step after this one is due, which is told now; None when it is the last."""
+    if number + 1 >= len(policy.steps):
+        return None
+    return now + policy.steps[number + 1].after - policy.steps[number].after
+
+
+def resume(alert: Alert, now: datetime) -> None:
+    """Steps and reminders of an alert that nobody looks after any more begin anew. What does not fire has none."""
+    if alert.state == Alert.State.FIRING:
+        known = Known.of([], now)
+        known.places = rulebook.places_of([alert.device_id] if alert.device_id else [], with_tags=True)
+        alert.escalate_at = next_step_at(known.policy_of(alert), alert.escalation_step, now)
+        alert.remind_at = now
+
+
+def hush(alert: Alert) -> None:
+    """Take back what waits to be told of an alert that was silenced. If nobody has heard of it by then, they do when
+    the silence ends."""
+    rows = _past([alert]).get(alert.pk, [])
+    waiting = [row for row in rows if row.status in (Status.PENDING, Status.RETRY) and not row.is_repeat]
+    for row in waiting:
+        row.status, row.last_error = Status.SUPERSEDED, "It was silenced before this was sent."
+    update_rows(waiting, WRITTEN)
+    alert.is_told = any(row.status in HEARD for row in rows if row.kind in TELLS_OF_FIRING)
+    if not alert.is_told:
+        alert.escalate_at = alert.remind_at = None
+        mark_silent(alert, is_silent=True)
 
 
 def reminds(to: Destination, severity: str) -> bool:
@@ -191,46 +281,41 @@ def reminds(to: Destination, severity: str) -> bool:
     return to.contact.repeat_seconds > 0 and Severity(severity).rank >= wanted
 
 
-def by_destination(rows: Iterable[Notification]) -> dict[tuple[int, int], list[Notification]]:
-    found: dict[tuple[int, int], list[Notification]] = defaultdict(list)
+def by_destination(rows: Iterable[Notification]) -> dict[Key, list[Notification]]:
+    found: dict[Key, list[Notification]] = defaultdict(list)
     for row in rows:
         if row.contact_id is not None and row.channel_id is not None:
             found[row.contact_id, row.channel_id].append(row)
     return found
 
 
-def destination(directory: Directory, key: tuple[int, int]) -> Destination | None:
+def destination(directory: Directory, key: Key) -> Destination | None:
     contact = directory.contacts.get(key[0])
     channel = next((one for one in directory.channels.get(key[0], ()) if one.pk == key[1]), None)
     return Destination(contact, channel) if contact and channel else None
 
 
-def _resolved(
-    directory: Directory,
-    alert: Alert,
-    event: AlertEvent,
-    past: list[Notification],
-    now: datetime,
-    changed: dict[int, Notification],
-) -> Iterable[Notification]:
+def _resolved(known: Known, alert: Alert, event: AlertEvent, past: Sequence[Notification]) -> Iterable[Notification]:
     for key, rows in by_destination(past).items():
         tells = [row for row in rows if row.kind in TELLS_OF_FIRING]
-        # One that is being sent, or may have been, counts as told; delivery looks again before it sends the resolve.
-        was_told = any(row.status in (Status.SENT, Status.LEASED, Status.UNCERTAIN) for row in tells)
+        was_told = any(row.status in HEARD for row in tells)
         for row in tells:
             if row.status in (Status.PENDING, Status.RETRY):
-                _take_back(row, was_told, now)
-                changed[row.pk] = row
-        to = destination(directory, key)
+                take_back(row, known.now, was_told=was_told)
+                known.change(row)
+        to = destination(known.directory, key)
         if was_told and to is not None and to.contact.wants_resolved:
-            yield row_for(alert, Kind.RESOLVED, event.seq, to, now=now, at=_settled_at(alert, now))
+            # Addresses whose server put them off have not heard that it fires.
+            missing = {one for row in tells if row.status == Status.SUPERSEDED for one in row.data.get("only", ())}
+            data = {"not_to": sorted(missing)} if missing else {}
+            at = _settled_at(alert, known.now)
+            yield row_for(alert, Kind.RESOLVED, event.seq, to, now=known.now, at=at, data=data)
 
 
-def _take_back(row: Notification, was_told: bool, now: datetime) -> None:
+def take_back(row: Notification, now: datetime, *, was_told: bool) -> None:
     """A firing that nobody heard, of a fault that is over. A late one is told as what it was: began and ended."""
     late = timedelta(minutes=row.channel.late_minutes if isinstance(row.channel, Channel) else 5)
-    held_back_on_purpose = bool(row.data.get("held"))
-    if row.kind == Kind.FIRING and not was_told and not held_back_on_purpose and now - row.created_at > late:
+    if row.kind == Kind.FIRING and not was_told and "held" not in row.data and now - row.first_due_at > late:
         row.kind = Kind.COMBINED
         row.last_error = ""
     else:
@@ -245,23 +330,18 @@ def _settled_at(alert: Alert, now: datetime) -> datetime:
 
 
 def _follow_up(
-    directory: Directory,
-    alert: Alert,
-    kind: str,
-    event: AlertEvent,
-    past: list[Notification],
-    now: datetime,
-    changed: dict[int, Notification],
+    known: Known, alert: Alert, kind: str, event: AlertEvent, past: Sequence[Notification]
 ) -> Iterable[Notification]:
     """Flapping, acknowledged: for those who heard of it, or were just about to."""
+    now = known.now
     for key, rows in by_destination(past).items():
-        to = destination(directory, key)
+        to = destination(known.directory, key)
         tells = [row for row in rows if row.kind in TELLS_OF_FIRING]
-        waiting = [row for row in rows if row.status in (Status.PENDING, Status.RETRY)]
         if kind == Kind.FLAPPING:
-            for row in waiting:
-                row.status, row.last_error = Status.SUPERSEDED, "It flaps: that is told instead."
-                changed[row.pk] = row
+            for row in rows:
+                if row.status in (Status.PENDING, Status.RETRY):
+                    row.status, row.last_error = Status.SUPERSEDED, "It flaps: that is told instead."
+                    known.change(row)
         if to is None or not tells:
             continue
         if kind == Kind.ACKNOWLEDGED:
@@ -269,20 +349,11 @@ def _follow_up(
             # A mail "somebody looks after it" is one too many; a chat and a program want to know.
             if not heard or to.channel.kind not in (Channel.Kind.SLACK, Channel.Kind.WEBHOOK):
                 continue
-        at = _within_budget(alert, to, now) if kind == Kind.FLAPPING else now
+        at = _within_budget(known, alert, key) if kind == Kind.FLAPPING else now
         yield row_for(alert, kind, event.seq, to, now=now, at=at)
 
 
-def _within_budget(alert: Alert, to: Destination, now: datetime) -> datetime:
+def _within_budget(known: Known, alert: Alert, key: Key) -> datetime:
     """When one more message about this fault keeps within two in half an hour."""
-    rows = Notification.objects.filter(
-        alert__fingerprint=alert.fingerprint,
-        contact=to.contact,
-        channel=to.channel,
-        status=Status.SENT,
-        sent_at__gt=now - BUDGET_WINDOW,
-    ).exclude(data__has_key="carried_from")
-    sent = list(rows.order_by("-sent_at").values_list("sent_at", flat=True)[:BUDGET])
-    if len(sent) < BUDGET or sent[-1] is None:
-        return now
-    return sent[-1] + BUDGET_WINDOW
+    sent = known.spent.get(alert.fingerprint, {}).get(key, [])
+    return sent[-BUDGET] + BUDGET_WINDOW if len(sent) >= BUDGET else known.now

@@ -113,7 +113,10 @@ def summarise(contact: Contact, directory: Directory, since: datetime, until: da
     new = [alert for alert in mine if alert.fired_at is not None and since <= alert.fired_at < until]
     over = [alert for alert in mine if alert.resolved_at is not None and since <= alert.resolved_at < until]
     flapping = [alert for alert in still if alert.state == Alert.State.FLAPPING]
-    worst = _worst([pk for pk in devices if directory.wants(contact, Severity.CRITICAL.rank, places[pk])], since, until)
+    is_news = bool(new or over or still)
+    # Without news it is asked again every few minutes, for hours: then only alerts are looked at.
+    wants = [pk for pk in devices if directory.wants(contact, Severity.CRITICAL.rank, places[pk])]
+    worst = _worst(wants, since, until) if is_news or not contact.summary_only_news else []
     zone = ZoneInfo(contact.time_zone)
     lines = [
         f"{since.astimezone(zone):%Y-%m-%d %H:%M} to {until.astimezone(zone):%Y-%m-%d %H:%M} {contact.time_zone}",
@@ -121,13 +124,14 @@ def summarise(contact: Contact, directory: Directory, since: datetime, until: da
         f"Open: {len(still)}. New: {len(new)}. Resolved: {len(over)}. Flapping: {len(flapping)}.",
     ]
     lines += _section("Open", still, until)
-    lines += _section("New and over", [alert for alert in new if alert in over], until)
+    ended = {alert.pk for alert in over}
+    lines += _section("New and over", [alert for alert in new if alert.pk in ended], until)
     lines += _section("Flapping", flapping, until)
     if worst:
         lines += ["", "Lowest availability"]
         lines += [f"  {name}: {percent:.2f} %" for name, percent in worst]
     title = f"netmon: {len(still)} open, {len(new)} new, {len(over)} resolved"
-    return Summary(since, until, bool(new or over or still), title, "\n".join(lines))
+    return Summary(since, until, is_news, title, "\n".join(lines))
 
 
 def _section(title: str, alerts: Iterable[Alert], until: datetime) -> list[str]:

@@ -43,11 +43,13 @@ class MailServer:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The server took the message. `refused` are the recipients it did not take, each with its reason."""
+    """The server took the message. `refused` are the recipients it did not take, each with its reason; `deferred` are
+    those of them that it may take later (4xx)."""
 
     code: int
     reply: str
     refused: Mapping[str, str]
+    deferred: Sequence[str]
     address: str
 
 
@@ -77,7 +79,9 @@ def send(
                 # The message is theirs: how they take the farewell changes nothing.
                 with contextlib.suppress(OSError, smtplib.SMTPException):
                     client.putcmd("quit")
-                return Accepted(code, reply, refused, str(address))
+                said = {name: f"{number} {_text(words)}" for name, (number, words) in refused.items()}
+                deferred = [name for name, (number, _) in refused.items() if 400 <= number < 500]
+                return Accepted(code, reply, said, deferred, str(address))
         except (smtplib.SMTPException, OSError) as error:
             failure = _failure(server, error, deadline)
             is_answer = isinstance(error, smtplib.SMTPResponseException)
@@ -154,7 +158,7 @@ def _open(server: MailServer, sock: socket.socket, context: ssl.SSLContext | Non
 
 def _hand_over(
     client: _Client, message: EmailMessage, sender: str, recipients: Sequence[str]
-) -> tuple[int, str, dict[str, str]]:
+) -> tuple[int, str, dict[str, tuple[int, bytes]]]:
     data = message.as_bytes(policy=message.policy.clone(**WIRE))
     options = [f"size={len(data)}"] if client.has_extn("size") else []
     _expect(client.mail(sender, options))
@@ -170,7 +174,7 @@ def _hand_over(
         raise smtplib.SMTPResponseException(*min(refused.values()))
     code, reply = client.data(data)
     _expect((code, reply))
-    return code, _text(reply), {name: f"{code} {_text(reply)}" for name, (code, reply) in refused.items()}
+    return code, _text(reply), refused
 
 
 def _expect(answer: tuple[int, bytes]) -> None:

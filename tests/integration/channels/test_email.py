@@ -165,6 +165,14 @@ def test_refused_recipients_are_named_and_the_others_have_it(mailbox: Mailbox) -
     assert [recipients for _, recipients, _ in mailbox.mails] == [["noc@example.org"]]
 
 
+def test_recipients_that_are_put_off_are_told_from_those_that_are_refused(mailbox: Mailbox) -> None:
+    mailbox.recipients["gone@example.org"] = "550 no such user"
+    mailbox.recipients["full@xn--bcher-kva.example"] = "450 try later"
+    outcome = send(mailbox, make_message(emails=("noc@example.org", "gone@example.org", "full@bücher.example")))
+    assert outcome.deferred == ("full@bücher.example",)
+    assert "450 try later" in outcome.detail and "550 no such user" in outcome.detail
+
+
 def test_tls_and_passwords(certified: Any, trusted: None) -> None:
     with mail_server(starttls=certified, auth=True) as box:
         with pytest.raises(Failed) as raised:

@@ -2,18 +2,22 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from threading import Event, Thread
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from monitoring import notifiers
-from monitoring.alerting import actions
+from monitoring.alerting import actions, duties
 from monitoring.models import Alert, Channel, Contact, Notification
 from monitoring.notifiers import Failed, Outcome
 from monitoring.notifying import outbox
 from monitoring.notifying.messages import Message
 from tests.fleet import START, make_channel, make_contact
+from tests.stack import is_production
 
 pytestmark = pytest.mark.django_db
 
@@ -200,8 +204,6 @@ def test_a_channel_takes_no_more_than_its_messages_a_minute(post: Post) -> None:
 
 
 def test_acknowledged_before_it_was_reminded_stops_the_reminder(post: Post, contact: Contact) -> None:
-    from monitoring.alerting import duties
-
     alert = raise_alert(severity="critical")
     post.run()
     post.now += timedelta(hours=4, minutes=1)
@@ -214,8 +216,6 @@ def test_acknowledged_before_it_was_reminded_stops_the_reminder(post: Post, cont
 
 
 def test_reminders_go_on_until_somebody_acknowledges(post: Post, contact: Contact) -> None:
-    from monitoring.alerting import duties
-
     alert = raise_alert(severity="critical")
     post.run()
     for _ in range(3):
@@ -252,6 +252,144 @@ def test_resolved_while_the_firing_is_on_its_way_waits_for_it(post: Post, contac
     outbox.settle(claimed, Outcome("200"), 1.0)
     post.run(20)
     assert [message.kind for message in post.taken] == ["resolved"]
+
+
+def test_resolved_while_the_firing_was_on_its_way_and_failed_is_told_to_nobody(post: Post, contact: Contact) -> None:
+    alert = raise_alert()
+    claimed = outbox.claim(post.now)
+    actions.resolve(alert, user=None)
+    outbox.settle(claimed, Failed("No.", code="503"), 1.0)
+    for seconds in (60, 600):
+        post.run(seconds)
+    assert post.taken == [] and rows() == [("firing", "superseded"), ("resolved", "superseded")]
+
+
+def test_what_failed_for_long_and_is_over_meanwhile_is_one_message(post: Post, contact: Contact) -> None:
+    alert = raise_alert()
+    post.refuse(code="503")
+    for wait in (0, 13, 37, 150, 730):
+        post.run(wait)
+    post.now += timedelta(hours=1)
+    claimed = outbox.claim(post.now)
+    actions.resolve(alert, user=None)
+    outbox.settle(claimed, Failed("No.", code="503"), 1.0)
+    post.answer = None
+    for _ in range(3):
+        post.run(3600)
+    assert [message.kind for message in post.taken] == ["combined"]
+    assert rows() == [("combined", "sent"), ("resolved", "superseded")]
+
+
+def test_acknowledged_while_a_step_is_retried_stops_it(post: Post, contact: Contact) -> None:
+    alert = raise_alert(severity="critical")
+    post.run()
+    post.now += timedelta(hours=4, minutes=1)
+    duties.remind(post.now, set())
+    post.refuse(code="503")
+    post.run()
+    assert rows()[-1] == ("reminder", "retry")
+    actions.acknowledge([alert], user=None)
+    post.answer = None
+    post.run(600)
+    assert ("reminder", "superseded") in rows()
+    assert [message.kind for message in post.taken] == ["firing", "acknowledged"]
+
+
+def test_what_waited_for_a_digest_is_retried_for_a_day_and_is_not_late(post: Post) -> None:
+    make_contact(make_channel(), digest="daily", summary_hour=11)
+    raise_alert(severity="low")
+    post.now = Notification.objects.get().next_at
+    assert post.now - START == timedelta(hours=23)
+    post.refuse(code="503")
+    post.run(3601)
+    assert rows() == [("firing", "retry")]
+    post.answer = None
+    post.run(60)
+    assert [message.late_seconds for message in post.taken] == [60.0]
+
+
+def test_a_group_is_looked_at_again_in_the_same_number_of_queries(post: Post, contact: Contact) -> None:
+    counts = []
+    for size in (5, 40):
+        alerts = [raise_alert(1000 * size + n) for n in range(size)]
+        post.run(3600)
+        for alert in alerts:
+            actions.resolve(alert, user=None)
+        with CaptureQueriesContext(connection) as queries:
+            post.run(3600)
+        counts.append(len(queries))
+        assert post.taken[-1].kind == "group" and len(post.taken[-1].items) == size
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.skipif(not is_production(), reason="SQLite has one writer at a time: nobody waits for anybody's row")
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_group", [False, True])
+def test_a_worker_waits_for_no_row_of_another(post: Post, contact: Contact, is_group: bool) -> None:
+    """Two that each hold one row of a message and wait for the other's would wait for ever."""
+    for n in range(6):
+        raise_alert(n)
+    if is_group:
+        post.refuse(code="503")
+        post.run()
+        Notification.objects.update(next_at=post.now)
+    other, held, done = Notification.objects.order_by("pk").values_list("pk", flat=True)[3], Event(), Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            Notification.objects.select_for_update().get(pk=other)
+            held.set()
+            done.wait(60)
+        connection.close()
+
+    holder = Thread(target=hold)
+    holder.start()
+    try:
+        assert held.wait(30)
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL lock_timeout = '5s'")
+            claimed = outbox.claim(post.now)
+    finally:
+        done.set()
+        holder.join()
+    # Part of a message that went out before is left to who holds the rest of it.
+    assert len(claimed) == (0 if is_group else 5)
+    assert other not in {row.pk for row in claimed}
+
+
+def test_addresses_that_were_put_off_are_tried_again_alone(post: Post) -> None:
+    make_contact(make_channel(), emails=["a@example.com", "b@example.com", "c@example.com"])
+    alert = raise_alert(severity="critical")
+    post.answer = lambda message: Outcome("250", "Not to b@example.com (450 full)", deferred=("b@example.com",))
+    post.run()
+    assert rows() == [("firing", "sent"), ("firing", "retry")]
+    first, again = Notification.objects.order_by("pk")
+    assert again.last_error == "Not to b@example.com (450 full)"
+    post.answer = None
+    post.run(20)
+    [message] = post.taken
+    assert message.emails == ("b@example.com",) and message.key == first.message_key
+    assert not message.is_repeat and rows() == [("firing", "sent")] * 2
+    # It counts neither as a reminder nor against one.
+    post.now += timedelta(hours=4, minutes=1)
+    duties.perform(post.now)
+    post.run()
+    assert post.taken[-1].kind == "reminder" and len(post.taken[-1].emails) == 3
+    actions.resolve(alert, user=None)
+    post.run(3600)
+    assert post.taken[-1].kind == "resolved" and len(post.taken[-1].emails) == 3
+
+
+def test_an_address_that_was_put_off_until_the_end_hears_nothing_at_all(post: Post) -> None:
+    make_contact(make_channel(), emails=["a@example.com", "b@example.com"])
+    alert = raise_alert()
+    post.answer = lambda message: Outcome("250", "Not to b", deferred=("b@example.com",))
+    post.run()
+    actions.resolve(alert, user=None)
+    post.answer = None
+    post.run(3600)
+    assert [(message.kind, message.emails) for message in post.taken] == [("resolved", ("a@example.com",))]
 
 
 def test_a_deleted_contact_or_channel_ends_its_messages(post: Post, contact: Contact) -> None:

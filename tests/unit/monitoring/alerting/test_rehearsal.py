@@ -17,7 +17,7 @@ from tests.fleet import make_contact
 
 pytestmark = pytest.mark.django_db
 
-STEP = 900
+STEP = 1800
 START = datetime(2026, 3, 2, tzinfo=UTC)
 WEEK = 7 * 86400
 

@@ -31,8 +31,8 @@ def sent() -> list[str]:
 
 
 def run(start: datetime, hours: int) -> None:
-    for n in range(hours * 12):
-        summary.send_due(start + timedelta(minutes=5 * n))
+    for n in range(hours * 4):
+        summary.send_due(start + timedelta(minutes=15 * n))
 
 
 def test_midnight_is_that_of_the_contacts_zone() -> None:

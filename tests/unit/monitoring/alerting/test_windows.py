@@ -84,6 +84,12 @@ def test_upcoming_windows_are_in_order() -> None:
     assert [(one.starts_at.day, row.name) for one, row in found] == [(1, "b"), (2, "a"), (2, "b")]
 
 
+def test_upcoming_leaves_none_out_however_many() -> None:
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    row = window("2026-03-01T05:00Z", "2026-03-01T06:00Z", recurrence="daily")
+    assert len(windows.upcoming([row], now, now + timedelta(days=366))) == 366
+
+
 @pytest.mark.parametrize(
     ("over", "field"),
     [
