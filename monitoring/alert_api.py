@@ -14,6 +14,7 @@ from rest_framework.response import Response
 
 from monitoring import alert_serializers as shapes
 from monitoring.alert_filters import AlertFilter, NotificationFilter
+from monitoring.alert_silences import COLUMNS, Quiet
 from monitoring.alerting import actions
 from monitoring.alerting.searching import matching
 from monitoring.models import Alert, AlertEvent, Notification
@@ -156,6 +157,8 @@ class AlertViewSet(VisibleReadViewSet):
             by_state[state] += count
             by_severity[severity] += count if state in told else 0
         waiting = rows.told().filter(acknowledged_at__isnull=True)
+        quiet = Quiet.load(timezone.now())
+        silent = (quiet.until(alert) for alert in rows.told().select_related("device").only(*COLUMNS, "resolved_at"))
         oldest = waiting.order_by("started_at", "pk").values("id", "summary", "started_at").first()
         return Response(
             {
@@ -163,7 +166,7 @@ class AlertViewSet(VisibleReadViewSet):
                 "by_state": by_state,
                 "by_severity": by_severity,
                 "unacknowledged": waiting.count(),
-                "silenced": rows.told().filter(silenced_until__gt=timezone.now()).count(),
+                "silenced": sum(until is not None for until in silent),
                 "oldest": oldest,
             }
         )

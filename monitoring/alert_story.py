@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from inventory.models import Device
 from monitoring import alert_pages, charts, metrics
+from monitoring.alert_silences import Quiet
 from monitoring.alerting import derived, rulebook, situation, wording
 from monitoring.models import (
     Alert,
@@ -95,6 +96,7 @@ class Next:
 @dataclass(frozen=True, slots=True)
 class Story:
     row: alert_pages.Row
+    is_silent_by_scope: bool
     moments: list[Moment]
     deliveries: list[Delivery]
     told: list[str]
@@ -116,7 +118,9 @@ def load(user: Any, pk: int) -> Alert | None:
 
 
 def story(user: Any, alert: Alert) -> Story:
-    row = alert_pages.row_of(alert, timezone.now())
+    at = timezone.now()
+    quiet = Quiet.load(at)
+    row = alert_pages.row_of(alert, at, quiet)
     graph = situation.load_graph() if alert.device_id else None
     children = Alert.objects.visible_to(user).filter(cause=alert).open()
     notifications = alert.notifications.select_related("contact", "channel").order_by("-created_at", "-pk")[:SHOWN]
@@ -124,6 +128,7 @@ def story(user: Any, alert: Alert) -> Story:
     sent = [one.row.to for one in reversed(deliveries) if one.row.status == "sent"]
     return Story(
         row=row,
+        is_silent_by_scope=quiet.is_by_scope(alert),
         moments=[
             Moment(EVENT_SHAPES.get(event.kind, "unknown"), event)
             for event in alert.events.select_related("user").order_by("-seq")[:SHOWN]

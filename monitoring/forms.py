@@ -13,7 +13,7 @@ from django.utils import timezone
 from inventory.models import Device, Site, Tag, Tenant
 from monitoring import metrics
 from monitoring.alerting import derived, sources, wording
-from monitoring.models import AlertRule, EscalationPolicy, MaintenanceWindow, Silence
+from monitoring.models import AlertRule, EscalationPolicy, MaintenanceWindow, SeverityModifier, Silence
 from netmon.common.fields import fold
 
 QUIET = {"autocomplete": "off", "spellcheck": "false"}
@@ -253,6 +253,22 @@ class RuleForm(ScopedForm):
 
 def _hint(source: sources.Source) -> str:
     return f"{source.help} Only these: {source.matches}." if source.matches else source.help
+
+
+class ModifierForm(ScopedForm):
+    delta = forms.TypedChoiceField(
+        label="Alerts there are",
+        coerce=int,
+        choices=[
+            (steps, f"{abs(steps)} step{'' if abs(steps) == 1 else 's'} {'graver' if steps > 0 else 'milder'}")
+            for steps in (4, 3, 2, 1, -1, -2, -3, -4)
+        ],
+    )
+
+    class Meta:
+        model = SeverityModifier
+        fields = ["name", "delta", *SCOPE]
+        widgets = {"name": forms.TextInput(attrs=QUIET)}
 
 
 class SilenceForm(ScopedForm):
