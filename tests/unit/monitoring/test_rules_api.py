@@ -162,3 +162,14 @@ def test_what_hangs_on_a_device_and_who_would_hear_of_it(api: Any) -> None:
     assert {one["device_name"]: one["state"] for one in both["faults"]} == {"edge": "firing", "core": "unreachable"}
     assert api.post("/api/v1/alert-drill/", {"devices": []}).status_code == 400
     assert api.post("/api/v1/alert-drill/", {"devices": [99999]}).status_code == 400
+
+
+def test_rehearsals_have_a_limit_of_their_own(api: Any) -> None:
+    rule = AlertRule.objects.filter(template="device.down").get()
+    paths = [f"/api/v1/alert-rules/{rule.pk}/rehearse/", "/api/v1/alert-rules/rehearse/"]
+    for turn in range(10):  # refused ones count too
+        assert api.post(paths[turn % 2], {"days": 1000}).status_code == 400
+    answer = api.post(paths[0], {"days": 1})
+    assert answer.status_code == 429 and answer.json()["code"] == "throttled", answer.content
+    assert 0 < int(answer["Retry-After"]) <= 61 and answer["RateLimit-Limit"] == "10"
+    assert api.get(f"/api/v1/alert-rules/{rule.pk}/").status_code == 200
