@@ -117,6 +117,32 @@
   });
 })();
 
+// --- what can be done with one alert changes with it: only then, and a moment already written stays. A button that
+// became another under the pointer takes no click for a moment, and its focus goes to the comment.
+(() => {
+  const place = () => document.getElementById("alert-acts");
+  const bare = (one) => one.innerHTML.trim();
+  let kept = null;
+  document.body.addEventListener("htmx:oobBeforeSwap", (event) => {
+    const now = event.detail.target;
+    if (now.id !== "alert-acts") return;
+    const next = event.detail.fragment.firstElementChild;
+    if (next && bare(next) === bare(now)) { event.detail.shouldSwap = false; return; }
+    const inside = now.contains(document.activeElement) ? document.activeElement.id : "";
+    kept = { focus: inside, until: now.querySelector("#until")?.value ?? "" };
+  });
+  document.body.addEventListener("htmx:oobAfterSwap", () => {
+    if (!kept || !place()) return;
+    const until = place().querySelector("#until");
+    if (until && kept.until) until.value = kept.until;
+    const again = kept.focus && (document.getElementById(kept.focus) ?? document.querySelector("form.doing [name=comment]"));
+    if (again) again.focus({ preventScroll: true });
+    place().classList.add("fresh");
+    setTimeout(() => place()?.classList.remove("fresh"), 700);
+    kept = null;
+  });
+})();
+
 // --- forms: fields that belong to a choice are shown with it ("data-when" names the choices, "data-by" the field)
 (() => {
   const parts = [...document.querySelectorAll("[data-when]")];
