@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from inventory.models import Dependency
@@ -14,6 +15,7 @@ from monitoring.models import (
     EscalationPolicy,
     MaintenanceWindow,
     Notification,
+    SeverityModifier,
     Silence,
 )
 from monitoring.notifying import configs
@@ -98,6 +100,50 @@ def test_silences_are_made_and_ended(cast: people.Cast) -> None:
     assert silence.ends_at <= timezone.now()
     assert client.post("/alerts/silences/", {"minutes_0": "2", "minutes_1": "h"}).status_code == 400
     assert client.post("/alerts/silences/", {**values, "minutes_0": "9000"}).status_code == 400
+
+
+def test_a_scope_that_is_silent_says_so_in_the_list_until_its_silence_ends(cast: people.Cast) -> None:
+    client = people.client_for(cast.omar)
+    device = factories.make_flat(name="core", site=factories.make_site())
+    alert = alarms.make_alert(device)
+    first = client.get("/alerts/", HTTP_HX_REQUEST="true")
+    assert 'class="sub">silent' not in first.content.decode()
+    client.post("/alerts/silences/", {"minutes_0": "2", "minutes_1": "h", "site": device.site_id})
+    # The rows come anew although no alert has changed.
+    again = client.get("/alerts/", HTTP_HX_REQUEST="true", HTTP_IF_NONE_MATCH=first["ETag"])
+    assert again.status_code == 200 and 'class="sub">silent' in again.content.decode()
+    page = text_of(client, f"/alerts/{alert.pk}/")
+    assert "as everything that a silence is about" in page and "End the silence" not in page
+    client.post(f"/alerts/silences/{Silence.objects.get().pk}/end/")
+    assert 'class="sub">silent' not in text_of(client, "/alerts/")
+
+
+# --- severity
+
+
+def test_a_severity_modifier_is_made_changed_and_deleted(cast: people.Cast) -> None:
+    client = people.client_for(cast.omar)
+    site = factories.make_site()
+    values = {"name": "Core", "delta": "1", "site": site.pk, "device": ""}
+    assert client.post("/alerts/severity/add/", values)["Location"] == "/alerts/severity/"
+    row = SeverityModifier.objects.get()
+    assert (row.delta, row.site) == (1, site)
+    page = text_of(client, "/alerts/severity/")
+    assert "1 step graver" in page and f"in {site.name}" in page
+    client.post(f"/alerts/severity/{row.pk}/", {**values, "name": alarms.HOSTILE, "delta": "-4"})
+    page = text_of(client, "/alerts/severity/")
+    assert "4 steps milder" in page and "<script>alert" not in page
+    for wrong, said in (({"delta": "0"}, "Select a valid choice"), ({"device": "nobody"}, "no device of this name")):
+        answer = client.post("/alerts/severity/add/", {**values, **wrong})
+        assert answer.status_code == 400 and said in answer.content.decode()
+    viewer = people.client_for(cast.vera)
+    assert "/alerts/severity/add/" not in text_of(viewer, "/alerts/severity/")
+    for path in ("add/", f"{row.pk}/", f"{row.pk}/delete/"):
+        assert viewer.post(f"/alerts/severity/{path}", values).status_code == 403
+    client.post(f"/alerts/severity/{row.pk}/delete/")
+    assert not SeverityModifier.objects.exists()
+    actions = AuditEvent.objects.filter(object_type="monitoring.severitymodifier").order_by("id")
+    assert list(actions.values_list("action", flat=True)) == ["create", "update", "delete"]
 
 
 # --- people and ways
@@ -295,3 +341,37 @@ def test_a_device_that_is_excused_is_not_called_down(cast: people.Cast, excuse: 
     assert f'pill">{word}</span>' in page and 'class="st down pill"' not in page
     assert word in text_of(people.client_for(cast.vera), f"/devices/?state={excuse}")
     assert "leaf" not in text_of(people.client_for(cast.vera), "/devices/?state=down")
+
+
+# --- the admin
+
+
+def test_the_admin_has_the_fields_of_a_channels_kind_and_shows_no_secret(cast: people.Cast) -> None:
+    client = people.client_for(people.make_person("root", "admin", is_staff=True, is_superuser=True))
+    url = "/admin/monitoring/channel/"
+    for kind, fields in configs.FIELDS.items():
+        page = text_of(client, f"{url}add/?kind={kind}")
+        assert all(f'name="config_{field.name}"' in page for field in fields), kind
+        assert 'name="kind"' not in page and "config_settings" not in page
+    assert 'name="config_host"' in text_of(client, f"{url}add/?kind=no-such")
+    common = {"min_severity": "high", "max_per_minute": "30", "late_minutes": "5", "is_enabled": "on"}
+    hook = {**common, "name": "pager", "config_url": "https://hooks.example.com/x", "config_verify": "on"}
+    answer = client.post(f"{url}add/?kind=webhook", hook)
+    assert answer.status_code == 200 and "24 characters or more" in answer.content.decode()
+    answer = client.post(f"{url}add/?kind=webhook", {**hook, "config_url": "ftp://x", "config_secret": "s" * 32})
+    assert answer.status_code == 200 and "s" * 32 not in answer.content.decode()
+    assert client.post(f"{url}add/?kind=webhook", {**hook, "config_secret": "s" * 32}).status_code == 302
+    channel = Channel.objects.get(name="pager")
+    assert channel.kind == "webhook" and configs.opened(channel)["secret"] == "s" * 32
+    here = f"{url}{channel.pk}/change/"
+    page = text_of(client, here)
+    assert "s" * 32 not in page and 'value="https://hooks.example.com/x"' in page
+    client.post(here, {**hook, "min_severity": "low"})  # left empty it stays
+    channel.refresh_from_db()
+    assert configs.opened(channel)["secret"] == "s" * 32 and channel.min_severity == "low"
+    assert "s" * 32 not in str(list(AuditEvent.objects.values_list("before", "after", "detail")))
+    # One whose key is lost is asked for anew, and does not take its page along.
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE monitoring_channel SET config = 'lost' WHERE id = %s", [channel.pk])
+    assert 'name="config_url"' in text_of(client, here)
+    assert 'name="config_url"' in text_of(people.client_for(cast.ada), f"/alerts/channels/{channel.pk}/")
