@@ -150,13 +150,22 @@ class SilenceAdmin(AuthoredAdmin):
     date_hierarchy = "ends_at"
 
 
+class WindowForm(forms.ModelForm):
+    def clean(self) -> Any:
+        data = super().clean() or {}
+        self.instance.is_listed = bool(data.get("devices"))
+        self.instance.planned = frozenset(device.pk for device in data.get("devices") or ())
+        return data
+
+
 @admin.register(MaintenanceWindow)
 class MaintenanceWindowAdmin(AuthoredAdmin):
+    form = WindowForm
     list_display = ["name", "starts_at", "ends_at", "recurrence", "kind", *SCOPE, "created_by"]
     list_filter = ["recurrence", "tenant"]
     list_select_related = ["created_by", *SCOPE]
     search_fields = ["name", "reason", "device__name_key"]
-    autocomplete_fields = SCOPE
+    autocomplete_fields = [*SCOPE, "devices"]
     readonly_fields = ["ended_at"]
 
 

@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from inventory.models import Device
-from monitoring import alert_pages, charts, metrics
+from monitoring import alert_pages, charts, maintenance_pages, metrics
 from monitoring.alert_silences import Quiet
 from monitoring.alerting import derived, rulebook, situation, wording
 from monitoring.models import (
@@ -257,9 +257,10 @@ def changes(user: Any, alert: Alert, graph: Any) -> list[Change]:
     for other in others.exclude(pk=alert.pk).exclude(cause=alert).order_by("-started_at")[:NAMED]:
         assert other.device_id is not None
         add(other.started_at, other.device_id, f"Alert: {other.summary}", url=f"/alerts/{other.pk}/")
-    for window in MaintenanceWindow.objects.filter(device__in=names, created_at__gte=since, created_at__lte=until):
-        assert window.device_id is not None
-        add(window.created_at, window.device_id, f"Maintenance planned: {window.name}", url="/maintenance/")
+    planned = MaintenanceWindow.objects.filter(created_at__gte=since, created_at__lte=until)
+    for of in ("device", "devices"):
+        for name, at, pk in planned.filter(**{f"{of}__in": names}).values_list("name", "created_at", of)[:NAMED]:
+            add(at, pk, f"Maintenance planned: {name}", url="/maintenance/")
     if has_role(user, "operator"):
         ids = [str(pk) for pk in names]
         label = Device._meta.label_lower
@@ -332,7 +333,7 @@ def chart(alert: Alert) -> dict[str, Any]:
         "threshold": rule.raise_value if rule is not None and is_limit else None,
         "clear": rule.clear_value if rule is not None and is_limit else None,
         "alerts": [{"start": int(alert.started_at.timestamp()), "severity": alert.severity, "summary": alert.summary}],
-        "maintenance": [],
+        "maintenance": maintenance_pages.bands(alert.device, start, end) if alert.device else [],
     }
 
 

@@ -149,6 +149,9 @@ class MaintenanceWindowViewSet(SharedViewSet):
     related = ("created_by",)
     brief = {"id": "pk", "name": "name", "starts_at": "starts_at", "ends_at": "ends_at"}
 
+    def get_queryset(self) -> Any:
+        return super().get_queryset().prefetch_related("devices")
+
     @extend_schema(
         parameters=[query("days", bounds(1, 366), "So many days from now (7).")],
         responses=shapes.UpcomingSerializer(many=True),

@@ -106,6 +106,33 @@
   count();
 })();
 
+// --- other lists of which many are chosen
+(() => {
+  const form = document.querySelector("[data-picks]");
+  if (!form) return;
+  const boxes = [...form.querySelectorAll("td input[type=checkbox]")];
+  const all = form.querySelector("[data-all]");
+  const bulk = form.querySelector("[data-bulk]");
+  function count() {
+    const chosen = boxes.filter((box) => box.checked).length;
+    all.checked = chosen > 0 && chosen === boxes.length;
+    all.indeterminate = chosen > 0 && !all.checked;
+    bulk.classList.toggle("has", chosen > 0);
+    bulk.querySelector(".bulk-n").textContent = chosen ? `${chosen} chosen` : "None chosen";
+  }
+  form.addEventListener("change", (event) => {
+    if (event.target === all) for (const box of boxes) box.checked = all.checked;
+    count();
+  });
+  form.addEventListener("submit", (event) => {
+    if (boxes.some((box) => box.checked)) return;
+    event.preventDefault();
+    netmon.announce("Choose a device first.");
+    boxes[0]?.focus();
+  });
+  count();
+})();
+
 // --- parts of one alert that come anew keep open what was opened
 (() => {
   let open = [];
