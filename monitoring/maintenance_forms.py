@@ -23,7 +23,7 @@ class DevicesField(forms.CharField):
     """Several devices by their names, one a line or with commas between."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=MOST_LISTED * 80, widget=forms.Textarea(attrs={"rows": 2, **QUIET}), **kwargs)
+        super().__init__(max_length=MOST_LISTED * 80, widget=forms.Textarea(attrs={"rows": 3, **QUIET}), **kwargs)
         self.user: Any = None
 
     def clean(self, value: Any) -> Any:
