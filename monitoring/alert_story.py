@@ -100,6 +100,7 @@ class Story:
     moments: list[Moment]
     deliveries: list[Delivery]
     told: list[str]
+    told_at: datetime | None  # when the first message goes out, while none has
     escalation: Next | None
     remind_at: datetime | None
     children: list[alert_pages.Child]
@@ -126,6 +127,7 @@ def story(user: Any, alert: Alert) -> Story:
     notifications = alert.notifications.select_related("contact", "channel").order_by("-created_at", "-pk")[:SHOWN]
     deliveries = [_delivery(one) for one in notifications]
     sent = [one.row.to for one in reversed(deliveries) if one.row.status == "sent"]
+    waiting = [one.row.next_at for one in deliveries if one.row.status in ("pending", "retry") and one.row.next_at]
     return Story(
         row=row,
         is_silent_by_scope=quiet.is_by_scope(alert),
@@ -135,6 +137,7 @@ def story(user: Any, alert: Alert) -> Story:
         ],
         deliveries=deliveries,
         told=list(dict.fromkeys(sent)),
+        told_at=min(waiting, default=None) if alert.is_open and not sent else None,
         escalation=_escalation(alert),
         remind_at=alert.remind_at if alert.is_open and alert.acknowledged_at is None else None,
         children=[
@@ -237,7 +240,8 @@ def changes(user: Any, alert: Alert, graph: Any) -> list[Change]:
 
     def add(at: datetime, pk: int, what: str, detail: str = "", who: str = "", url: str = "") -> None:
         seconds = (alert.started_at - at).total_seconds()
-        before = f"{wording.duration(seconds)} before" if seconds >= 0 else f"{wording.duration(-seconds)} after"
+        word = "before" if seconds >= 0 else "after"
+        before = f"{wording.duration(abs(seconds))} {word}" if abs(seconds) >= 1 else "at the same moment"
         found.append(Change(at, distance[pk], pk, names[pk], what, detail, who, before, url or f"/devices/{pk}/"))
 
     in_time = {"device__in": names, "at__gte": since, "at__lte": until}
