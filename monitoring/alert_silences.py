@@ -55,12 +55,12 @@ class Quiet:
         return until is not None and until != self.shut.by_fingerprint.get(alert.fingerprint)
 
 
-def release(silence: Silence, now: datetime) -> None:
-    """A silence ends before its time: what began to fire in it, and still does, is told at the engine's next look."""
-    rows = Alert.objects.open().filter(silenced_until=silence.ends_at, silenced_until__gt=now)
+def release(silence: Silence, until: datetime) -> None:
+    """A silence ends before its time: what began to fire in it, and still does, is told at the engine's look then."""
+    rows = Alert.objects.open().filter(silenced_until=silence.ends_at, silenced_until__gt=until)
     if silence.fingerprint:
         rows = rows.filter(fingerprint=silence.fingerprint)
-    rows.update(silenced_until=now)
+    rows.update(silenced_until=until)
 
 
 def mark() -> str:

@@ -1,5 +1,6 @@
 """Rules, and what shifts or hushes alerts, over HTTP."""
 
+import copy
 from datetime import timedelta
 from typing import Any
 
@@ -134,6 +135,13 @@ class SilenceViewSet(SharedViewSet):
     related = ("created_by",)
     brief = {"id": "pk", "reason": "reason", "starts_at": "starts_at", "ends_at": "ends_at"}
 
+    def update_one(self, row: Silence, data: Any, *, partial: bool) -> dict[str, Any]:
+        before = copy.copy(row)
+        answer: dict[str, Any] = super().update_one(row, data, partial=partial)
+        if row.ends_at < before.ends_at:
+            alert_silences.release(before, max(row.ends_at, timezone.now()))
+        return answer
+
     def delete_one(self, row: Silence) -> None:
         super().delete_one(row)
         alert_silences.release(row, timezone.now())
@@ -150,7 +158,8 @@ class MaintenanceWindowViewSet(SharedViewSet):
     brief = {"id": "pk", "name": "name", "starts_at": "starts_at", "ends_at": "ends_at"}
 
     def get_queryset(self) -> Any:
-        return super().get_queryset().prefetch_related("devices")
+        rows = MaintenanceWindow.objects.visible_to(self.request.user)
+        return rows.select_related(*self.related).prefetch_related("devices")
 
     @extend_schema(
         parameters=[query("days", bounds(1, 366), "So many days from now (7).")],

@@ -218,6 +218,10 @@ def test_a_silence_that_ends_early_lets_speak_what_fired_in_it(api: Any) -> None
     silence = alerts.make_silence(kind="", site=site)
     alert = alerts.make_alert(factories.make_device(site=site), silenced_until=silence.ends_at, is_told=False)
     other = alerts.make_alert(factories.make_device(), silenced_until=silence.ends_at + timedelta(hours=1))
+    earlier = silence.ends_at - timedelta(minutes=30)
+    assert api.patch(f"/api/v1/silences/{silence.pk}/", {"ends_at": earlier.isoformat()}).status_code == 200
+    alert.refresh_from_db()
+    assert alert.silenced_until == earlier
     assert api.delete(f"/api/v1/silences/{silence.pk}/").status_code == 204
     assert api.get(f"{URL}{alert.pk}/").json()["is_silenced"] is False
     assert api.get(f"{URL}{other.pk}/").json()["is_silenced"] is True
