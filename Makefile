@@ -112,7 +112,7 @@ bench-ssh: ## one script for all commands beside netmiko's shell, and 200 hosts 
 	@sh .ci/packages
 	$(PYTHON_IN_VENV) bench/ssh.py
 
-bench-alerts: ## a thousand rules against ten thousand devices, and ten thousand alerts opened by one cut
+bench-alerts: ## a thousand rules against ten thousand devices, ten thousand alerts opened by one cut, and 500 on a page
 	@sh .ci/environment test
 	$(PYTHON_IN_VENV) bench/alerts.py
 

@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 
 from monitoring import admin_actions
 from monitoring import alert_admin as _registers_alerting  # noqa: F401
+from monitoring import channel_admin as _registers_channels  # noqa: F401
 from monitoring.models import (
     Check,
     ConfigVersion,

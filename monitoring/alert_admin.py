@@ -1,6 +1,5 @@
 """Alerting in the admin: rules and people are written here, what the engine writes is shown."""
 
-import json
 from typing import Any
 
 from django import forms
@@ -9,16 +8,13 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from inventory.forms import QUIET, UnshownTextarea
 from monitoring.alerting import actions
 from monitoring.models import (
     Alert,
     AlertEvent,
     AlertRule,
-    Channel,
     Contact,
     EscalationPolicy,
     EscalationStep,
@@ -27,7 +23,7 @@ from monitoring.models import (
     SeverityModifier,
     Silence,
 )
-from monitoring.notifying import configs, outbox
+from monitoring.notifying import outbox
 from netmon.audit import services as audit
 from netmon.audit.admin_mixin import AuditedAdmin, ReadOnlyAdmin
 from netmon.common.badges import badge, yes
@@ -154,84 +150,23 @@ class SilenceAdmin(AuthoredAdmin):
     date_hierarchy = "ends_at"
 
 
+class WindowForm(forms.ModelForm):
+    def clean(self) -> Any:
+        data = super().clean() or {}
+        self.instance.is_listed = bool(data.get("devices"))
+        self.instance.planned = frozenset(device.pk for device in data.get("devices") or ())
+        return data
+
+
 @admin.register(MaintenanceWindow)
 class MaintenanceWindowAdmin(AuthoredAdmin):
+    form = WindowForm
     list_display = ["name", "starts_at", "ends_at", "recurrence", "kind", *SCOPE, "created_by"]
     list_filter = ["recurrence", "tenant"]
     list_select_related = ["created_by", *SCOPE]
     search_fields = ["name", "reason", "device__name_key"]
-    autocomplete_fields = SCOPE
+    autocomplete_fields = [*SCOPE, "devices"]
     readonly_fields = ["ended_at"]
-
-
-def _help() -> SafeString:
-    """What each kind takes, for those who write it by hand."""
-    lines = [
-        (kind, ", ".join(f"{field.name}{'' if field.is_required else ' (optional)'}" for field in fields))
-        for kind, fields in configs.FIELDS.items()
-    ]
-    said = format_html_join("", "<br><b>{}</b>: {}", lines)
-    return format_html('JSON such as {{"host": "smtp.example.com"}}. What is left out stays as it is.{}', said)
-
-
-class ChannelForm(forms.ModelForm):
-    """The configuration can be set, never read: an empty field keeps what is there."""
-
-    settings = forms.CharField(
-        label="Configuration",
-        required=False,
-        max_length=20000,
-        widget=UnshownTextarea(attrs={"rows": 6, "cols": 80, **QUIET}),
-    )
-
-    class Meta:
-        model = Channel
-        fields = ["name", "kind", "tenant", "settings", "min_severity", "is_enabled", "max_per_minute", "late_minutes"]
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["settings"].help_text = _help()
-        if self.instance.pk:
-            self.fields["kind"].disabled = True
-
-    def clean(self) -> Any:
-        data = super().clean() or {}
-        kind = data.get("kind")
-        if not kind or (self.instance.pk and not data.get("settings")):
-            return data
-        try:
-            given = json.loads(data.get("settings") or "{}")
-        except ValueError:
-            given = None
-        if not isinstance(given, dict):
-            raise ValidationError({"settings": "Write a JSON object."})
-        before = configs.opened(self.instance) if self.instance.pk else None
-        try:
-            merged = configs.merge(kind, given, before)
-        except ValidationError as error:
-            said = [f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items()]
-            raise ValidationError({"settings": said}) from None
-        if kind == Channel.Kind.WEBHOOK and not merged["secret"]:
-            # The API makes one and shows it once; a page of the admin has no place for that.
-            raise ValidationError({"settings": "secret: write one of 24 characters or more."})
-        self.instance.kind = kind  # the form's values come to the row only after this
-        configs.seal(self.instance, merged)
-        return data
-
-
-@admin.register(Channel)
-class ChannelAdmin(AuditedAdmin):
-    form = ChannelForm
-    list_display = ["name", "kind", "shown", "switched", "min_severity", "tenant", "last_sent_at", "dead_in_a_row"]
-    list_filter = ["kind", "is_enabled", "tenant"]
-    list_select_related = ["tenant"]
-    search_fields = ["name_key"]
-    autocomplete_fields = ["tenant"]
-    readonly_fields = ["shown", "last_sent_at", "last_error", "last_error_at", "dead_in_a_row"]
-
-    @admin.display(ordering="is_enabled", description="state")
-    def switched(self, channel: Channel) -> SafeString:
-        return yes(channel.is_enabled, "On", "Off")
 
 
 @admin.register(Contact)

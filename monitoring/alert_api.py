@@ -14,6 +14,7 @@ from rest_framework.response import Response
 
 from monitoring import alert_serializers as shapes
 from monitoring.alert_filters import AlertFilter, NotificationFilter
+from monitoring.alert_silences import COLUMNS, Quiet
 from monitoring.alerting import actions
 from monitoring.alerting.searching import matching
 from monitoring.models import Alert, AlertEvent, Notification
@@ -163,7 +164,7 @@ class AlertViewSet(VisibleReadViewSet):
                 "by_state": by_state,
                 "by_severity": by_severity,
                 "unacknowledged": waiting.count(),
-                "silenced": rows.told().filter(silenced_until__gt=timezone.now()).count(),
+                "silenced": _silent(rows.told()),
                 "oldest": oldest,
             }
         )
@@ -176,6 +177,15 @@ class AlertViewSet(VisibleReadViewSet):
 
     def _shown(self, alert: Alert) -> Any:
         return self.get_serializer(self.get_queryset().get(pk=alert.pk)).data
+
+
+def _silent(rows: Any) -> int:
+    """How many of these alerts nobody is told of; each is looked at only while some silence is in force."""
+    quiet = Quiet.load(timezone.now())
+    if not quiet.shut.by_scope and not quiet.shut.by_fingerprint:
+        return int(rows.filter(silenced_until__gt=quiet.at).count())
+    columns = (*COLUMNS, "resolved_at")
+    return sum(quiet.until(alert) is not None for alert in rows.select_related("device").only(*columns).order_by())
 
 
 def _chosen(filters: dict[str, Any]) -> Q:

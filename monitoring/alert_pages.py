@@ -10,7 +10,8 @@ from django.db.models import Case, Count, IntegerField, Max, Q, QuerySet, Sum, V
 from django.utils import timezone
 
 from inventory.models import Device, Site, Tag, Tenant
-from monitoring import page_tools
+from monitoring import alert_silences, page_tools
+from monitoring.alert_silences import Quiet
 from monitoring.models import Alert, AlertRule, Check, Notification
 from monitoring.models.rules import SEVERITIES
 from monitoring.presentation import SEVERITY_WORDS, duration, state_class, state_word
@@ -33,9 +34,9 @@ SECTION_ORDER = Case(
     output_field=IntegerField(),
 )
 COLUMNS = (
-    "severity", "state", "summary", "subject", "started_at", "resolved_at", "acknowledged_at", "silenced_until",
-    "comment", "device__name", "device__kind", "device__site__name", "acknowledged_by__username", "source",
-    "was_in_maintenance",
+    "severity", "state", "summary", "subject", "started_at", "resolved_at", "acknowledged_at", "comment",
+    "device__name", "device__site__name", "acknowledged_by__username", "source", "was_in_maintenance",
+    *alert_silences.COLUMNS,
 )  # fmt: skip
 
 
@@ -67,12 +68,16 @@ class Row:
     acknowledged_by: str
     acknowledged_at: datetime | None
     comment: str
-    is_silent: bool
+    silent_until: datetime | None
     section: int
     children: list[Child] = field(default_factory=list)
     behind: tuple[tuple[str, int], ...] = ()
     behind_count: int = 0
     told: list[str] = field(default_factory=list)
+
+    @property
+    def is_silent(self) -> bool:
+        return self.silent_until is not None
 
     @property
     def title(self) -> str:
@@ -121,11 +126,12 @@ def filters_of(given: Any) -> dict[str, str]:
 
 
 def version(user: Any) -> str:
-    """Changes when the list does: with every transition, with what people do, and with every minute."""
+    """Changes when the list does: with every transition, with what people do or silence, and with every minute."""
     rows = Alert.objects.visible_to(user).filter(Q(resolved_at=None) | Q(resolved_at__gte=timezone.now() - DAY))
     seen = rows.aggregate(n=Count("pk"), last=Max("pk"), versions=Sum("version"), ended=Max("resolved_at"))
     ended = f"{seen['ended'].timestamp():.0f}" if seen["ended"] else ""
-    return f"{seen['n']}-{seen['last']}-{seen['versions']}-{ended}-{int(timezone.now().timestamp() // 60)}"
+    minute = int(timezone.now().timestamp() // 60)
+    return f"{seen['n']}-{seen['last']}-{seen['versions']}-{ended}-{alert_silences.mark()}-{minute}"
 
 
 DAY = timedelta(hours=24)
@@ -177,7 +183,8 @@ def alert_list(user: Any, filters: dict[str, str]) -> AlertList:
         rows = rows.filter(Q(cause=None) | ~Q(cause__in=Alert.objects.visible_to(user).open()))
     rows = rows.select_related("device__site", "acknowledged_by").only(*COLUMNS)
     rows = rows.order_by("-resolved_at", "-pk") if is_history else rows.order_by(*_order())
-    found = [row_of(alert, at) for alert in rows[: PAGE + 1]]
+    quiet = Quiet.load(at)
+    found = [row_of(alert, at, quiet) for alert in rows[: PAGE + 1]]
     total = rows.count() if len(found) > PAGE else len(found)
     shown = found[:PAGE]
     if folds:
@@ -201,7 +208,7 @@ def _order() -> tuple[Any, ...]:
     return (SECTION_ORDER, SEVERITY_ORDER, "started_at", "pk")
 
 
-def row_of(alert: Alert, at: datetime) -> Row:
+def row_of(alert: Alert, at: datetime, quiet: Quiet) -> Row:
     device = alert.device
     end = alert.resolved_at or at
     return Row(
@@ -221,7 +228,7 @@ def row_of(alert: Alert, at: datetime) -> Row:
         acknowledged_by=alert.acknowledged_by.get_username() if alert.acknowledged_by else "",
         acknowledged_at=alert.acknowledged_at,
         comment=alert.comment,
-        is_silent=bool(alert.silenced_until and alert.silenced_until > at),
+        silent_until=quiet.until(alert),
         section=0 if alert.state in TOLD else 1 if alert.state == "pending" else 2,
     )
 
@@ -301,7 +308,8 @@ def worst_open(user: Any, limit: int) -> list[Row]:
     """The gravest that people are told of, for the overview."""
     at = timezone.now()
     rows = Alert.objects.visible_to(user).told().select_related("device__site", "acknowledged_by").only(*COLUMNS)
-    found = [row_of(alert, at) for alert in rows.order_by(SEVERITY_ORDER, "started_at", "pk")[:limit]]
+    quiet = Quiet.load(at)
+    found = [row_of(alert, at, quiet) for alert in rows.order_by(SEVERITY_ORDER, "started_at", "pk")[:limit]]
     _fold(user, found)
     return found
 
@@ -316,8 +324,11 @@ def of_device(device: Device, limit: int = 100) -> tuple[list[Row], list[Row]]:
     """The open ones of a device, and the last that are over."""
     at = timezone.now()
     rows = Alert.objects.filter(device=device).select_related("device__site", "acknowledged_by").only(*COLUMNS)
-    opened = [row_of(alert, at) for alert in rows.filter(resolved_at=None).order_by(*_order())[:limit]]
-    over = [row_of(alert, at) for alert in rows.filter(resolved_at__isnull=False).order_by("-resolved_at")[:limit]]
+    quiet = Quiet.load(at)
+    opened = [row_of(alert, at, quiet) for alert in rows.filter(resolved_at=None).order_by(*_order())[:limit]]
+    over = [
+        row_of(alert, at, quiet) for alert in rows.filter(resolved_at__isnull=False).order_by("-resolved_at")[:limit]
+    ]
     return opened, over
 
 
@@ -325,7 +336,8 @@ def alarms_of(device: Device) -> list[Row]:
     """What the head of a device's page says: what people are told of, and to whom it was sent."""
     at = timezone.now()
     rows = Alert.objects.filter(device=device).told().select_related("device__site", "acknowledged_by").only(*COLUMNS)
-    found = [row_of(alert, at) for alert in rows.order_by(SEVERITY_ORDER, "started_at", "pk")[:50]]
+    quiet = Quiet.load(at)
+    found = [row_of(alert, at, quiet) for alert in rows.order_by(SEVERITY_ORDER, "started_at", "pk")[:50]]
     by_pk = {row.pk: row for row in found}
     sent = Notification.objects.filter(alert__in=by_pk, status=Notification.Status.SENT) if by_pk else None
     for pk, to in sent.order_by("pk").values_list("alert", "to")[:500] if sent is not None else ():

@@ -1,10 +1,13 @@
 """Alerts, their history and their messages, as the API shows them, and what people say when they act on one."""
 
+from datetime import datetime
 from typing import Any
 
+from django.utils import timezone
 from rest_framework import serializers
 
 from inventory.models import Device, Site, Tenant
+from monitoring.alert_silences import Quiet
 from monitoring.alerting.actions import LONGEST_SILENCE_MINUTES
 from monitoring.models import Alert, AlertEvent, Notification
 from monitoring.models.rules import Severity
@@ -25,6 +28,10 @@ class AlertSerializer(ValidatedModelSerializer):
         source="shown_cause", default=None, read_only=True, allow_null=True, help_text="The alert that explains it."
     )
     is_open = serializers.BooleanField(read_only=True)
+    silenced_until = serializers.SerializerMethodField(
+        help_text="Until when nobody is told of it, by a silence of its own or one whose scope it is in."
+    )
+    is_silenced = serializers.SerializerMethodField(help_text="Silent now.")
 
     class Meta:
         model = Alert
@@ -32,13 +39,23 @@ class AlertSerializer(ValidatedModelSerializer):
             "id", "state", "severity", "summary", "detail", "rule", "rule_name", "source", "device", "device_name",
             "site", "tenant", "interface", "interface_name", "subject", "value", "data", "is_open", "started_at",
             "fired_at", "state_since", "resolved_at", "cleared_at", "last_seen_at", "acknowledged_at",
-            "acknowledged_by", "comment", "silenced_until", "is_told", "was_in_maintenance", "cause",
+            "acknowledged_by", "comment", "silenced_until", "is_silenced", "is_told", "was_in_maintenance", "cause",
             "escalation_step", "version",
         ]  # fmt: skip
         read_only_fields = fields
 
     def get_tenant(self, alert: Alert) -> int | None:
         return alert.device.tenant_id if alert.device else alert.tenant_id
+
+    def get_silenced_until(self, alert: Alert) -> datetime | None:
+        context: Any = self.context
+        if "quiet" not in context:  # once for all rows of an answer
+            context["quiet"] = Quiet.load(timezone.now())
+        until: datetime | None = context["quiet"].until(alert)
+        return until
+
+    def get_is_silenced(self, alert: Alert) -> bool:
+        return self.get_silenced_until(alert) is not None
 
 
 class RaisedAlertSerializer(StrictSerializer):

@@ -12,7 +12,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from inventory.models import Device
-from monitoring import alert_pages, charts, metrics
+from monitoring import alert_pages, charts, maintenance_pages, metrics
+from monitoring.alert_silences import Quiet
 from monitoring.alerting import derived, rulebook, situation, wording
 from monitoring.models import (
     Alert,
@@ -95,9 +96,11 @@ class Next:
 @dataclass(frozen=True, slots=True)
 class Story:
     row: alert_pages.Row
+    is_silent_by_scope: bool
     moments: list[Moment]
     deliveries: list[Delivery]
     told: list[str]
+    told_at: datetime | None  # when the first message goes out, while none has
     escalation: Next | None
     remind_at: datetime | None
     children: list[alert_pages.Child]
@@ -116,20 +119,25 @@ def load(user: Any, pk: int) -> Alert | None:
 
 
 def story(user: Any, alert: Alert) -> Story:
-    row = alert_pages.row_of(alert, timezone.now())
+    at = timezone.now()
+    quiet = Quiet.load(at)
+    row = alert_pages.row_of(alert, at, quiet)
     graph = situation.load_graph() if alert.device_id else None
     children = Alert.objects.visible_to(user).filter(cause=alert).open()
     notifications = alert.notifications.select_related("contact", "channel").order_by("-created_at", "-pk")[:SHOWN]
     deliveries = [_delivery(one) for one in notifications]
     sent = [one.row.to for one in reversed(deliveries) if one.row.status == "sent"]
+    waiting = [one.row.next_at for one in deliveries if one.row.status in ("pending", "retry") and one.row.next_at]
     return Story(
         row=row,
+        is_silent_by_scope=quiet.is_by_scope(alert),
         moments=[
             Moment(EVENT_SHAPES.get(event.kind, "unknown"), event)
             for event in alert.events.select_related("user").order_by("-seq")[:SHOWN]
         ],
         deliveries=deliveries,
         told=list(dict.fromkeys(sent)),
+        told_at=min(waiting, default=None) if alert.is_open and not sent else None,
         escalation=_escalation(alert),
         remind_at=alert.remind_at if alert.is_open and alert.acknowledged_at is None else None,
         children=[
@@ -232,7 +240,8 @@ def changes(user: Any, alert: Alert, graph: Any) -> list[Change]:
 
     def add(at: datetime, pk: int, what: str, detail: str = "", who: str = "", url: str = "") -> None:
         seconds = (alert.started_at - at).total_seconds()
-        before = f"{wording.duration(seconds)} before" if seconds >= 0 else f"{wording.duration(-seconds)} after"
+        word = "before" if seconds >= 0 else "after"
+        before = f"{wording.duration(abs(seconds))} {word}" if abs(seconds) >= 1 else "at the same moment"
         found.append(Change(at, distance[pk], pk, names[pk], what, detail, who, before, url or f"/devices/{pk}/"))
 
     in_time = {"device__in": names, "at__gte": since, "at__lte": until}
@@ -252,9 +261,10 @@ def changes(user: Any, alert: Alert, graph: Any) -> list[Change]:
     for other in others.exclude(pk=alert.pk).exclude(cause=alert).order_by("-started_at")[:NAMED]:
         assert other.device_id is not None
         add(other.started_at, other.device_id, f"Alert: {other.summary}", url=f"/alerts/{other.pk}/")
-    for window in MaintenanceWindow.objects.filter(device__in=names, created_at__gte=since, created_at__lte=until):
-        assert window.device_id is not None
-        add(window.created_at, window.device_id, f"Maintenance planned: {window.name}", url="/maintenance/")
+    planned = MaintenanceWindow.objects.filter(created_at__gte=since, created_at__lte=until)
+    for of in ("device", "devices"):
+        for name, at, pk in planned.filter(**{f"{of}__in": names}).values_list("name", "created_at", of)[:NAMED]:
+            add(at, pk, f"Maintenance planned: {name}", url="/maintenance/")
     if has_role(user, "operator"):
         ids = [str(pk) for pk in names]
         label = Device._meta.label_lower
@@ -327,7 +337,7 @@ def chart(alert: Alert) -> dict[str, Any]:
         "threshold": rule.raise_value if rule is not None and is_limit else None,
         "clear": rule.clear_value if rule is not None and is_limit else None,
         "alerts": [{"start": int(alert.started_at.timestamp()), "severity": alert.severity, "summary": alert.summary}],
-        "maintenance": [],
+        "maintenance": maintenance_pages.bands(alert.device, start, end) if alert.device else [],
     }
 
 

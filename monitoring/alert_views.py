@@ -18,7 +18,7 @@ from django.utils.http import parse_etags
 from django.views.decorators.http import require_GET, require_POST
 
 from inventory.models import Device
-from monitoring import alert_pages, alert_story, page_tools
+from monitoring import alert_pages, alert_silences, alert_story, page_tools
 from monitoring.alerting import actions
 from monitoring.models import Alert, Notification
 from monitoring.notifying import outbox
@@ -79,7 +79,8 @@ def alert(request: HttpRequest, pk: int) -> HttpResponse:
     minute = int(timezone.now().timestamp() // 60)
     sent = found.notifications.order_by("-pk").values_list("pk", "status", "attempt")[:50]
     mail = zlib.crc32(repr(list(sent)).encode())
-    etag = f'W/"{found.version}-{found.seq}-{mail:x}-{minute}-{rank(request.user)}"'
+    quiet = alert_silences.mark()
+    etag = f'W/"{found.version}-{found.seq}-{mail:x}-{quiet}-{minute}-{rank(request.user)}"'
     if is_part and etag in parse_etags(request.headers.get("If-None-Match", "")):
         response: HttpResponse = HttpResponseNotModified()
     else:

@@ -11,6 +11,7 @@ from monitoring.forms import QUIET, DurationField, ScopedForm, SharedForm, zones
 from monitoring.models import Channel, Contact, EscalationPolicy
 from monitoring.models.delivery import MAX_STEPS
 from monitoring.notifying import configs
+from netmon.common.secrets import Undecryptable
 
 CONFIG = "config_"
 KIND_HELP = {
@@ -19,6 +20,14 @@ KIND_HELP = {
     "webhook": "JSON to an address of yours, signed.",
     "apprise": "Telegram, Teams, ntfy, Matrix and others, by apprise.",
 }
+
+
+def stored(row: Channel | None) -> dict[str, Any]:
+    """What is there already; nothing where no key opens it, so that all of it is asked for anew."""
+    try:
+        return configs.opened(row) if row is not None and row.pk else {}
+    except Undecryptable:
+        return {}
 
 
 class ChannelForm(SharedForm):
@@ -39,7 +48,7 @@ class ChannelForm(SharedForm):
         super().__init__(*args, **kwargs)
         self.kind = kind
         self.made_secret = ""
-        self.before = configs.opened(self.instance) if self.instance.pk else {}
+        self.before = stored(self.instance)
         self.fields["tenant"].help_text = "Empty: everybody's."
         for field in configs.FIELDS[kind]:
             self.fields[CONFIG + field.name] = self._field(field)

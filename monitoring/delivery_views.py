@@ -6,8 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -23,25 +22,6 @@ from monitoring.notifying import configs, testing
 from netmon.audit import services as audit
 
 FAILING = 3
-
-
-def _kept(form: Any, before: dict[str, Any] | None) -> bool:
-    """Whether the form's row could be kept, and was, with its line in the record."""
-    if not form.is_valid():
-        return False
-    try:
-        with transaction.atomic():
-            row = form.save()
-            audit.record("update" if before is not None else "create", row, before=before, after=audit.snapshot(row))
-    except ValidationError as error:
-        form.take(error)
-    except IntegrityError:  # somebody was faster with the same name
-        form.add_error(None, "Somebody has just kept one of this name: look at the list.")
-    return not form.errors
-
-
-def _status(form: Any) -> int:
-    return 400 if form.is_bound and form.errors else 200
 
 
 def _delete(request: HttpRequest, row: Any, leads_to: str) -> HttpResponse:
@@ -106,7 +86,7 @@ def channel(request: HttpRequest, pk: int | None = None) -> HttpResponse:
         raise Http404
     before, made = (audit.snapshot(row) if row else None), ""
     form = ChannelForm(request.POST or None, instance=row, user=user, kind=kind)
-    if request.method == "POST" and _kept(form, before):
+    if request.method == "POST" and page_tools.save(form, before):
         messages.success(request, f"The channel {form.instance.name} is kept. Try it with a test.")
         if not form.made_secret:
             return redirect("alert-channel", pk=form.instance.pk)
@@ -123,7 +103,7 @@ def channel(request: HttpRequest, pk: int | None = None) -> HttpResponse:
         health=_health(row) if row else None,
         made=made,
     )
-    return render(request, "monitoring/alerts/channel.html", context, status=_status(form))
+    return render(request, "monitoring/alerts/channel.html", context, status=page_tools.status_of(form))
 
 
 @require_POST
@@ -170,11 +150,11 @@ def contact(request: HttpRequest, pk: int | None = None) -> HttpResponse:
         page_tools.need_change(user, row)
     before = audit.snapshot(row) if row else None
     form = ContactForm(request.POST or None, instance=row or Contact(time_zone=settings.TIME_ZONE), user=user)
-    if request.method == "POST" and _kept(form, before):
+    if request.method == "POST" and page_tools.save(form, before):
         messages.success(request, f"The contact {form.instance.name} is kept.")
         return redirect("alert-contacts")
     context = page_tools.context(request, "alert-contacts", form=form, row=row)
-    return render(request, "monitoring/alerts/contact.html", context, status=_status(form))
+    return render(request, "monitoring/alerts/contact.html", context, status=page_tools.status_of(form))
 
 
 @require_POST
@@ -197,11 +177,11 @@ def profile(request: HttpRequest) -> HttpResponse:
         user=user, name=_free_name(user), emails=[user.email] if user.email else [], time_zone=settings.TIME_ZONE
     )
     form = ContactForm(request.POST or None, instance=row or blank, user=user, is_own=True)
-    if request.method == "POST" and _kept(form, before):
+    if request.method == "POST" and page_tools.save(form, before):
         messages.success(request, "Kept. This is how netmon tells you.")
         return redirect("alert-profile")
     context = {"form": form, "row": row, "person": user, "section": "account"}
-    return render(request, "monitoring/alerts/profile.html", context, status=_status(form))
+    return render(request, "monitoring/alerts/profile.html", context, status=page_tools.status_of(form))
 
 
 def _free_name(user: Any) -> str:
@@ -242,11 +222,11 @@ def policy(request: HttpRequest, pk: int | None = None) -> HttpResponse:
         page_tools.need_change(user, row)
     before = audit.snapshot(row) if row else None
     form = PolicyForm(request.POST or None, instance=row, user=user)
-    if request.method == "POST" and _kept(form, before):
+    if request.method == "POST" and page_tools.save(form, before):
         messages.success(request, f"The policy {form.instance.name} is kept.")
         return redirect("alert-policies")
     context = page_tools.context(request, "alert-policies", form=form, row=row, device_names=form.names_of_devices())
-    return render(request, "monitoring/alerts/policy.html", context, status=_status(form))
+    return render(request, "monitoring/alerts/policy.html", context, status=page_tools.status_of(form))
 
 
 @require_POST

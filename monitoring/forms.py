@@ -1,25 +1,22 @@
 """The forms of alerting. What is right is decided by the models; forms ask, and carry their words to a field."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import available_timezones
 
 from django import forms
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from inventory.models import Device, Site, Tag, Tenant
 from monitoring import metrics
 from monitoring.alerting import derived, sources, wording
-from monitoring.models import AlertRule, EscalationPolicy, MaintenanceWindow, Silence
+from monitoring.models import AlertRule, EscalationPolicy, SeverityModifier, Silence
 from netmon.common.fields import fold
 
 QUIET = {"autocomplete": "off", "spellcheck": "false"}
 SCOPE = ["tenant", "site", "kind", "tag", "device"]
-MOMENT = "%Y-%m-%dT%H:%M"
-WEEKDAYS = [("1", "Mon"), ("2", "Tue"), ("3", "Wed"), ("4", "Thu"), ("5", "Fri"), ("6", "Sat"), ("7", "Sun")]
 LENGTHS = (("s", "seconds", 1), ("m", "minutes", 60), ("h", "hours", 3600))
 
 
@@ -255,6 +252,22 @@ def _hint(source: sources.Source) -> str:
     return f"{source.help} Only these: {source.matches}." if source.matches else source.help
 
 
+class ModifierForm(ScopedForm):
+    delta = forms.TypedChoiceField(
+        label="Alerts there are",
+        coerce=int,
+        choices=[
+            (steps, f"{abs(steps)} step{'' if abs(steps) == 1 else 's'} {'graver' if steps > 0 else 'milder'}")
+            for steps in (4, 3, 2, 1, -1, -2, -3, -4)
+        ],
+    )
+
+    class Meta:
+        model = SeverityModifier
+        fields = ["name", "delta", *SCOPE]
+        widgets = {"name": forms.TextInput(attrs=QUIET)}
+
+
 class SilenceForm(ScopedForm):
     minutes = DurationField(label="For", help_text="At most 30 days.")
 
@@ -278,83 +291,4 @@ class SilenceForm(ScopedForm):
             raise ValidationError("Say what is to be silent: a rule, a device, a site ... Everything cannot be.")
         self.instance.starts_at = timezone.now()
         self.instance.ends_at = self.instance.starts_at + timedelta(seconds=max(1, seconds))
-        return values
-
-
-# --- maintenance
-
-
-class LocalMoment(forms.DateTimeField):
-    """A wall time, whose zone another field says."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format=MOMENT)
-        super().__init__(widget=widget, input_formats=[MOMENT, "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"], **kwargs)
-
-    def to_python(self, value: Any) -> Any:
-        if value in self.empty_values:
-            return None
-        for pattern in self.input_formats or ():
-            try:
-                return datetime.strptime(str(value).strip(), pattern)  # noqa: DTZ007  # the zone is another field's
-            except ValueError:
-                continue
-        raise ValidationError("Write a date and a time.")
-
-    def prepare_value(self, value: Any) -> Any:
-        return value
-
-
-class WindowForm(ScopedForm):
-    starts_at = LocalMoment(label="From")
-    ends_at = LocalMoment(label="Until")
-    time_zone = forms.ChoiceField(label="Time zone", choices=zones)
-    weekdays = forms.MultipleChoiceField(
-        label="On these days", required=False, choices=WEEKDAYS, widget=forms.CheckboxSelectMultiple
-    )
-    until = forms.DateField(
-        label="Last day",
-        required=False,
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-        help_text="Empty: without end.",
-    )
-
-    class Meta:
-        model = MaintenanceWindow
-        fields = [
-            "name", "reason", *SCOPE, "starts_at", "ends_at", "time_zone", "recurrence", "weekdays", "until",
-            "include_children", "ends_when_back",
-        ]  # fmt: skip
-        labels = {
-            "include_children": "Also what is reached only through these devices",
-            "ends_when_back": "End it as soon as all is back",
-            "recurrence": "How often",
-        }
-        help_texts = {"include_children": "", "ends_when_back": "After it was down and is up again."}
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        row = self.instance
-        if row.pk:
-            zone = ZoneInfo(row.time_zone)
-            self.initial["starts_at"] = row.starts_at.astimezone(zone).strftime(MOMENT)
-            self.initial["ends_at"] = row.ends_at.astimezone(zone).strftime(MOMENT)
-            self.initial["weekdays"] = row.weekdays.split(",") if row.weekdays else []
-            self.initial["until"] = row.until.astimezone(zone).date() if row.until else None
-        else:
-            now = timezone.localtime() + timedelta(minutes=1)
-            self.initial.setdefault("time_zone", settings.TIME_ZONE)
-            self.initial.setdefault("starts_at", now.strftime(MOMENT))
-            self.initial.setdefault("ends_at", (now + timedelta(hours=1)).strftime(MOMENT))
-
-    def clean(self) -> dict[str, Any]:
-        values: dict[str, Any] = super().clean() or self.cleaned_data
-        zone = ZoneInfo(values.get("time_zone") or "UTC")
-        for name in ("starts_at", "ends_at"):
-            if values.get(name):
-                values[name] = values[name].replace(tzinfo=zone)
-        last = values.get("until")
-        values["until"] = datetime.combine(last, datetime.max.time(), tzinfo=zone) if last else None
-        weekly = values.get("recurrence") == MaintenanceWindow.Recurrence.WEEKLY
-        values["weekdays"] = ",".join(values.get("weekdays") or []) if weekly else ""
         return values

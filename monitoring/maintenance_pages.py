@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from inventory.models import Device
@@ -21,6 +22,7 @@ SHOWN_NEXT = 20
 PER_DAY = 4
 LONGEST_BANDS = timedelta(days=40)
 NAMED = 60
+LISTED = 3  # devices of a list that its words name
 BAD = ("down", "degraded", "unreachable", "unknown")
 
 
@@ -88,8 +90,24 @@ class Touched:
         return f"{text}."
 
 
-def rows_of(user: Any) -> list[MaintenanceWindow]:
-    return list(page_tools.rows_of(MaintenanceWindow, user).select_related("created_by", *page_tools.SCOPE_RELATIONS))
+def windows_of(user: Any) -> Any:
+    """The windows that a person sees: of one with a list, some device of it."""
+    rows = page_tools.rows_of(MaintenanceWindow, user)
+    if user.tenant_ids:
+        listed = MaintenanceWindow.devices.through.objects.filter(maintenancewindow=OuterRef("pk"))
+        rows = rows.filter(Q(is_listed=False) | Exists(listed.filter(device__in=Device.objects.visible_to(user))))
+    return rows.select_related("created_by", *page_tools.SCOPE_RELATIONS).prefetch_related("devices")
+
+
+def scope_words(row: MaintenanceWindow, user: Any) -> str:
+    """What a window is about; of a list, the devices that the person sees."""
+    if not row.is_listed:
+        return page_tools.scope_words(row)
+    names = sorted(one.name for one in row.devices.all() if not user.tenant_ids or one.tenant_id in user.tenant_ids)
+    if not names:
+        return "no device any more"
+    more = len(names) - LISTED
+    return ", ".join(names[:LISTED]) + (f" and {count(more, 'more device')}" if more > 0 else "")
 
 
 def month_named(text: str) -> date:
@@ -107,8 +125,8 @@ def page(user: Any, month: date) -> Calendar:
     weeks = calendar.Calendar().monthdatescalendar(month.year, month.month)
     first = datetime.combine(weeks[0][0], time.min, tzinfo=zone)
     last = datetime.combine(weeks[-1][-1], time.min, tzinfo=zone) + timedelta(days=1)
-    rows = rows_of(user)
-    scopes = {row.pk: page_tools.scope_words(row) for row in rows}
+    rows = list(windows_of(user))
+    scopes = {row.pk: scope_words(row, user) for row in rows}
     changes = {row.pk: page_tools.may_change(user, row) for row in rows}
 
     def works(since: datetime, until: datetime) -> list[Work]:
@@ -190,7 +208,7 @@ def running_at(device: Device) -> MaintenanceWindow | None:
 
 
 def bands(device: Device, start: datetime, end: datetime) -> list[dict[str, Any]]:
-    """When a device was worked on, for its charts: by its own windows, and while it was excused by another's."""
+    """When a device was worked on, for its charts: by windows of its own and of all that it is reached through."""
     found = [
         {"start": int(begin.timestamp()), "end": int(finish.timestamp()) if finish else None, "name": ""}
         for begin, finish in Outage.objects.filter(device=device, kind=Outage.Kind.MAINTENANCE, started_at__lt=end)
@@ -199,8 +217,17 @@ def bands(device: Device, start: datetime, end: datetime) -> list[dict[str, Any]
     ]
     if end - start > LONGEST_BANDS:
         return found
-    place = rulebook.places_of([device.pk], with_tags=True)[device.pk]
-    rows = [row for row in MaintenanceWindow.objects.filter(starts_at__lt=end) if Scope.of(row).holds(place)]
+    graph = situation.load_graph()
+    above = graph.ancestors([device.pk])
+    places = rulebook.places_of({device.pk, *above}, with_tags=True)
+    own = places.pop(device.pk)
+    rows = []
+    for row in MaintenanceWindow.objects.filter(starts_at__lt=end).prefetch_related("devices"):
+        scope = Scope.of(row)
+        # Inherited: of what it is reached through, and only where that leaves no way around.
+        is_near = row.include_children and any(scope.holds(place) for place in places.values())
+        if scope.holds(own) or (is_near and device.pk in situation.covered_by(row, graph)):
+            rows.append(row)
     for one, row in windows.upcoming(rows, start, end):
         ended = row.ended_at if row.ended_at and one.starts_at <= row.ended_at < one.ends_at else one.ends_at
         found.append({"start": int(one.starts_at.timestamp()), "end": int(ended.timestamp()), "name": row.name})

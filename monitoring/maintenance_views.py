@@ -16,8 +16,9 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from inventory.models import Device
 from monitoring import maintenance_pages, page_tools
 from monitoring.alerting import windows
-from monitoring.forms import WindowForm
+from monitoring.maintenance_forms import WindowForm
 from monitoring.models import MaintenanceWindow
+from monitoring.models.rules import MOST_LISTED
 from netmon.audit import services as audit
 from netmon.common.queue import ADVANCE_ALERTS, send_after_commit
 
@@ -37,15 +38,29 @@ def maintenance(request: HttpRequest) -> HttpResponse:
 
 
 def _window(user: Any, pk: int) -> MaintenanceWindow:
-    row: MaintenanceWindow = get_object_or_404(page_tools.rows_of(MaintenanceWindow, user), pk=pk)
+    row: MaintenanceWindow = get_object_or_404(maintenance_pages.windows_of(user), pk=pk)
     return row
 
 
 def _initial(request: HttpRequest) -> dict[str, Any]:
-    """A form that was opened from a device knows it."""
-    pk = page_tools.number(request.GET.get("device", ""))
-    device = Device.objects.visible_to(request.user).filter(pk=pk).first() if pk else None
-    return {"device": device, "name": f"Work on {device.name}", "tenant": device.tenant_id} if device else {}
+    """A form that was opened from a device, or from several chosen in the list, knows them."""
+    chosen = page_tools.numbers(request.GET.getlist("device")[:MOST_LISTED])
+    devices = list(Device.objects.visible_to(request.user).filter(pk__in=chosen).order_by("name_key"))
+    if not devices:
+        return {}
+    tenants = {device.tenant_id for device in devices}
+    found: dict[str, Any] = {"tenant": tenants.pop() if len(tenants) == 1 else None, "chosen": devices}
+    if len(devices) == 1:
+        return {**found, "device": devices[0].name, "name": f"Work on {devices[0].name}"[:100]}
+    return {**found, "devices": "\n".join(device.name for device in devices), "name": f"Work on {len(devices)} devices"}
+
+
+def _unsaved(devices: list[Device]) -> MaintenanceWindow:
+    if len(devices) == 1:
+        return MaintenanceWindow(device=devices[0])
+    window = MaintenanceWindow(is_listed=True)
+    window.planned = frozenset(device.pk for device in devices)
+    return window
 
 
 @require_http_methods(["GET", "POST"])
@@ -70,7 +85,7 @@ def window(request: HttpRequest, pk: int | None = None) -> HttpResponse:
             send_after_commit(ADVANCE_ALERTS)
         messages.success(request, f"{kept.name} is planned.")
         return redirect("maintenance")
-    shown = row or (MaintenanceWindow(device=initial["device"]) if initial and not form.is_bound else None)
+    shown = row or (_unsaved(initial["chosen"]) if initial and not form.is_bound else None)
     view = maintenance_pages.touched(user, shown) if shown else None
     context = _form_context(request, form, row, touched=view)
     return render(request, "monitoring/alerts/window.html", context, status=400 if form.errors else 200)

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlencode
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Page, Paginator
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
@@ -13,6 +14,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from inventory.models import Device, Site
 from monitoring.models.scopes import Scoped
+from netmon.audit import services as audit
 from netmon.common.permissions import has_role
 
 KINDS: dict[str, str] = {value: str(label) for value, label in Device.Kind.choices}
@@ -33,6 +35,25 @@ def may_change(user: Any, row: Any, role: str = "operator") -> bool:
 def need_change(user: Any, row: Any, role: str = "operator") -> None:
     if not may_change(user, row, role):
         raise PermissionDenied
+
+
+def save(form: Any, before: dict[str, Any] | None) -> bool:
+    """Whether the form's row could be kept, and was, with its line in the record. `before`: None of a new one."""
+    if not form.is_valid():
+        return False
+    try:
+        with transaction.atomic():
+            row = form.save()
+            audit.record("update" if before is not None else "create", row, before=before, after=audit.snapshot(row))
+    except ValidationError as error:
+        form.take(error)
+    except IntegrityError:  # somebody was faster with the same name
+        form.add_error(None, "Somebody has just kept one of this name: look at the list.")
+    return not form.errors
+
+
+def status_of(form: Any) -> int:
+    return 400 if form.is_bound and form.errors else 200
 
 
 def back(request: HttpRequest, default: str) -> str:
@@ -96,6 +117,7 @@ SCOPE_RELATIONS = ("device", "site", "tag", "tenant")
 TABS = (
     ("alerts", "Problems", "viewer"),
     ("alert-rules", "Rules", "viewer"),
+    ("alert-severity", "Severity", "viewer"),
     ("alert-silences", "Silences", "viewer"),
     ("alert-contacts", "Contacts", "viewer"),
     ("alert-policies", "Escalation", "viewer"),

@@ -1,5 +1,6 @@
 """Rules, and what shifts or hushes alerts, over HTTP."""
 
+import copy
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from rest_framework.response import Response
 
 from inventory.models import Device
 from monitoring import alert_filters as filters
+from monitoring import alert_silences
 from monitoring import rule_serializers as shapes
 from monitoring.alerting import catalogue, rehearsal, situation, windows
 from monitoring.device_views import bounds, query
@@ -22,6 +24,7 @@ from netmon.audit import services as audit
 from netmon.common.errors import Conflict
 from netmon.common.filters import refuse_unknown
 from netmon.common.pagination import bounded_int
+from netmon.common.throttling import MinuteThrottle, ScopedThrottle
 
 SHOWN = 500
 
@@ -34,6 +37,7 @@ class AlertRuleViewSet(SharedViewSet):
     filterset_class = filters.AlertRuleFilter
     ordering_fields = ["id", "name", "source", "severity", "created_at"]
     brief = {"id": "pk", "name": "name", "source": "source", "severity": "severity", "is_enabled": "is_enabled"}
+    throttle_scope = "rehearse"  # read by the throttle of rehearsals only, which read months of samples
 
     def delete_one(self, row: AlertRule) -> None:
         self.check_may_write(row)
@@ -42,7 +46,7 @@ class AlertRuleViewSet(SharedViewSet):
         super().delete_one(row)
 
     @extend_schema(request=shapes.RehearseSerializer, responses={200: shapes.RehearsalSerializer})
-    @action(detail=True, methods=["post"])
+    @action(detail=True, methods=["post"], throttle_classes=[MinuteThrottle, ScopedThrottle])
     def rehearse(self, request: Request, pk: str) -> Response:
         """What it would have raised in the last days, at the devices that you see. Nothing is changed or sent."""
         rule = self.get_object()
@@ -56,7 +60,14 @@ class AlertRuleViewSet(SharedViewSet):
         responses={200: shapes.RehearsalSerializer},
         filters=False,
     )
-    @action(detail=False, methods=["post"], url_path="rehearse", url_name="rehearse-unsaved", pagination_class=None)
+    @action(
+        detail=False,
+        methods=["post"],
+        url_path="rehearse",
+        url_name="rehearse-unsaved",
+        pagination_class=None,
+        throttle_classes=[MinuteThrottle, ScopedThrottle],
+    )
     def rehearse_unsaved(self, request: Request) -> Response:
         """The same for a rule that is not saved."""
         refuse_unknown(request, {"format"})
@@ -124,6 +135,17 @@ class SilenceViewSet(SharedViewSet):
     related = ("created_by",)
     brief = {"id": "pk", "reason": "reason", "starts_at": "starts_at", "ends_at": "ends_at"}
 
+    def update_one(self, row: Silence, data: Any, *, partial: bool) -> dict[str, Any]:
+        before = copy.copy(row)
+        answer: dict[str, Any] = super().update_one(row, data, partial=partial)
+        if row.ends_at < before.ends_at:
+            alert_silences.release(before, max(row.ends_at, timezone.now()))
+        return answer
+
+    def delete_one(self, row: Silence) -> None:
+        super().delete_one(row)
+        alert_silences.release(row, timezone.now())
+
 
 class MaintenanceWindowViewSet(SharedViewSet):
     """Planned work: alerts of what it covers are held back, and its downtime is counted apart."""
@@ -134,6 +156,10 @@ class MaintenanceWindowViewSet(SharedViewSet):
     ordering_fields = ["id", "name", "starts_at", "ends_at", "created_at"]
     related = ("created_by",)
     brief = {"id": "pk", "name": "name", "starts_at": "starts_at", "ends_at": "ends_at"}
+
+    def get_queryset(self) -> Any:
+        rows = MaintenanceWindow.objects.visible_to(self.request.user)
+        return rows.select_related(*self.related).prefetch_related("devices")
 
     @extend_schema(
         parameters=[query("days", bounds(1, 366), "So many days from now (7).")],

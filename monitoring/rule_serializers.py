@@ -11,6 +11,7 @@ from rest_framework import serializers
 from inventory.models import Device
 from monitoring.alerting import rehearsal, windows
 from monitoring.models import Alert, AlertRule, MaintenanceWindow, SeverityModifier, Silence
+from monitoring.models.rules import MOST_LISTED
 from netmon.common.serializers import StrictSerializer, ValidatedModelSerializer, VisibleRelatedField, asker
 
 SCOPE = ["tenant", "site", "kind", "tag", "device"]
@@ -179,17 +180,39 @@ class OccurrenceSerializer(serializers.Serializer[Any]):
 
 
 class MaintenanceWindowSerializer(ValidatedModelSerializer):
+    devices = VisibleRelatedField(
+        many=True,
+        required=False,
+        queryset=Device.objects.all(),
+        help_text=f"Only these, one by one, at most {MOST_LISTED}; none: all that the scope holds.",
+    )
     present = serializers.SerializerMethodField(help_text="The occurrence under way; null when there is none.")
     created_by = serializers.CharField(source="created_by.username", default=None, read_only=True, allow_null=True)
 
     class Meta:
         model = MaintenanceWindow
         fields = [
-            "id", "name", *SCOPE, "starts_at", "ends_at", "time_zone", "recurrence", "weekdays", "until",
-            "include_children", "ends_when_back", "reason", "present", "ended_at", "created_by", "created_at",
+            "id", "name", *SCOPE, "devices", "is_listed", "starts_at", "ends_at", "time_zone", "recurrence", "weekdays",
+            "until", "include_children", "ends_when_back", "reason", "present", "ended_at", "created_by", "created_at",
             "updated_at",
         ]  # fmt: skip
-        read_only_fields = ["ended_at"]
+        read_only_fields = ["ended_at", "is_listed"]
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "devices" in attrs:
+            if len(attrs["devices"]) > MOST_LISTED:
+                raise serializers.ValidationError(
+                    {"devices": f"At most {MOST_LISTED} devices: take a site, a kind or a tag."}
+                )
+            attrs["is_listed"] = bool(attrs["devices"])
+        return super().validate(attrs)
+
+    def to_representation(self, instance: MaintenanceWindow) -> dict[str, Any]:
+        answer = super().to_representation(instance)
+        tenants = getattr(asker(self), "tenant_ids", None)
+        devices = instance.devices.all() if instance.is_listed else []
+        answer["devices"] = sorted(one.pk for one in devices if not tenants or one.tenant_id in tenants)
+        return answer
 
     @extend_schema_field(OccurrenceSerializer(allow_null=True))
     def get_present(self, window: MaintenanceWindow) -> Any:

@@ -6,15 +6,14 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from inventory.models import Device
-from monitoring import alert_story, page_tools
+from monitoring import alert_silences, alert_story, page_tools
 from monitoring.alerting import rehearsal, sources
 from monitoring.forms import RuleForm, SilenceForm
 from monitoring.models import Alert, AlertRule, Silence
@@ -83,29 +82,12 @@ def rule(request: HttpRequest, pk: int | None = None) -> HttpResponse:
         page_tools.need_change(user, row)
     before = audit.snapshot(row) if row else None
     form = RuleForm(request.POST or None, instance=row, user=user)
-    if request.method == "POST" and _kept(form, before):
+    if request.method == "POST" and page_tools.save(form, before):
         messages.success(request, f"The rule {form.instance.name} is kept.")
         return redirect("alert-rules")
-    return render(request, "monitoring/alerts/rule.html", _form_context(request, form, row), status=_status(form))
-
-
-def _status(form: Any) -> int:
-    return 400 if form.is_bound and form.errors else 200
-
-
-def _kept(form: Any, before: dict[str, Any] | None) -> bool:
-    """Whether the row of the form could be kept, and was, with its line in the record."""
-    if not form.is_valid():
-        return False
-    try:
-        with transaction.atomic():
-            row = form.save()
-            audit.record("update" if before else "create", row, before=before, after=audit.snapshot(row))
-    except ValidationError as error:
-        form.take(error)
-    except IntegrityError:  # somebody was faster with the same name
-        form.add_error(None, "Somebody has just kept one of this name: look at the list.")
-    return not form.errors
+    return render(
+        request, "monitoring/alerts/rule.html", _form_context(request, form, row), status=page_tools.status_of(form)
+    )
 
 
 def _form_context(request: HttpRequest, form: RuleForm, row: AlertRule | None, **more: Any) -> dict[str, Any]:
@@ -141,7 +123,7 @@ def rehearse(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     is_part = bool(request.headers.get("HX-Request"))
     template = "_rehearsal" if is_part else "rule"
     context = _form_context(request, form, row, found=found, is_rehearsed=True)
-    status = 200 if is_part else _status(form)  # htmx shows no answer that says 400
+    status = 200 if is_part else page_tools.status_of(form)  # htmx shows no answer that says 400
     return render(request, f"monitoring/alerts/{template}.html", context, status=status)
 
 
@@ -206,7 +188,7 @@ def silences(request: HttpRequest) -> HttpResponse:
     form = SilenceForm(request.POST or None, user=user)
     if request.method == "POST" and form.is_valid():
         form.instance.created_by = user
-        if _kept(form, None):
+        if page_tools.save(form, None):
             messages.success(request, "It is silent now.")
             return redirect("alert-silences")
     rows = page_tools.rows_of(Silence, user).select_related("rule", "created_by", *page_tools.SCOPE_RELATIONS)
@@ -228,7 +210,7 @@ def silences(request: HttpRequest) -> HttpResponse:
         form=form,
         device_names=form.names_of_devices(),
     )
-    return render(request, "monitoring/alerts/silences.html", context, status=_status(form))
+    return render(request, "monitoring/alerts/silences.html", context, status=page_tools.status_of(form))
 
 
 def _silence(user: Any, row: Silence, alerts: dict[str, Alert]) -> dict[str, Any]:
@@ -247,6 +229,7 @@ def silence_end(request: HttpRequest, pk: int) -> HttpResponse:
     row = get_object_or_404(page_tools.rows_of(Silence, user).filter(ends_at__gt=now), pk=pk)
     page_tools.need_change(user, row)
     with transaction.atomic():
+        alert_silences.release(row, now)
         if row.starts_at >= now:
             audit.record("delete", row, before=audit.snapshot(row))
             row.delete()
@@ -255,7 +238,5 @@ def silence_end(request: HttpRequest, pk: int) -> HttpResponse:
             row.ends_at = now
             row.save(update_fields=["ends_at", "updated_at"])
             audit.record("update", row, before=before, after=audit.snapshot(row))
-        if row.fingerprint:
-            Alert.objects.filter(fingerprint=row.fingerprint, resolved_at=None).update(silenced_until=None)
     messages.success(request, "The silence has ended.")
     return redirect("alert-silences")

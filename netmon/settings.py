@@ -217,7 +217,7 @@ REST_FRAMEWORK = {
     "DEFAULT_METADATA_CLASS": "netmon.common.metadata.FieldMetadata",
     "DEFAULT_SCHEMA_CLASS": "netmon.common.schema.ProblemAutoSchema",
     "DEFAULT_THROTTLE_CLASSES": ["netmon.common.throttling.MinuteThrottle"],
-    "DEFAULT_THROTTLE_RATES": {"login": "5/min", "test": "10/min"},
+    "DEFAULT_THROTTLE_RATES": {"login": "5/min", "test": "10/min", "rehearse": "10/min"},
     "NUM_PROXIES": PROXIES,
     "EXCEPTION_HANDLER": "netmon.common.exception_handler.problem_response",
     "PAGE_SIZE": 50,

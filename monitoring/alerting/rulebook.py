@@ -59,11 +59,13 @@ class Scope:
     kind: str = ""
     tag_id: int | None = None
     device_id: int | None = None
+    listed: frozenset[int] | None = None  # devices named one by one
 
     @classmethod
     def of(cls, row: Any) -> "Scope":
         """Of anything that is `Scoped`."""
-        return cls(row.tenant_id, row.site_id, row.kind, row.tag_id, row.device_id)
+        listed = getattr(row, "listed", None)
+        return cls(row.tenant_id, row.site_id, row.kind, row.tag_id, row.device_id, listed)
 
     @property
     def is_open(self) -> bool:
@@ -76,6 +78,7 @@ class Scope:
             and (not self.kind or self.kind == place.kind)
             and (self.tag_id is None or self.tag_id in place.tags)
             and (self.device_id is None or self.device_id == place.device_id)
+            and (self.listed is None or place.device_id in self.listed)
         )
 
 

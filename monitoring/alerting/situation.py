@@ -198,7 +198,8 @@ def devices_in(scope: Scope) -> set[int]:
         rows = rows.filter(tags=scope.tag_id)
     if scope.device_id is not None:
         rows = rows.filter(pk=scope.device_id)
-    return set(rows.values_list("pk", flat=True))
+    found = set(rows.values_list("pk", flat=True)) if scope.listed != frozenset() else set()
+    return found if scope.listed is None else found & scope.listed
 
 
 def why_blind(now: datetime, situation: Situation) -> str:

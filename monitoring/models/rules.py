@@ -1,5 +1,6 @@
 """When an alert is raised, how grave it is, and when it stays silent."""
 
+from collections.abc import Collection
 from typing import Any, ClassVar, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -10,11 +11,13 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from inventory.models import Device
 from monitoring.models.scopes import NO_NUL, Scoped, SharedQuerySet, kind_known
 from netmon.common.constraints import unique
 from netmon.common.fields import FoldedField
 
 DAY = 86400
+MOST_LISTED = 500  # devices that a window names one by one
 
 
 class Severity(models.TextChoices):
@@ -251,6 +254,14 @@ class MaintenanceWindow(Scoped):
     ended_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="The occurrence under way at this moment was ended early."
     )
+    devices = models.ManyToManyField(
+        Device, blank=True, related_name="+", help_text="Only these, one by one; none: all that the scope holds."
+    )
+    is_listed = models.BooleanField(
+        default=False,
+        editable=False,
+        help_text="It is about its list of devices: when the last of them is deleted, about none.",
+    )
     reason = models.CharField(max_length=500, blank=True, validators=NO_NUL)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", editable=False
@@ -272,10 +283,35 @@ class MaintenanceWindow(Scoped):
                 condition=Q(recurrence__in=["once", "daily", "weekly", "monthly"]),
                 violation_error_message="The recurrence is once, daily, weekly or monthly.",
             ),
+            models.CheckConstraint(
+                name="maintenance_window_list_or_device",
+                condition=Q(is_listed=False) | Q(device__isnull=True),
+                violation_error_message="A window has one device or a list of them: leave one of the two empty.",
+            ),
         ]
+
+    # Of a window that is not saved, or not yet with its list.
+    planned: frozenset[int] | None = None
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def listed(self) -> frozenset[int] | None:
+        """The devices that it names one by one; None: its scope alone says which."""
+        if not self.is_listed:
+            return None
+        if self.planned is not None:
+            return self.planned
+        return frozenset(device.pk for device in self.devices.all())
+
+    def write_devices(self, devices: Collection[Device]) -> None:
+        """Name these devices, and only these. In the caller's transaction, of a saved row with its `is_listed`."""
+        self.devices.set(devices)
+        self.planned = None
+
+    def audit_extra(self) -> dict[str, Any]:
+        return {"devices": sorted(self.devices.values_list("name", flat=True))} if self.is_listed and self.pk else {}
 
     def clean(self) -> None:
         from monitoring.alerting import windows

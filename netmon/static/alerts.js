@@ -106,6 +106,33 @@
   count();
 })();
 
+// --- other lists of which many are chosen
+(() => {
+  const form = document.querySelector("[data-picks]");
+  if (!form) return;
+  const boxes = [...form.querySelectorAll("td input[type=checkbox]")];
+  const all = form.querySelector("[data-all]");
+  const bulk = form.querySelector("[data-bulk]");
+  function count() {
+    const chosen = boxes.filter((box) => box.checked).length;
+    all.checked = chosen > 0 && chosen === boxes.length;
+    all.indeterminate = chosen > 0 && !all.checked;
+    bulk.classList.toggle("has", chosen > 0);
+    bulk.querySelector(".bulk-n").textContent = chosen ? `${chosen} chosen` : "None chosen";
+  }
+  form.addEventListener("change", (event) => {
+    if (event.target === all) for (const box of boxes) box.checked = all.checked;
+    count();
+  });
+  form.addEventListener("submit", (event) => {
+    if (boxes.some((box) => box.checked)) return;
+    event.preventDefault();
+    netmon.announce("Choose a device first.");
+    boxes[0]?.focus();
+  });
+  count();
+})();
+
 // --- parts of one alert that come anew keep open what was opened
 (() => {
   let open = [];
@@ -114,6 +141,32 @@
   });
   document.body.addEventListener("htmx:afterSettle", () => {
     for (const id of open) { const one = document.getElementById(id); if (one) one.open = true; }
+  });
+})();
+
+// --- what can be done with one alert changes with it: only then, and a moment already written stays. A button that
+// became another under the pointer takes no click for a moment, and its focus goes to the comment.
+(() => {
+  const place = () => document.getElementById("alert-acts");
+  const bare = (one) => one.innerHTML.trim();
+  let kept = null;
+  document.body.addEventListener("htmx:oobBeforeSwap", (event) => {
+    const now = event.detail.target;
+    if (now.id !== "alert-acts") return;
+    const next = event.detail.fragment.firstElementChild;
+    if (next && bare(next) === bare(now)) { event.detail.shouldSwap = false; return; }
+    const inside = now.contains(document.activeElement) ? document.activeElement.id : "";
+    kept = { focus: inside, until: now.querySelector("#until")?.value ?? "" };
+  });
+  document.body.addEventListener("htmx:oobAfterSwap", () => {
+    if (!kept || !place()) return;
+    const until = place().querySelector("#until");
+    if (until && kept.until) until.value = kept.until;
+    const again = kept.focus && (document.getElementById(kept.focus) ?? document.querySelector("form.doing [name=comment]"));
+    if (again) again.focus({ preventScroll: true });
+    place().classList.add("fresh");
+    setTimeout(() => place()?.classList.remove("fresh"), 700);
+    kept = null;
   });
 })();
 

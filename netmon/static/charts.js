@@ -214,7 +214,9 @@
       return shade;
     };
     const unit = data.columns[0].unit;
-    const labels = (u, splits) => splits.map((v) => (v ? shown(v, unit).replace("bit/s", narrow ? "" : "bit/s") : "0"));
+    // A unit that would not fit beside the axis stands above the chart, and in what the cursor says.
+    const label = (v) => (unit.length > 5 ? si(v, "").trim() : shown(v, unit).replace("bit/s", narrow ? "" : "bit/s"));
+    const labels = (u, splits) => splits.map((v) => (v ? label(v) : "0"));
     const line = (name) => ({ stroke: colour(name), width: 1.4, fill: colour(name, 0.08), points: { show: false } });
     const series = look.isSingle ? [{}, line(first)]
       : look.isShare ? [{}, ...data.average.map((_, n) => line(look.colours[n]))]

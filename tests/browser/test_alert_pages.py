@@ -6,11 +6,14 @@ import pytest
 from playwright.sync_api import expect
 
 from inventory.models import Device
-from monitoring.models import Alert, AlertEvent, AlertRule, MaintenanceWindow
+from monitoring.models import Alert, AlertEvent, AlertRule, MaintenanceWindow, SeverityModifier
 from tests import alarms, factories, people
 from tests.browser.helpers import SECONDS
 
 VARIANTS = [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")]
+
+
+FITS = "[...document.querySelectorAll('.t-stack')].every((one) => one.scrollWidth <= one.parentElement.clientWidth)"
 
 
 @pytest.fixture
@@ -51,18 +54,22 @@ def test_the_other_pages_are_accessible_and_fit(
 ) -> None:
     made = alarms.make_alarms(small, children=7, user=cast.omar)
     device = made["cause"].device_id
+    modifier = SeverityModifier.objects.create(name="Core", delta=1, kind="router")
     paths = [
         "/", "/alerts/?state=resolved&days=30", "/alerts/?q=nothing", f"/alerts/{made['hostile'].pk}/",
         "/alerts/rules/", f"/alerts/rules/{made['disk_rule'].pk}/", "/alerts/rules/add/", "/alerts/silences/",
         "/alerts/contacts/", f"/alerts/contacts/{made['noc'].pk}/", "/alerts/policies/",
         f"/alerts/policies/{made['policy'].pk}/", "/alerts/channels/", f"/alerts/channels/{made['pager'].pk}/",
-        "/alerts/channels/add/?kind=email", "/alerts/log/", "/maintenance/", f"/maintenance/add/?device={device}",
+        "/alerts/channels/add/?kind=email", "/alerts/log/", "/alerts/severity/",
+        f"/alerts/severity/{modifier.pk}/", "/maintenance/", f"/maintenance/add/?device={device}",
         f"/devices/{device}/", f"/devices/{device}/alerts/", f"/devices/{device}/drill/", "/account/alerts/",
     ]  # fmt: skip
     visitor = visit("ada", width=width, theme=theme)
     for path in paths:
-        visitor.open(path)
+        page = visitor.open(path)
         check(visitor, path, width)
+        # No table of messages is wider than a telephone: rows become cards.
+        assert not page.locator("table.t-stack").count() or page.evaluate(FITS), path
 
 
 def test_keys_move_choose_and_acknowledge(visit: Any, small: Any, cast: people.Cast) -> None:
@@ -112,6 +119,41 @@ def test_rows_that_come_anew_keep_choice_focus_and_what_is_open(visit: Any, smal
     page.evaluate("document.body.dispatchEvent(new CustomEvent('live'))")
     expect(page.locator(f"#alert-{made['disk'].pk}")).to_have_count(0)
     assert page.evaluate("!!document.activeElement.closest('tr[data-alert]')")
+
+
+def test_what_can_be_done_with_an_alert_follows_it_and_a_comment_stays(
+    visit: Any, small: Any, cast: people.Cast
+) -> None:
+    alert = alarms.make_alarms(small, children=0, user=cast.omar)["disk"]
+    page = visit("omar").open(f"/alerts/{alert.pk}/")
+    comment, until = page.locator("form.doing [name=comment]"), page.locator("#until")
+    live = "document.body.dispatchEvent(new CustomEvent('live'))"
+    comment.fill("I am on my w")
+    until.fill("2031-01-01T10:00")
+    comment.press("End")
+    Alert.objects.filter(pk=alert.pk).update(
+        acknowledged_at=alarms.timezone.now(), acknowledged_by=cast.ada, version=alert.version + 1
+    )
+    page.evaluate(live)
+    expect(page.locator("#do-unacknowledge")).to_be_visible()
+    expect(comment).to_be_focused()
+    page.keyboard.type("ay")
+    expect(comment).to_have_value("I am on my way")
+    expect(until).to_have_value("2031-01-01T10:00")
+    # The button that is gone gives its focus to the comment, where Enter takes nothing back.
+    page.locator("#do-unacknowledge").focus()
+    Alert.objects.filter(pk=alert.pk).update(acknowledged_at=None, acknowledged_by=None, version=alert.version + 2)
+    page.evaluate(live)
+    expect(page.locator("#do-acknowledge")).to_be_visible()
+    expect(comment).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator(".banner").first).to_contain_text("The comment is kept.")
+    assert AlertEvent.objects.filter(alert=alert, kind="comment", text="I am on my way").exists()
+    state = {"state": "resolved", "resolved_at": alarms.timezone.now(), "version": alert.version + 9}
+    Alert.objects.filter(pk=alert.pk).update(**state)
+    page.evaluate(live)
+    expect(page.locator("#do-resolve")).to_have_count(0)
+    expect(page.locator("#do-comment")).to_be_visible()
 
 
 def test_a_rule_follows_its_source_and_is_rehearsed(visit: Any, small: Any) -> None:

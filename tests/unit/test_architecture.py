@@ -173,9 +173,10 @@ def test_every_app_uses_the_same_file_names() -> None:
             "pages", "device_pages", "charts", "navigation", "presentation", "graphics", "forms", "admin_actions",
             "config_api", "config_views", "config_pages", "config_serializers",
             "shared_api", "alert_api", "alert_filters", "alert_serializers", "rule_api", "rule_serializers",
-            "delivery_api", "delivery_serializers", "failure_api", "alert_admin",
+            "delivery_api", "delivery_serializers", "failure_api", "alert_admin", "channel_admin",
             "alert_pages", "alert_story", "alert_views", "rule_views", "delivery_views", "delivery_forms",
-            "maintenance_pages", "maintenance_views", "topology_pages", "topology_views", "page_tools",
+            "maintenance_pages", "maintenance_views", "maintenance_forms", "topology_pages", "topology_views",
+            "page_tools", "severity_views", "alert_silences",
         },
     }  # fmt: skip
     for app in APPS:

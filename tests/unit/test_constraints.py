@@ -313,6 +313,7 @@ BROKEN: dict[str, Callable[[], models.Model]] = {
     "maintenance_window_kind_known": lambda: window(kind="toaster"),
     "maintenance_window_order": lambda: window(ends_at=timezone.now() - timedelta(hours=1)),
     "maintenance_window_recurrence_known": lambda: window(recurrence="yearly"),
+    "maintenance_window_list_or_device": lambda: window(is_listed=True, device=make.make_device()),
     "alert_state_known": lambda: alert(state="sleeping"),
     "alert_severity_known": lambda: alert(severity="fatal"),
     "alert_resolved_has_its_time open": lambda: alert(resolved_at=timezone.now() + timedelta(hours=1)),

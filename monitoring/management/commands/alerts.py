@@ -2,7 +2,9 @@ import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
+from django.utils import timezone
 
+from monitoring.alert_silences import Quiet
 from monitoring.management import answered, chosen, polled
 from monitoring.models import Alert
 from monitoring.models.rules import SEVERITIES
@@ -34,16 +36,18 @@ class Command(BaseCommand):
         found = list(rows.order_by("-started_at", "-pk")[:MOST])
         if not options["all"]:
             found.sort(key=lambda alert: -SEVERITIES.index(alert.severity))
+        quiet = Quiet.load(timezone.now())
         if options["json"]:
-            answered.write_json(self, {"alerts": [entry(alert) for alert in found]})
+            answered.write_json(self, {"alerts": [entry(alert, quiet) for alert in found]})
         elif found:
-            answered.write_lines(self, polled.table([line(alert) for alert in found]))
+            answered.write_lines(self, polled.table([line(alert, quiet) for alert in found]))
         else:
             self.stdout.write("No alert.")
         sys.exit(polled.OK)
 
 
-def entry(alert: Alert) -> dict[str, Any]:
+def entry(alert: Alert, quiet: Quiet) -> dict[str, Any]:
+    silent = quiet.until(alert)
     return {
         "id": alert.pk,
         "state": alert.state,
@@ -59,13 +63,16 @@ def entry(alert: Alert) -> dict[str, Any]:
         "acknowledged_by": alert.acknowledged_by.username if alert.acknowledged_by else None,
         "acknowledged_at": alert.acknowledged_at.isoformat() if alert.acknowledged_at else None,
         "comment": alert.comment,
+        "silenced_until": silent.isoformat() if silent else None,
     }
 
 
-def line(alert: Alert) -> list[str]:
+def line(alert: Alert, quiet: Quiet) -> list[str]:
     who = f"acknowledged by {alert.acknowledged_by}" if alert.acknowledged_by else ""
     if alert.acknowledged_at and not who:
         who = "acknowledged"
+    if quiet.until(alert):
+        who = f"{who}, silent" if who else "silent"
     device = alert.device.name if alert.device else "-"
     since = f"{alert.started_at:%Y-%m-%d %H:%M}"
     return [str(alert.pk), alert.severity, alert.state, since, clean(device), clean(alert.summary), who]

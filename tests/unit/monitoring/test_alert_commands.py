@@ -48,6 +48,10 @@ def test_alerts_are_listed_the_gravest_first() -> None:
     code, text = run("alerts")
     assert code == 0 and text.splitlines()[0].split()[:3] == [str(worst.pk), "critical", "firing"]
     assert run("alerts", "--severity", "info") == (0, "No alert.\n")
+    alerts.make_silence(kind="", device=core)
+    silent = {row["id"]: row["silenced_until"] for row in json.loads(run("alerts", "--json")[1])["alerts"]}
+    assert silent[worst.pk] is None and silent[low.pk] is not None
+    assert run("alerts", "--device", "core")[1].rstrip().endswith("silent")
 
 
 def test_alerts_are_acknowledged_by_number() -> None:

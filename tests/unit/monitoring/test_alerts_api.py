@@ -4,8 +4,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from monitoring.alerting import duties
 from monitoring.models import Alert, AlertEvent, Notification, Silence
 from netmon.audit.models import AuditEvent
 from tests import alerts, factories, people
@@ -180,3 +183,46 @@ def test_history_is_paged(api: Any) -> None:
     page = api.get(f"{URL}{alert.pk}/events/?limit=2&offset=3").json()
     assert page["count"] == 8 and [row["seq"] for row in page["results"]] == [4, 5]
     assert api.get(f"{URL}{alert.pk}/events/?kind=comment").status_code == 400
+
+
+def test_what_a_silence_by_scope_hides_says_so_in_as_many_queries(api: Any, django_assert_max_num_queries: Any) -> None:
+    until = timezone.now() + timedelta(hours=1)
+    site, tag = factories.make_site(), factories.make_tag()
+    quiet_by_site, quiet_by_tag = factories.make_device(site=site), factories.make_device()
+    quiet_by_tag.tags.add(tag)
+    rule = alerts.make_rule()
+    silent = [
+        alerts.make_alert(quiet_by_site), alerts.make_alert(quiet_by_tag), alerts.make_alert(None, source="manual"),
+        alerts.make_alert(factories.make_device(), rule=rule),
+    ]  # fmt: skip
+    loud = alerts.make_alert(factories.make_device())
+    over = alerts.make_alert(quiet_by_site, state="resolved", resolved_at=timezone.now())
+    for scope in ({"site": site}, {"tag": tag}, {"rule": rule}, {"kind": "camera"}):
+        alerts.make_silence(**{"kind": "", **scope, "ends_at": until})
+    api.post(f"{URL}{silent[2].pk}/silence/", {"minutes": 60})
+    with CaptureQueriesContext(connection) as seen:
+        found = {row["id"]: row for row in api.get(URL).json()["results"]}
+        few = len(seen)
+    assert {pk for pk, row in found.items() if row["is_silenced"]} == {alert.pk for alert in silent}
+    assert found[loud.pk]["silenced_until"] is None and found[over.pk]["silenced_until"] is None
+    assert found[silent[1].pk]["silenced_until"] == until.isoformat().replace("+00:00", "Z")
+    assert api.get(f"{URL}summary/").json()["silenced"] == 4
+    for _ in range(5):
+        alerts.make_alert(factories.make_device(site=site))
+    with django_assert_max_num_queries(few):
+        assert sum(row["is_silenced"] for row in api.get(URL).json()["results"]) == 9
+
+
+def test_a_silence_that_ends_early_lets_speak_what_fired_in_it(api: Any) -> None:
+    site = factories.make_site()
+    silence = alerts.make_silence(kind="", site=site)
+    alert = alerts.make_alert(factories.make_device(site=site), silenced_until=silence.ends_at, is_told=False)
+    other = alerts.make_alert(factories.make_device(), silenced_until=silence.ends_at + timedelta(hours=1))
+    earlier = silence.ends_at - timedelta(minutes=30)
+    assert api.patch(f"/api/v1/silences/{silence.pk}/", {"ends_at": earlier.isoformat()}).status_code == 200
+    alert.refresh_from_db()
+    assert alert.silenced_until == earlier
+    assert api.delete(f"/api/v1/silences/{silence.pk}/").status_code == 204
+    assert api.get(f"{URL}{alert.pk}/").json()["is_silenced"] is False
+    assert api.get(f"{URL}{other.pk}/").json()["is_silenced"] is True
+    assert duties.tell_after_silence(timezone.now()) == 1

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from monitoring.alerting import rehearsal
+from monitoring.alerting import rehearsal, situation
 from monitoring.models import AlertRule, MaintenanceWindow, Silence
 from tests import alerts, factories
 
@@ -162,3 +162,39 @@ def test_what_hangs_on_a_device_and_who_would_hear_of_it(api: Any) -> None:
     assert {one["device_name"]: one["state"] for one in both["faults"]} == {"edge": "firing", "core": "unreachable"}
     assert api.post("/api/v1/alert-drill/", {"devices": []}).status_code == 400
     assert api.post("/api/v1/alert-drill/", {"devices": [99999]}).status_code == 400
+
+
+def test_rehearsals_have_a_limit_of_their_own(api: Any) -> None:
+    rule = AlertRule.objects.filter(template="device.down").get()
+    paths = [f"/api/v1/alert-rules/{rule.pk}/rehearse/", "/api/v1/alert-rules/rehearse/"]
+    for turn in range(10):  # refused ones count too
+        assert api.post(paths[turn % 2], {"days": 1000}).status_code == 400
+    answer = api.post(paths[0], {"days": 1})
+    assert answer.status_code == 429 and answer.json()["code"] == "throttled", answer.content
+    assert 0 < int(answer["Retry-After"]) <= 61 and answer["RateLimit-Limit"] == "10"
+    assert api.get(f"/api/v1/alert-rules/{rule.pk}/").status_code == 200
+
+
+def test_a_window_of_several_devices_covers_these_and_never_everything(api: Any) -> None:
+    devices = [factories.make_device() for _ in range(3)]
+    now = timezone.now()
+    body = {"name": "Swap", "starts_at": now.isoformat(), "ends_at": (now + timedelta(hours=1)).isoformat()}
+    url = "/api/v1/maintenance-windows/"
+    made = api.post(url, {**body, "devices": [devices[0].pk, devices[1].pk]}).json()
+    assert made["devices"] == [devices[0].pk, devices[1].pk] and made["is_listed"] is True
+    here = f"{url}{made['id']}/"
+    assert {row["id"] for row in api.get(f"{here}affects/").json()["devices"]} == set(made["devices"])
+    covered = situation.covered(timezone.now(), situation.load_graph())
+    assert set(covered) == set(made["devices"])
+    assert api.patch(here, {"devices": [devices[2].pk, devices[0].pk]}).json()["devices"] == [
+        devices[0].pk,
+        devices[2].pk,
+    ]
+    for wrong in ({"device": devices[1].pk}, {"devices": [999999]}, {"devices": "all"}, {"devices": [None]}):
+        assert api.patch(here, wrong).status_code == 400, wrong
+    answer = api.post(url, {**body, "devices": [devices[0].pk] * 501})
+    assert answer.status_code == 400 and answer.json()["errors"][0]["pointer"] == "/devices"
+    devices[0].delete()
+    devices[2].delete()
+    assert api.get(here).json()["devices"] == [] and api.get(here).json()["is_listed"] is True
+    assert situation.covered(timezone.now(), situation.load_graph()) == {}
