@@ -12,6 +12,7 @@ from django.utils import timezone
 from inventory.models import Device, Site, Tag, Tenant
 from monitoring import alert_silences, page_tools
 from monitoring.alert_silences import Quiet
+from monitoring.alerting.searching import matching
 from monitoring.models import Alert, AlertRule, Check, Notification
 from monitoring.models.rules import SEVERITIES
 from monitoring.presentation import SEVERITY_WORDS, duration, state_class, state_word
@@ -160,17 +161,8 @@ def narrowed(user: Any, filters: dict[str, str]) -> "QuerySet[Alert]":
     if filters["acknowledged"]:
         rows = rows.filter(acknowledged_at__isnull=filters["acknowledged"] == "no")
     if filters["q"]:
-        rows = rows.filter(_says(filters["q"]))
+        rows = rows.filter(matching(filters["q"]))
     return rows
-
-
-def _says(text: str) -> Q:
-    return (
-        Q(summary__icontains=text)
-        | Q(subject__icontains=text)
-        | Q(device__name_key__contains=text.casefold())
-        | Q(rule__name_key__contains=text.casefold())
-    )
 
 
 def alert_list(user: Any, filters: dict[str, str]) -> AlertList:

@@ -25,6 +25,7 @@ from monitoring.models import (
     Notification,
     Series,
 )
+from monitoring.notifying import changes as nearby
 from monitoring.notifying.directory import Directory
 from monitoring.presentation import count, state_class, state_word
 from monitoring.store import read as store
@@ -230,10 +231,7 @@ def changes(user: Any, alert: Alert, graph: Any) -> list[Change]:
     device = alert.device
     if device is None:
         return []
-    distance = {device.pk: 0}
-    for number, layer in enumerate(graph.path(device.pk), start=1):
-        for pk in layer:
-            distance.setdefault(pk, number)
+    distance = nearby.distances(device.pk, graph)
     names = dict(Device.objects.visible_to(user).filter(pk__in=distance).values_list("pk", "name"))
     since, until = alert.started_at - BEFORE, alert.started_at + AFTER
     found: list[Change] = []
@@ -244,10 +242,8 @@ def changes(user: Any, alert: Alert, graph: Any) -> list[Change]:
         before = f"{wording.duration(abs(seconds))} {word}" if abs(seconds) >= 1 else "at the same moment"
         found.append(Change(at, distance[pk], pk, names[pk], what, detail, who, before, url or f"/devices/{pk}/"))
 
-    in_time = {"device__in": names, "at__gte": since, "at__lte": until}
     # A changed configuration is told by its version, which can be opened.
-    events = DeviceEvent.objects.filter(**in_time).exclude(source=DeviceEvent.Source.CONFIG)
-    for event in events.order_by("-at")[:NAMED]:
+    for event in nearby.happened(names, since, until).exclude(source=DeviceEvent.Source.CONFIG)[:NAMED]:
         what = event.words
         add(event.at, event.device_id, f"{what} {event.subject}".strip(), event.detail)
     versions = ConfigVersion.objects.filter(

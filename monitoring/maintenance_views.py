@@ -82,7 +82,7 @@ def window(request: HttpRequest, pk: int | None = None) -> HttpResponse:
                 form.instance.created_by = user
             kept = form.save()
             audit.record("update" if before else "create", kept, before=before, after=audit.snapshot(kept))
-            send_after_commit(ADVANCE_ALERTS)
+            windows.look_again(timezone.now())  # it may cover less than before
         messages.success(request, f"{kept.name} is planned.")
         return redirect("maintenance")
     shown = row or (_unsaved(initial["chosen"]) if initial and not form.is_bound else None)
@@ -132,10 +132,8 @@ def end(request: HttpRequest, pk: int) -> HttpResponse:
     else:
         with transaction.atomic():
             before = audit.snapshot(row)
-            row.ended_at = now
-            row.save(update_fields=["ended_at", "updated_at"])
+            windows.end(row, now)
             audit.record("update", row, before=before, after=audit.snapshot(row), detail="ended now")
-            send_after_commit(ADVANCE_ALERTS)
         messages.success(request, f"{row.name} has ended.")
     return redirect(page_tools.back(request, "/maintenance/"))
 
@@ -149,6 +147,7 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
     with transaction.atomic():
         audit.record("delete", row, before=audit.snapshot(row))
         row.delete()
+        windows.look_again(timezone.now())
     messages.success(request, f"{row.name} is deleted.")
     return redirect("maintenance")
 

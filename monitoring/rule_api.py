@@ -161,6 +161,14 @@ class MaintenanceWindowViewSet(SharedViewSet):
         rows = MaintenanceWindow.objects.visible_to(self.request.user)
         return rows.select_related(*self.related).prefetch_related("devices")
 
+    def perform_update(self, serializer: Any) -> None:
+        super().perform_update(serializer)
+        windows.look_again(timezone.now())  # it may cover less than before
+
+    def perform_destroy(self, instance: MaintenanceWindow) -> None:
+        super().perform_destroy(instance)
+        windows.look_again(timezone.now())
+
     @extend_schema(
         parameters=[query("days", bounds(1, 366), "So many days from now (7).")],
         responses=shapes.UpcomingSerializer(many=True),

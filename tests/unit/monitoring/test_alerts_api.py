@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from monitoring.alerting import duties
 from monitoring.models import Alert, AlertEvent, Notification, Silence
+from monitoring.notifying import planning
 from netmon.audit.models import AuditEvent
 from tests import alerts, factories, people
 
@@ -216,7 +217,13 @@ def test_what_a_silence_by_scope_hides_says_so_in_as_many_queries(api: Any, djan
 def test_a_silence_that_ends_early_lets_speak_what_fired_in_it(api: Any) -> None:
     site = factories.make_site()
     silence = alerts.make_silence(kind="", site=site)
-    alert = alerts.make_alert(factories.make_device(site=site), silenced_until=silence.ends_at, is_told=False)
+    alert = alerts.make_alert(
+        factories.make_device(site=site),
+        silenced_until=silence.ends_at,
+        is_told=False,
+        fired_at=timezone.now(),
+        data={planning.SILENT: True},
+    )
     other = alerts.make_alert(factories.make_device(), silenced_until=silence.ends_at + timedelta(hours=1))
     earlier = silence.ends_at - timedelta(minutes=30)
     assert api.patch(f"/api/v1/silences/{silence.pk}/", {"ends_at": earlier.isoformat()}).status_code == 200
