@@ -14,10 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from netmon.drivers.neighbours import neighbours
-from netmon.drivers.tcp import hosts as states
-from netmon.drivers.tcp.hosts import HostScan
-from netmon.drivers.tcp.kernel import (
+from netmon.drivers.connects import (
     NO_ROUTE,
     OWN_LIMITS,
     RECVERR,
@@ -28,7 +25,11 @@ from netmon.drivers.tcp.kernel import (
     read_icmp_error,
     socket_window,
 )
-from netmon.drivers.tcp.pace import GRAIN, KERNEL_RESEND_SECONDS, TokenBucket
+from netmon.drivers.neighbours import neighbours
+from netmon.drivers.pacing import GRAIN, TokenBucket
+from netmon.drivers.tcp import hosts as states
+from netmon.drivers.tcp.hosts import HostScan
+from netmon.drivers.tcp.pace import KERNEL_RESEND_SECONDS
 from netmon.drivers.tcp.types import Limits, OpenPort, Outcome
 
 SLOT_SECONDS = 0.01  # timers are this coarse
@@ -41,7 +42,7 @@ ARP_SECONDS = 3.2
 
 Clock = Callable[[], float]
 # socket, host, position, when sent, which try
-Probe = tuple[socket.socket, HostScan, int, float, int]
+Probe = tuple[socket.SocketType, HostScan, int, float, int]
 
 
 class Engine:
@@ -174,7 +175,7 @@ class Engine:
             sock = None
             sent_at = clock()
             try:
-                sock = socket.socket(family, STREAM, socket.IPPROTO_TCP)
+                sock = socket.SocketType(family, STREAM, socket.IPPROTO_TCP)
                 sock.setsockopt(level, option, 1)
                 code = sock.connect_ex((plain, order[position], *flow))
             except OSError as error:
@@ -309,7 +310,7 @@ class Engine:
         if not host.undecided:
             self._end(host)
 
-    def _drop(self, fd: int, sock: socket.socket) -> None:
+    def _drop(self, fd: int, sock: socket.SocketType) -> None:
         self._on_their_way.pop(fd, None)
         sock.close()
 

@@ -45,7 +45,7 @@ class IcmpError:
         return f"icmp {self.kind}/{self.code} from {self.sender}"
 
 
-def read_icmp_error(sock: socket.socket, family: int) -> IcmpError | None:
+def read_icmp_error(sock: socket.SocketType, family: int) -> IcmpError | None:
     """The first ICMP error of the socket's error queue, or None where it is empty."""
     try:
         _, ancillary, _, _ = sock.recvmsg(1, 256, socket.MSG_ERRQUEUE)
@@ -68,7 +68,7 @@ def read_icmp_error(sock: socket.socket, family: int) -> IcmpError | None:
     return None
 
 
-def is_connected(sock: socket.socket) -> bool:
+def is_connected(sock: socket.SocketType) -> bool:
     """Whether the handshake is complete. SO_ERROR alone may read 0 for a moment while an ICMP error is coming in."""
     try:
         sock.getpeername()
@@ -77,7 +77,7 @@ def is_connected(sock: socket.socket) -> bool:
     return True
 
 
-def close_open(sock: socket.socket, *, gracefully: bool) -> None:
+def close_open(sock: socket.SocketType, *, gracefully: bool) -> None:
     """Ends a complete connection: by RST, so that nothing of it stays on either side, or by FIN."""
     if not gracefully:
         with contextlib.suppress(OSError):
