@@ -40,6 +40,11 @@ class Neighbour:
         return bool(self.mac) and bool(self.state & (REACHABLE | PERMANENT))
 
     @property
+    def is_resolving(self) -> bool:
+        """The kernel is asking for it just now, for the first time."""
+        return self.state & INCOMPLETE != 0
+
+    @property
     def is_failed(self) -> bool:
         return not self.mac and bool(self.state & (INCOMPLETE | FAILED))
 

@@ -16,7 +16,7 @@ from netmon.drivers.sweep.types import IcmpMode
 PROTOCOL = {socket.AF_INET: socket.IPPROTO_ICMP, socket.AF_INET6: socket.IPPROTO_ICMPV6}
 REQUEST = {socket.AF_INET: 8, socket.AF_INET6: 128}
 REPLY = {socket.AF_INET: 0, socket.AF_INET6: 129}
-RECEIVE_BUFFER = 4 << 20
+BUFFER_BYTES = 4 << 20
 READS_PER_TURN = 512
 # type, code, checksum, identifier, sequence; then our token, which host, which try
 HEAD, BODY = struct.Struct("!BBHHH"), struct.Struct("!8sIB")
@@ -75,7 +75,9 @@ def open_echo(family: socket.AddressFamily) -> Echo | None:
                 raise LocalFault(f"This machine has no socket left: {error.strerror}.") from None
             continue
         sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+        # requests to neighbours that do not answer stay in it for three seconds
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
         if mode is IcmpMode.RAW:
             _filter(sock, family)
         return Echo(family, sock, mode)

@@ -92,6 +92,7 @@ class _Sweep:
         self._by_fd: dict[int, Echo] = {}
         self._epoll = select.epoll()
         self._table: dict[str, Neighbour] = {}
+        self._resolving = 0
         self._table_at = self._paused_until = 0.0
         self._window = socket_window(MOST_SOCKETS)
         self._most_unresolved = _neighbour_limit() * 3 // 8
@@ -126,7 +127,7 @@ class _Sweep:
     # sending
 
     def _send(self, now: float) -> None:
-        while self._timers and self._timers[0][0] <= now:
+        while self._timers and self._timers[0][0] <= now and now >= self._paused_until:
             host = heapq.heappop(self._timers)[2]
             if host.number in self.undecided:
                 self._step(host, now)
@@ -163,12 +164,13 @@ class _Sweep:
 
     def _unresolved(self, now: float) -> int:
         """Addresses of our links that the kernel asks for in vain just now: they fill its table."""
-        table = self._neighbours(now, 2 * TABLE_SECONDS)
-        return sum(1 for entry in table.values() if entry.is_failed)
+        self._neighbours(now, 2 * TABLE_SECONDS)
+        return self._resolving
 
     def _neighbours(self, now: float, age: float = TABLE_SECONDS) -> dict[str, Neighbour]:
         if now - self._table_at > age:
             self._table, self._table_at = neighbours(), now
+            self._resolving = sum(1 for entry in self._table.values() if entry.is_resolving)
         return self._table
 
     def _later(self, host: SweptHost, due: float) -> None:
@@ -183,6 +185,11 @@ class _Sweep:
             return
         echo = self._echo(host.family)
         is_asking = echo is not None and len(host.sent_at) < len(ECHO_WAITS)
+        if is_asking and host.sent_at and self._is_resolving(host, now):
+            # the first request still lies in the kernel, which asks for the neighbour again by itself
+            host.sent_at.append(host.sent_at[0])
+            self._later(host, now + ECHO_WAITS[len(host.sent_at) - 1])
+            return
         # what a timer sends was let in before: it is paid afterwards
         if is_asking and not is_paid:
             self.bucket.spend(1)
@@ -192,6 +199,10 @@ class _Sweep:
             self._request(host, echo, now)
         else:
             self._read_table(host, now)
+
+    def _is_resolving(self, host: SweptHost, now: float) -> bool:
+        entry = self._neighbours(now, 2 * TABLE_SECONDS).get(host.address)
+        return entry is not None and entry.is_failed
 
     def _echo(self, family: int) -> Echo | None:
         if not self.limits.is_using_icmp:
