@@ -11,7 +11,7 @@ import select
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from pathlib import Path
 
 from netmon.drivers.connects import (
@@ -64,7 +64,7 @@ def sweep(
     """
     limits = limits or SweepLimits()
     if total is None:
-        total = len(addresses) if hasattr(addresses, "__len__") else None
+        total = len(addresses) if isinstance(addresses, Sized) else None
     engine = _Sweep(iter(addresses), limits, total)
     try:
         yield from engine.run(is_cancelled or (lambda: False))
@@ -144,12 +144,12 @@ class _Sweep:
         while not self._is_exhausted and len(self.undecided) < MOST_UNDECIDED and not self._is_spent():
             if not self.bucket.take(1, now):
                 return
-            host = self._next()
-            if host is None:
+            new = self._next()
+            if new is None:
                 self.bucket.put_back(1)
                 return
-            self.undecided[host.number] = host
-            self._step(host, now, is_paid=True)
+            self.undecided[new.number] = new
+            self._step(new, now, is_paid=True)
             if now < self._paused_until or self.numbered % 64 == 0:
                 return  # answers are read in between
 

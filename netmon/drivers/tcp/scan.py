@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
 from netmon.drivers.errors import DriverError, LocalFault
@@ -105,7 +105,7 @@ class PortScan:
         saved["hosts"] |= {address: state for address, state in self._saved.items() if address not in self._finished}
         return saved
 
-    def _run(self) -> Iterator[Batch]:
+    def _run(self) -> Generator[Batch, None, None]:
         try:
             engine = self._engine = Engine(self._limits)
         except OSError as error:
@@ -116,7 +116,7 @@ class PortScan:
         finally:
             engine.close()
 
-    def _rounds(self, engine: Engine) -> Iterator[Batch]:
+    def _rounds(self, engine: Engine) -> Generator[Batch, None, None]:
         next_tick = engine.clock() + TICK_SECONDS
         ends = self._begun + (self._limits.deadline_seconds or float("inf"))
         outcome: Outcome | None = None

@@ -92,10 +92,14 @@ class ScanLab:
         """Links, addresses, firewall; starts the servers and gives their process."""
         _run("ip", "netns", "add", self.near)
         _run("ip", "netns", "add", self.far)
-        _run("ip", "link", "add", "scan0", "netns", self.near, "type", "veth", "peer", "name", "scan1", "netns", self.far)
+        _run(
+            "ip", "link", "add", "scan0", "netns", self.near, "type", "veth", "peer", "name", "scan1", "netns", self.far
+        )
         for namespace in (self.near, self.far):
             # RFC 4862's wait for duplicates would cost two seconds
-            script = "echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad; echo 0 > /proc/sys/net/ipv6/conf/all/accept_dad"
+            script = (
+                "echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad; echo 0 > /proc/sys/net/ipv6/conf/all/accept_dad"
+            )
             _run("ip", "netns", "exec", namespace, "sh", "-c", script)
         near = ["link set lo up", "link set scan0 up", f"addr add {NET4}{SCANNER}/24 dev scan0"]
         near.append(f"addr add {NET6}{SCANNER}/64 dev scan0 nodad")
@@ -114,7 +118,15 @@ class ScanLab:
         log = self.directory / "servers.log"
         with log.open("wb") as output:
             servers = subprocess.Popen(
-                [require("ip"), "netns", "exec", self.far, sys.executable, str(HERE / "servers.py"), str(self.directory)],
+                [
+                    require("ip"),
+                    "netns",
+                    "exec",
+                    self.far,
+                    sys.executable,
+                    str(HERE / "servers.py"),
+                    str(self.directory),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

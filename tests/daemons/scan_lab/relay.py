@@ -6,6 +6,7 @@ stands in for tc-netem, which many kernels lack. Ends on SIGTERM, or when its pa
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import pathlib
@@ -16,9 +17,7 @@ import sys
 import time
 from collections import deque
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3]))
-
-from tests.daemons.scan_lab.namespaces import inside
+from namespaces import inside  # run as a script: no package, and no pytest
 
 TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
 DEVICE = "relay0"
@@ -51,10 +50,8 @@ def carry(ends: tuple[int, int], delay: float, loss: float, chance: random.Rando
                     queue.append((time.monotonic() + delay, packet))
             now = time.monotonic()
             while queue and queue[0][0] <= now:
-                try:
+                with contextlib.suppress(OSError):  # the far side is down: the packet is lost
                     os.write(other, queue.popleft()[1])
-                except OSError:
-                    pass  # the far side is down: the packet is lost
 
 
 def main() -> None:

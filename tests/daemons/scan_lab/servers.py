@@ -5,6 +5,7 @@ Writes DIRECTORY/truth.json and then DIRECTORY/ready; ends on SIGTERM, or when i
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -14,9 +15,7 @@ import socket
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3]))
-
-from tests.daemons.scan_lab.truth import NET4, NET6, WAN4, truth  # the module alone knows no pytest
+from truth import NET4, NET6, WAN4, truth  # run as a script: no package, and no pytest
 
 BANNERS = {21: b"220 lab FTP ready\r\n", 22: b"SSH-2.0-lab_1.0\r\n", 23: b"login: ", 25: b"220 lab ESMTP\r\n"}
 HOLD_SECONDS = 0.5
@@ -40,10 +39,8 @@ def serve(selector: selectors.BaseSelector, parent: int) -> None:
             except OSError:
                 continue
             held.append((time.monotonic() + HOLD_SECONDS, conn))
-            try:
+            with contextlib.suppress(OSError):
                 conn.send(key.data)
-            except OSError:
-                pass
         while held and held[0][0] < time.monotonic():
             held.pop(0)[1].close()
 
