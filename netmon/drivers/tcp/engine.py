@@ -25,7 +25,7 @@ from netmon.drivers.connects import (
     read_icmp_error,
     socket_window,
 )
-from netmon.drivers.neighbours import neighbours
+from netmon.drivers.neighbours import Neighbour, neighbours
 from netmon.drivers.pacing import GRAIN, TokenBucket
 from netmon.drivers.tcp import hosts as states
 from netmon.drivers.tcp.hosts import HostScan
@@ -267,7 +267,7 @@ class Engine:
         if record is not None and record.is_own:
             self._drop(fd, sock)
             host.take_back(position)
-            if not self._has_answered(host):
+            if not host.has_answered:
                 self._stop(host, states.NO_NEIGHBOUR, Outcome.UNREACHABLE)
             else:
                 self._wake(host)
@@ -345,9 +345,6 @@ class Engine:
         if not host.undecided:
             self._end(host)
 
-    def _has_answered(self, host: HostScan) -> bool:
-        return host.pace.answers > 0
-
     def _end(self, host: HostScan) -> None:
         """All ports have a verdict: once more to the silent ones where packets get lost, or the report."""
         if host.address not in self.active:
@@ -357,14 +354,10 @@ class Engine:
             self.decided -= before
             self._wake(host)
             return
-        if not self._has_answered(host) and before and self._is_absent(host):
+        if not host.has_answered and before and is_absent(host):
             host.states = host.states.replace(bytes([states.SILENT]), bytes([states.NO_NEIGHBOUR]))
             host.outcome = Outcome.UNREACHABLE
         self._finish(host)
-
-    def _is_absent(self, host: HostScan) -> bool:
-        entry = neighbours(host.family).get(host.address)
-        return entry is not None and entry.is_failed
 
     def _stop(self, host: HostScan, state: int, outcome: Outcome) -> None:
         self._recall(host)
@@ -394,7 +387,7 @@ class Engine:
         mute = [
             host
             for host in self.active.values()
-            if not self._has_answered(host) and host.first_sent_at is not None and not host.opened
+            if not host.has_answered and host.first_sent_at is not None and not host.opened
         ]
         for host in mute:
             limit = self.limits.silent_after
@@ -408,6 +401,11 @@ class Engine:
         if mute:
             table = neighbours()
             for host in mute:
-                entry = table.get(host.address)
-                if entry is not None and entry.is_failed:
+                if is_absent(host, table):
                     self._stop(host, states.NO_NEIGHBOUR, Outcome.UNREACHABLE)
+
+
+def is_absent(host: HostScan, table: dict[str, Neighbour] | None = None) -> bool:
+    """Whether the kernel asked our link for this host in vain."""
+    entry = (neighbours(host.family) if table is None else table).get(host.address)
+    return entry is not None and entry.is_failed

@@ -27,7 +27,7 @@ MEANING: dict[int, tuple[State, str]] = {
     LOCAL: (State.ERROR, "local"),
 }
 MOST_ICMP_REASONS = 200
-MOST_LOOKS = 5
+MOST_LOOKS, FEW_SILENT = 5, 32
 # so many answers to retries only, in a host that sends RSTs: no ordinary loss
 RST_LIMIT_SHARE = 0.15
 RUNS = re.compile(rb"(?s)(.)\1*")
@@ -95,6 +95,10 @@ class HostScan:
     def undecided(self) -> int:
         return self.to_ask + self.in_flight
 
+    @property
+    def has_answered(self) -> bool:
+        return self.pace.answers > 0
+
     def next_position(self) -> int:
         """A position to ask next, marked as on its way; -1 without any. Goes round: retries come after the others."""
         position = self.states.find(UNKNOWN, self.cursor)
@@ -133,13 +137,13 @@ class HostScan:
     def look_again(self) -> bool:
         """Puts the silent ports back to be asked once more, where packets are known to get lost; says if it did.
 
-        It goes on while a look finds answers: a host that limits its RSTs needs several.
+        It goes on while a look finds answers, for a host that limits its RSTs needs several; and where few ports are
+        left, for then each may be a lost packet, and asking costs next to nothing.
         """
-        lost_packets = self.pace.retries_answered > 0
-        if not lost_packets or self.looks >= MOST_LOOKS or (self.looks and not self.look_answers):
-            return False
         silent = self.states.count(SILENT)
-        if not silent:
+        if not silent or not self.pace.retries_answered or self.looks >= MOST_LOOKS:
+            return False
+        if self.looks and not self.look_answers and silent > FEW_SILENT:
             return False
         self.states = self.states.replace(bytes([SILENT]), bytes([UNKNOWN]))
         self.to_ask = silent
