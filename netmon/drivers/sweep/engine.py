@@ -32,8 +32,9 @@ from netmon.drivers.sweep.types import IcmpMode, SweepBatch, SweepHost, SweepLim
 
 TICK_SECONDS = 0.25
 NAP_SECONDS = 0.01
-# after the first and the second request; a late answer still counts while the host is undecided
-ECHO_WAITS = (0.5, 0.75)
+# After the first and the second request; a late answer still counts while the host is undecided. Together more than a
+# second, so that the kernel asks for a neighbour twice.
+ECHO_WAITS = (0.45, 0.7)
 # long enough for the kernel's own second SYN and its answer
 TCP_WAIT = 1.3
 # delay_first_probe_time (5 s) and three unicast probes: then a neighbour that left is FAILED
@@ -57,7 +58,8 @@ def sweep(
 
     `addresses` are literal, of both families, taken lazily: a /16 costs no more memory than a /20. `total` is for the
     progress alone (the length of `addresses` is used where it has one). A batch comes every quarter of a second, and
-    `is_cancelled` is asked as often; when it says True, the last batch holds what was under way as not asked.
+    `is_cancelled` is asked as often; when it says True, the last batch holds what was under way as not asked. So it is
+    when `max_packets` is used up; addresses that were not taken yet are in no batch.
 
     IPv6 networks are not swept: give known addresses, or see `discover_link`. Raises ValueError while iterating for
     what is no address, and LocalFault if this machine has no socket left.
