@@ -160,7 +160,7 @@ def _grab_one(address: str, port: int, seconds: float) -> Banner:
     except ssl.SSLError:
         return Banner(address, port, error="tls")
     except OSError:
-        return Banner(address, port, error="timeout" if deadline.is_over else "closed")
+        return Banner(address, port, error=_why_nothing(deadline))
 
 
 def _listen(sock: socket.socket, address: str, port: int, deadline: Deadline) -> Banner:
@@ -176,7 +176,12 @@ def _listen(sock: socket.socket, address: str, port: int, deadline: Deadline) ->
         protocol = ("https" if data.startswith(b"HTTP/") else "tls") if is_web else _protocol(data, port) or "tls"
         return Banner(address, port, protocol, _text(data), version, certificate)
     data = _ask_web(sock, address, deadline) if port in HTTP_PORTS else _read(sock, deadline)
-    return Banner(address, port, _protocol(data, port), _text(data), error="" if data else "closed")
+    return Banner(address, port, _protocol(data, port), _text(data), error="" if data else _why_nothing(deadline))
+
+
+def _why_nothing(deadline: Deadline) -> str:
+    # what ends a connection at the deadline may be a little early
+    return "timeout" if deadline.remaining < 0.05 else "closed"
 
 
 def _tls_context() -> ssl.SSLContext:

@@ -71,10 +71,10 @@ def read_icmp_error(sock: socket.SocketType, family: int) -> IcmpError | None:
 def is_connected(sock: socket.SocketType) -> bool:
     """Whether the handshake is complete. SO_ERROR alone may read 0 for a moment while an ICMP error is coming in."""
     try:
-        sock.getpeername()
+        # on loopback a socket may by chance meet itself (simultaneous open, RFC 9293 3.5)
+        return bool(sock.getpeername() != sock.getsockname())
     except OSError:
         return False
-    return True
 
 
 def close_open(sock: socket.SocketType, *, gracefully: bool) -> None:

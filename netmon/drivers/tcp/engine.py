@@ -407,5 +407,5 @@ class Engine:
 
 def is_absent(host: HostScan, table: dict[str, Neighbour] | None = None) -> bool:
     """Whether the kernel asked our link for this host in vain."""
-    entry = (neighbours(host.family) if table is None else table).get(host.address)
+    entry = (neighbours(host.family) if table is None else table).get(host.neighbour)
     return entry is not None and entry.is_failed

@@ -70,12 +70,13 @@ class HostScan:
 
     __slots__ = (
         "address", "cursor", "family", "first_sent_at", "flow", "icmp_reasons", "in_flight", "is_queued",
-        "is_silent", "look_answers", "looks", "opened", "outcome", "pace", "plain", "ports", "sent", "start_rate",
-        "states", "to_ask", "tries",
+        "is_silent", "look_answers", "looks", "neighbour", "opened", "outcome", "pace", "plain", "ports", "sent",
+        "start_rate", "states", "to_ask", "tries",
     )  # fmt: skip
 
     def __init__(self, target: ScanTarget, ports: PortList, limits: Limits, now: float) -> None:
         self.address = target.address
+        self.neighbour = str(ipaddress.ip_address(target.address))  # as the kernel writes it
         self.is_silent = target.is_silent
         self.family, self.plain, self.flow = socket_address(target.address)
         self.ports = ports
