@@ -81,7 +81,9 @@ def contests() -> dict[str, Contest]:
                 "nmap -sS -T4 --min-rate 1000": [*nmap, "-sS", "-T4", "--min-rate", "1000", "-p1-1024", f"{NET}0/24"],
             },
             [
-                ("polite", "nmap -sT", 5.0),
+                # its 65,000 packets at 6,000/s are eleven seconds: its rate is a promise, its ratio is nmap's affair
+                ("polite", "nmap -sT", 3.0),
+                ("normal", "nmap -sT", 5.0),
                 ("fast", "nmap -sT", 5.0),
                 ("fast", "nmap -sS -T4 --min-rate 1000", 1.0),
             ],

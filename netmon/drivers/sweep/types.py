@@ -36,9 +36,9 @@ class SweepLimits:
 
 @dataclass(frozen=True, slots=True)
 class SweepHost:
-    """One address, in its canonical form. `method` says what showed that somebody is there: "icmp", "arp" (IPv6: "ndp"),
-    "tcp-80"; "" where nothing did. `rtt_ms` is None where only the neighbour table knows it. `mac` is "" for what is
-    not on our link.
+    """One address, in its canonical form. `method` says what showed that somebody is there: "icmp", "arp" ("ndp" for
+    IPv6), "tcp-80"; "" where nothing did. `rtt_ms` is None where only the neighbour table knows it. `mac` is "" for
+    what is not on our link.
 
     `is_asked` is False where the sweep ended before the verdict, or this machine could not ask (`reason`: "no route",
     "local", "cancelled", "budget").

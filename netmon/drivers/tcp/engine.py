@@ -167,7 +167,7 @@ class Engine:
         level, option = RECVERR[socket.AddressFamily(family)]
         clock = self.clock
         made: list[Probe] = []
-        failure = 0
+        failure = used = 0
         for _ in range(count):
             position = host.next_position()
             if position < 0:
@@ -187,21 +187,21 @@ class Engine:
                 failure = code
                 break
             tries[position] = min(255, tries[position] + 1)
-            made.append((sock, host, position, sent_at, tries[position]))
+            probe = (sock, host, position, sent_at, tries[position])
+            self._on_their_way[sock.fileno()] = probe
+            used += 1
             if code in RESET:
-                self._on_their_way[sock.fileno()] = made[-1]
-                self._judge(sock.fileno(), made.pop(), code, sent_at)
-                host.sent += 1
-                self.sent += 1
-        host.sent += len(made)
-        self.sent += len(made)
-        used = len(made)
-        if made and host.first_sent_at is None:
+                self._judge(sock.fileno(), probe, code, sent_at)
+            else:
+                made.append(probe)
+        host.sent += used
+        self.sent += used
+        if used and host.first_sent_at is None:
             host.first_sent_at = now
         self._watch(host, made)
         if failure:
             self._failed(host, failure, now)
-        elif made:
+        elif used:
             self._starved_since = None
         return used
 
@@ -209,11 +209,12 @@ class Engine:
         """Waits for the answers; those of a near host are there already, which spares them the epoll."""
         srtt = host.pace.srtt
         is_near = srtt is not None and srtt < NEAR_SECONDS
-        on_their_way, register = self._on_their_way, self._epoll.register
+        register = self._epoll.register
         for probe in made:
             sock = probe[0]
             fd = sock.fileno()
-            on_their_way[fd] = probe
+            if fd < 0:  # the host was given up meanwhile
+                continue
             if is_near and (code := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)):
                 # SO_ERROR is set after the error queue is filled, so what `_judge` reads there is complete
                 self._judge(fd, probe, code, self.clock())
