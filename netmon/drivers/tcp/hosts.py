@@ -166,17 +166,25 @@ class HostScan:
         return State.FILTERED, self.icmp_reasons[state - FIRST_ICMP]
 
     def report(self) -> HostReport:
-        ranges = tuple(self._ranges())
-        counts = dict.fromkeys(State, 0)
-        for found in ranges:
-            counts[found.state] += found.last - found.first + 1
+        # What was asked in a shuffled order and cut short is tens of thousands of ranges: too many for a quick end.
+        is_cut_short = self.outcome in (Outcome.CANCELLED, Outcome.BUDGET)
         return HostReport(
             address=self.address,
             outcome=self.outcome,
-            ranges=ranges,
-            counts={state: count for state, count in counts.items() if count},
+            ranges=tuple(self._open_ranges() if is_cut_short else self._ranges()),
+            counts=self._counts(),
             accuracy=self._accuracy(),
         )
+
+    def _counts(self) -> dict[State, int]:
+        counts = dict.fromkeys(State, 0)
+        for code in range(FIRST_ICMP + len(self.icmp_reasons)):
+            counts[self.meaning(code)[0]] += self.states.count(code)
+        return {state: count for state, count in counts.items() if count}
+
+    def _open_ranges(self) -> Iterator[PortRange]:
+        for port, tries in sorted((self.ports.order[at], tries) for at, (_, tries) in self.opened.items()):
+            yield PortRange(port, port, *MEANING[OPEN], tries)
 
     def _ranges(self) -> Iterator[PortRange]:
         # on its way and unknown read alike

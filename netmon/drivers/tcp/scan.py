@@ -98,7 +98,10 @@ class PortScan:
         self._batches.close()
 
     def snapshot(self) -> dict[str, Any]:
-        """What to give as `done` to go on later: a value for JSON. It counts every batch handed out as stored."""
+        """What to give as `done` to go on later: a value for JSON. It counts every batch handed out as stored.
+
+        It takes some tenths of a millisecond for each host under way with all ports: save it every few seconds.
+        """
         active = self._engine.active.values() if self._engine else ()
         saved = resume.save(self._seed, format_ports(self._ports.order), self._finished, active)
         # begun in an earlier run and not yet come round in this one

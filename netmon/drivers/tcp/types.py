@@ -168,7 +168,11 @@ class Accuracy:
 
 @dataclass(frozen=True, slots=True)
 class HostReport:
-    """All of one host, when its scan ended: every port that was asked for stands in exactly one of the ranges."""
+    """All of one host, when its scan ended. `counts`: how many ports are in each state.
+
+    Every port that was asked for stands in exactly one of the ranges. Where the scan was cut short (outcome CANCELLED
+    or BUDGET) the ranges hold the open ports only; the rest is in the snapshot, to go on from.
+    """
 
     address: str
     outcome: Outcome
