@@ -303,9 +303,13 @@ class Engine:
         self._answered(probe, now)
 
     def _answered(self, probe: Probe, now: float) -> None:
-        _, host, _, sent_at, tries = probe
+        _, host, position, sent_at, tries = probe
         self.decided += 1
-        if host.looks:
+        if host.states[position] >= states.FIRST_ICMP:
+            # Systems limit their ICMP errors to one a second or so: a retry that got one is no sign of loss, and the
+            # port is filtered with it as well as without.
+            tries = 1
+        elif host.looks:
             host.look_answers += 1
         host.pace.answered(None if sent_at < self._late_since else now - sent_at, tries, host.in_flight)
         if not host.undecided:
@@ -361,6 +365,8 @@ class Engine:
         self._finish(host)
 
     def _stop(self, host: HostScan, state: int, outcome: Outcome) -> None:
+        if host.address not in self.active:
+            return
         self._recall(host)
         self.decided += host.to_ask
         host.stop(state, outcome)

@@ -54,6 +54,11 @@ class ScanLab:
         text = " ".join(str(value) for value in values)
         self.run_near("sh", "-c", f"echo {text} > /proc/sys/{name.replace('.', '/')}")
 
+    def set_far(self, name: str, *values: int) -> None:
+        """Sets a sysctl of the hosts."""
+        text = " ".join(str(value) for value in values)
+        self.run_far("sh", "-c", f"echo {text} > /proc/sys/{name.replace('.', '/')}")
+
     def forget_neighbours(self) -> None:
         """As if nobody had ever been asked."""
         self.run_near("ip", "neigh", "flush", "dev", "scan0")
@@ -112,7 +117,11 @@ class ScanLab:
         _run("ip", "-n", self.far, "-batch", "-", text="\n".join(far))
         # the kernel would limit ICMP errors, and the SYN queue of a single server is short
         settings = ["ipv4/icmp_ratelimit=0", "ipv6/icmp/ratelimit=0", "ipv4/tcp_max_syn_backlog=8192"]
-        script = "; ".join("echo {1} > /proc/sys/net/{0}".format(*one.split("=")) for one in settings)
+        settings += ["ipv4/icmp_msgs_per_sec=1000000", "ipv4/icmp_msgs_burst=1000000"]
+        # older kernels have some of these for the whole machine only
+        script = "; ".join(
+            "test ! -e /proc/sys/net/{0} || echo {1} > /proc/sys/net/{0}".format(*one.split("=")) for one in settings
+        )
         _run("ip", "netns", "exec", self.far, "sh", "-c", script)
         _run("ip", "netns", "exec", self.far, require("nft"), "-f", "-", text=firewall())
         log = self.directory / "servers.log"

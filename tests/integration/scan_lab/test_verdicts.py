@@ -67,6 +67,19 @@ def test_a_host_that_limits_its_rsts_is_found_out(near):
     assert "host limits RSTs, slowed to" in report.accuracy.note
 
 
+def test_a_host_that_limits_its_icmp_errors_costs_no_more_than_a_silent_one(near):
+    """The default of Linux is one a second: most ports are silence, and asking again finds a few each time."""
+    near.set_far("net.ipv4.icmp_ratelimit", 1000)
+    try:
+        asked = ask([f"{NET4}49"], FAST, ports=range(100, 500))
+    finally:
+        near.set_far("net.ipv4.icmp_ratelimit", 0)
+    report = asked.of(f"{NET4}49")
+    assert report.counts == {State.FILTERED: 400}
+    assert {one.reason for one in report.ranges} == {"timeout", f"icmp 3/3 from {NET4}49"}
+    assert report.accuracy.packets_sent <= 800 and report.accuracy.note == ""
+
+
 def test_a_host_that_is_not_there_is_unreachable_and_not_filtered(near):
     absent, no_route, absent6 = f"{NET4}99", "203.0.113.7", f"{NET6}99"
     asked = ask([absent, no_route, absent6], Limits.profile("polite"), ports=[22, 80, 443], rtt_ms=None)
