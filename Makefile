@@ -9,7 +9,8 @@ export PYTHONPYCACHEPREFIX = $(CURDIR)/.venv/bytecode
 export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: help run demo test test-embedded test-production unit integration fuzz browser check lint types contracts \
-        migrations schema vendor lock format bench-timeseries bench-secrets bench-inventory bench-ssh bench-alerts clean
+        migrations schema vendor lock format bench-timeseries bench-secrets bench-inventory bench-ssh bench-alerts \
+        bench-scan clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -115,6 +116,11 @@ bench-ssh: ## one script for all commands beside netmiko's shell, and 200 hosts 
 bench-alerts: ## a thousand rules against ten thousand devices, ten thousand alerts opened by one cut, and 500 on a page
 	@sh .ci/environment test
 	$(PYTHON_IN_VENV) bench/alerts.py
+
+bench-scan: ## port scans and sweeps beside nmap, in a lab of fifty hosts (root; some minutes)
+	@sh .ci/environment test
+	@sh .ci/packages
+	$(PYTHON_IN_VENV) bench/scan.py
 
 clean: ## the environment and caches; never the data under var/
 	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .import_linter_cache

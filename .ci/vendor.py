@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Third-party files of the browser: brought in rarely, committed, and checked without a network.
+"""Third-party files of the browser, and the IEEE's prefixes: brought in rarely, committed,
+and checked without a network.
 
 .ci/vendor.py add NAME@VERSION   fetch with `npm pack`, check its integrity, copy the listed files, write the lock
 .ci/vendor.py check              compare every file with the lock and docs/third-party.md with its source
@@ -71,7 +72,8 @@ ICONS = [
     "zoom-reset",
 ]
 
-# What is taken from a package: {file in the package: file here}. The licence is always taken.
+# What is taken from a package: {file in the package: file here}. The licence is always taken; `licence_file` names it
+# where it has no file of its own.
 PACKAGES: dict[str, dict[str, Any]] = {
     "uplot": {
         "folder": "netmon/static/vendor/uplot",
@@ -97,6 +99,14 @@ PACKAGES: dict[str, dict[str, Any]] = {
         "purpose": "icons, as one sprite",
         "files": {},
         "sprite": ICONS,
+    },
+    "oui-data": {
+        "folder": "netmon/drivers/oui_data",
+        "licence": "BSD-2-Clause",
+        "purpose": "vendors of MAC addresses: the public list of the IEEE, which asserts no copyright in it",
+        "files": {},
+        "licence_file": "README.md",
+        "prefixes": "index.json",
     },
     "axe-core": {
         "folder": "tests/browser/vendor/axe",
@@ -135,8 +145,9 @@ def add(spec: str) -> None:
         files = {}
         with tarfile.open(tarball) as archive:
             members = set(archive.getnames())
-            licence = next(n for n in LICENCE_NAMES if f"package/{n}" in members)
-            for source, target in {**package["files"], licence: "LICENSE"}.items():
+            named = package.get("licence_file")
+            licence = named or next(n for n in LICENCE_NAMES if f"package/{n}" in members)
+            for source, target in {**package["files"], licence: named or "LICENSE"}.items():
                 stream = archive.extractfile(f"package/{source}")
                 assert stream is not None, source
                 content = stream.read()
@@ -146,6 +157,10 @@ def add(spec: str) -> None:
                 content = sprite(archive, icons)
                 (folder / "icons.svg").write_bytes(content)
                 files["icons.svg"] = hashlib.sha256(content).hexdigest()
+            if source := package.get("prefixes"):
+                content = prefixes(archive, source)
+                (folder / "prefixes.txt").write_bytes(content)
+                files["prefixes.txt"] = hashlib.sha256(content).hexdigest()
     lock = read_lock()
     lock[name] = {
         "version": version,
@@ -171,6 +186,18 @@ def sprite(archive: tarfile.TarFile, icons: list[str]) -> bytes:
             f'stroke-linecap="round" stroke-linejoin="round">{"".join(shapes)}</symbol>'
         )
     return ('<svg xmlns="http://www.w3.org/2000/svg">' + "\n".join(symbols) + "</svg>\n").encode()
+
+
+def prefixes(archive: tarfile.TarFile, source: str) -> bytes:
+    """One line for each organisation: its name, a tab, its prefixes. Postal addresses are left out."""
+    stream = archive.extractfile(f"package/{source}")
+    assert stream is not None, source
+    found: dict[str, list[str]] = {}
+    for prefix, entry in json.loads(stream.read()).items():
+        name = " ".join(entry.split("\n")[0].split())
+        if name != "IEEE Registration Authority":  # its blocks are handed on in smaller ones
+            found.setdefault(name, []).append(prefix.upper())
+    return "".join(f"{name}\t{' '.join(sorted(found[name]))}\n" for name in sorted(found)).encode()
 
 
 def third_party() -> str:

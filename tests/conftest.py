@@ -110,6 +110,7 @@ WITHOUT_STACK = (
     "tests/integration/channels/test_http.py",
     "tests/integration/channels/test_smtp.py",
     "tests/integration/icmp/",
+    "tests/integration/scan_lab/",
     "tests/integration/snmp_fleet/",
     "tests/integration/snmpd/",
     "tests/integration/sshd/test_faults.py",
