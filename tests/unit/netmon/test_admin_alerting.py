@@ -1,6 +1,5 @@
 """Alerting in the admin: what is written there, what is only shown, and no secret on any page."""
 
-import json
 from typing import Any
 
 import pytest
@@ -17,22 +16,19 @@ CHANNEL = {"name": "hook", "kind": "webhook", "min_severity": "info", "is_enable
 
 
 def test_a_configuration_goes_in_and_stays_in(admin: Any) -> None:
-    add = f"{listing('monitoring.Channel')}add/"
-    given = json.dumps({"url": "https://hooks.example.com/x", "secret": SECRET})
-    assert admin.post(add, {**CHANNEL, "settings": given}).status_code == 302
+    add = f"{listing('monitoring.Channel')}add/?kind=webhook"
+    given = {"config_url": "https://hooks.example.com/x", "config_secret": SECRET, "config_verify": "on"}
+    assert admin.post(add, {**CHANNEL, **given}).status_code == 302
     row = Channel.objects.get()
     assert configs.opened(row)["secret"] == SECRET and row.shown == "hooks.example.com"
-    assert admin.post(page(row), {**CHANNEL, "name": "renamed", "settings": ""}).status_code == 302
-    assert admin.post(page(row), {**CHANNEL, "settings": '{"verify": false}'}).status_code == 302
+    kept = {"config_url": given["config_url"], "config_verify": "on"}
+    assert admin.post(page(row), {**CHANNEL, **kept, "name": "renamed"}).status_code == 302
     row.refresh_from_db()
-    assert configs.opened(row) | {"verify": True} == {
-        "url": "https://hooks.example.com/x", "secret": SECRET, "previous_secret": "", "verify": True,
-        "tenant_id": None,
-    }  # fmt: skip
-    for wrong in ("", "[]", "{", '{"url": "x"}', f'{{"uri": "{SECRET}"}}', '{"url": "https://a.example.com"}'):
-        refused = admin.post(add, {**CHANNEL, "name": "other", "settings": wrong})
+    assert row.name == "renamed" and configs.opened(row)["secret"] == SECRET, "what is left empty stays"
+    for wrong in ({}, {"config_url": "x"}, {"config_url": "https://a.example.com"}, {"config_secret": SECRET}):
+        refused = admin.post(add, {**CHANNEL, "name": "other", **wrong})
         assert refused.status_code == 200 and refused.context["errors"], wrong
-    refused = admin.post(add, {**CHANNEL, "name": "", "settings": given})
+    refused = admin.post(add, {**CHANNEL, **given, "name": ""})
     shown = (
         refused.content.decode()
         + admin.get(page(row)).content.decode()
