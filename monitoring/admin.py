@@ -18,16 +18,19 @@ from monitoring.models import (
     DeviceState,
     ExpectedNeighbour,
     Heartbeat,
+    Indicator,
     Outage,
     Series,
 )
-from monitoring.services import configs, scheduling
+from monitoring.services import configs, indicators, scheduling
 from netmon.audit.admin_mixin import AuditedAdmin, ReadOnlyAdmin
 from netmon.common.badges import badge
 from netmon.common.secrets import Undecryptable
 
 SHOWN_CHARS = 500_000
 PAUSED = {Check.Status.PAUSED: "maintenance", Check.Status.UNKNOWN: "pending"}
+
+SHAPES: dict[str, Any] = {"info": "pending", "warning": "degraded", "critical": "down"}
 
 
 class CheckListForm(forms.ModelForm):
@@ -176,8 +179,7 @@ class DeviceEventAdmin(ReadOnlyAdmin):
 
     @admin.display(ordering="severity", description="severity")
     def shown_severity(self, row: DeviceEvent) -> SafeString:
-        shapes = {"info": "pending", "warning": "degraded", "critical": "down"}
-        return badge(shapes[row.severity], row.get_severity_display())
+        return badge(SHAPES[row.severity], row.get_severity_display())
 
 
 @admin.register(ExpectedNeighbour)
@@ -187,3 +189,33 @@ class ExpectedNeighbourAdmin(AuditedAdmin):
     list_select_related = ["device"]
     search_fields = ["device__name_key", "neighbour", "note"]
     autocomplete_fields = ["device"]
+
+
+@admin.register(Indicator)
+class IndicatorAdmin(AuditedAdmin):
+    list_display = ["observed_at", "device", "shown_severity", "kind", "value", "source", "expires_at"]
+    list_filter = ["severity", "kind", "source", ("cleared_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["device"]
+    search_fields = ["device__name_key", "value", "source", "external_id"]
+    autocomplete_fields = ["device"]
+    readonly_fields = ["cleared_at", "created_by"]
+    date_hierarchy = "observed_at"
+
+    @admin.display(ordering="severity", description="severity")
+    def shown_severity(self, row: Indicator) -> SafeString:
+        return badge(SHAPES[row.severity], row.get_severity_display())
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [*self.readonly_fields, "device"] if obj else list(self.readonly_fields)
+
+    def save_model(self, request: HttpRequest, obj: Indicator, form: Any, change: bool) -> None:
+        if not change:
+            obj.created_by_id = request.user.pk
+        super().save_model(request, obj, form, change)
+
+    def write(self, obj: Indicator) -> None:
+        indicators.keep(obj)
+
+    def delete_rows(self, rows: QuerySet[Indicator]) -> None:
+        for row in rows:
+            indicators.delete(row)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
+from django.db.models import Count, Max
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
@@ -13,7 +14,7 @@ from inventory import host_keys
 from inventory.models import Device, Interface, ManagementEndpoint
 from monitoring import alert_pages, charts, graphics, ssh_pages
 from monitoring.availability import Availability, cells, window_of_states
-from monitoring.models import Alert, Check, DeviceFact, DeviceState, Outage, Series
+from monitoring.models import Alert, Check, DeviceFact, DeviceState, Indicator, Outage, Series
 from monitoring.pages import DAY, EXCUSES, Now
 from monitoring.presentation import (
     DASH,
@@ -32,6 +33,7 @@ from monitoring.store import read as store
 QUARTER, QUARTERS = 900, 96
 SPARK_STEP = 1800
 SHOWN_INTERFACES = 20
+SHOWN_INDICATORS = 20
 STALE = 2.5  # intervals
 FAULT_COLUMNS = (4, 5, 6, 7)  # errors and discards of if.counters
 PROTOCOLS = {"icmp": "ICMP", "tcp": "TCP", "snmp": "SNMP", "ssh": "SSH", "rtsp": "RTSP", "postgresql": "PostgreSQL"}
@@ -100,6 +102,8 @@ class DevicePage:
     has_host: bool = False
     events: list[Event] = field(default_factory=list)
     alarms: list[alert_pages.Row] = field(default_factory=list)
+    indicators: list[tuple[str, Indicator]] = field(default_factory=list)
+    more_indicators: bool = False
     waiting_key: str = ""  # "changed" or "first": a host key that somebody must look at
 
 
@@ -109,7 +113,9 @@ def version(device: Device) -> str:
     polled = state.last_poll_at.timestamp() if state and state.last_poll_at else 0
     minute = int(timezone.now().timestamp() // 60)
     alarms = sum(Alert.objects.filter(device=device, resolved_at=None).values_list("version", flat=True))
-    return f"{state.version if state else 0}-{polled:.3f}-{device.updated_at.timestamp():.3f}-{minute}-{alarms}"
+    noted = Indicator.objects.filter(device=device).aggregate(number=Count("pk"), changed=Max("updated_at"))
+    said = f"{noted['number']}-{noted['changed'].timestamp() if noted['changed'] else 0:.3f}"
+    return f"{state.version if state else 0}-{polled:.3f}-{device.updated_at.timestamp():.3f}-{minute}-{alarms}-{said}"
 
 
 def device_page(
@@ -135,6 +141,7 @@ def device_page(
     measured = window_of_states([state], at - DAY, at)[device.pk] if state else None
     everything = tab == "overview"
     start = at - timedelta(seconds=QUARTER * QUARTERS)
+    noted = list(Indicator.objects.filter(device=device).current(at)[: SHOWN_INDICATORS + 1]) if everything else []
     said = _said(measured)
     return DevicePage(
         now=now,
@@ -159,6 +166,8 @@ def device_page(
         facts=_facts(device, endpoints if shows_credentials else []) if tab in ("overview", "facts") else [],
         events=_events(device, now, at) if everything else [],
         alarms=alert_pages.alarms_of(device),
+        indicators=[(ssh_pages.SEVERITIES[row.severity], row) for row in noted[:SHOWN_INDICATORS]],
+        more_indicators=len(noted) > SHOWN_INDICATORS,
         waiting_key=host_keys.waiting_at(device),
     )
 
@@ -375,7 +384,7 @@ def _facts(device: Device, endpoints: Sequence[ManagementEndpoint]) -> list[Fact
 
 
 def _events(device: Device, now: Now, at: datetime) -> list[Event]:
-    """State changes, newest first."""
+    """State changes and what somebody observed, newest first."""
     events = []
     if now.state == "degraded" and now.since:
         events.append(Event("degraded", "Degraded", now.cause, now.since))
@@ -386,4 +395,10 @@ def _events(device: Device, now: Now, at: datetime) -> list[Event]:
             lasted = duration((outage.ended_at - outage.started_at).total_seconds())
             events.append(Event("up", f"Up after {lasted}", "", outage.ended_at))
         events.append(Event(state, word, outage.cause, outage.started_at))
+    for row in Indicator.objects.filter(device=device)[:6]:
+        if over := row.cleared_at or (row.expires_at if row.is_over(at) else None):
+            events.append(Event("up", f"{row.words} is over", row.value, over))
+        events.append(
+            Event(ssh_pages.SEVERITIES[row.severity], row.words, f"{row.value} ({row.source})", row.observed_at)
+        )
     return sorted(events, key=lambda event: event.at, reverse=True)[:8]

@@ -18,6 +18,7 @@ from monitoring.models import (
     SampleRow,
     Series,
 )
+from monitoring.services import indicators
 from monitoring.services.leaving import bury
 from monitoring.store import tables
 from monitoring.store.seal import series_batches
@@ -51,13 +52,13 @@ def prune(now: float | None = None) -> dict[str, int]:
 
 
 def prune_events(now: float | None = None) -> int:
-    """Forgets what happened longer ago than NETMON_EVENTS_DAYS, and of each device all but its newest events.
+    """Forgets what happened or was observed longer ago than NETMON_EVENTS_DAYS, and of each device all but the newest.
 
     Returns how many, deleted a batch at a time.
     """
     moment = datetime.fromtimestamp(time.time() if now is None else now, UTC)
     limit = moment - timedelta(days=settings.EVENTS_DAYS)
-    total = _forget(DeviceEvent.objects.filter(at__lt=limit))
+    total = indicators.prune(limit) + _forget(DeviceEvent.objects.filter(at__lt=limit))
     counted = DeviceEvent.objects.order_by().values("device").annotate(events=Count("pk"))
     for device_id in list(counted.filter(events__gt=DEVICE_EVENTS).values_list("device", flat=True)):
         own = DeviceEvent.objects.filter(device=device_id)

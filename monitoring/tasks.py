@@ -8,7 +8,7 @@ from celery import shared_task
 from monitoring import retention
 from monitoring.alerting import duties, engine, watchdog
 from monitoring.notifying import outbox, summary
-from monitoring.services import configs, lookups, polling, scheduling, testing
+from monitoring.services import configs, indicators, lookups, polling, scheduling, testing
 from monitoring.store import seal
 
 
@@ -75,6 +75,7 @@ def deliver_messages() -> None:
 
 @shared_task
 def retire_alerts() -> None:
+    indicators.expire()
     duties.retire()
     watchdog.look_at_polling()
     watchdog.end_windows()

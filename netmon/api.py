@@ -19,6 +19,7 @@ import monitoring.config_api
 import monitoring.config_search_api
 import monitoring.delivery_api
 import monitoring.failure_api
+import monitoring.indicator_api
 import monitoring.rule_api
 import netmon.accounts.api as accounts
 import netmon.audit.api
@@ -86,6 +87,7 @@ router.register("checks", monitoring.api.CheckViewSet, "check")
 router.register("series", monitoring.api.SeriesViewSet, "series")
 router.register("device-events", DeviceEventViewSet, "device-event")
 router.register("expected-neighbours", ExpectedNeighbourViewSet, "expected-neighbour")
+router.register("indicators", monitoring.indicator_api.IndicatorViewSet, "indicator")
 router.register("dependencies", inventory.topology_api.DependencyViewSet, "dependency")
 router.register("alerts", monitoring.alert_api.AlertViewSet, "alert")
 router.register("alert-rules", monitoring.rule_api.AlertRuleViewSet, "alert-rule")

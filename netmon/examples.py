@@ -98,6 +98,15 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "AdoptRequest": {"device": 7},
     "EnrolTotpRequest": {"password": "your password"},
     "ExpectedNeighbourRequest": {"device": 7, "protocol": "bgp", "neighbour": "192.0.2.2", "note": "transit"},
+    "IndicatorRequest": {
+        "device": 7,
+        "kind": "smell",
+        "value": "disk smells burnt",
+        "severity": "critical",
+        "source": "ticket system",
+        "note": "ticket 4711",
+        "external_id": "4711",
+    },
     "GenerateKeyRequest": {"name": "netmon 2026", "type": "ed25519", "username": "netmon"},
     "IPAddressRequest": {"address": "192.0.2.1", "prefix_length": 24, "dns_name": "core-r1.example.net"},
     "ImportKeyRequest": {
@@ -132,6 +141,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "PatchedEndpointRequest": {"is_enabled": False},
     "PatchedExpectedNeighbourRequest": {"note": "transit, second line"},
     "PatchedIPAddressRequest": {"dns_name": "core-r1.example.net"},
+    "PatchedIndicatorRequest": {"severity": "warning"},
     "PatchedInterfaceRequest": {"if_alias": "uplink to r3"},
     "PatchedMeRequest": {"email": "vera@example.org"},
     "PatchedPrefixRequest": {"description": "servers and printers"},
@@ -262,6 +272,7 @@ MEANINGS: dict[str, dict[str, Any]] = {
         "subject": "192.0.2.2 ipv4_unicast",
         "detail": "The session with 192.0.2.2 fell.",
     },
+    "Indicator": {"kind": "smell", "value": "disk smells burnt", "source": "ticket system", "external_id": "4711"},
     "ExpectedNeighbour": {"protocol": "bgp", "neighbour": "192.0.2.2", "note": "transit"},
     "ImportFault": {"code": "invalid_choice", "column": "kind", "detail": "Give one of router, switch, computer ..."},
 }

@@ -27,6 +27,7 @@ from monitoring.models import (
     DeviceFact,
     DeviceState,
     ExpectedNeighbour,
+    Indicator,
     Outage,
     Series,
 )
@@ -138,6 +139,11 @@ def make_event(device: Device, **over: Any) -> DeviceEvent:
 def make_neighbour(device: Device, **over: Any) -> ExpectedNeighbour:
     values = {"protocol": "bgp", "neighbour": f"192.0.2.{next(_numbers) % 250 + 1}", **over}
     return ExpectedNeighbour.objects.create(device=device, **values)
+
+
+def make_indicator(device: Device, **over: Any) -> Indicator:
+    values = {"kind": "smell", "value": "disk smells burnt", "source": "omar", **over}
+    return Indicator.objects.create(device=device, **values)
 
 
 def make_fact(device: Device, kind: str, data: dict[str, Any], **over: Any) -> DeviceFact:

@@ -6,8 +6,8 @@ from datetime import datetime
 from django.db import transaction
 from django.utils import timezone
 
-from monitoring.alerting import observing, rulebook
-from monitoring.alerting.sources import EVENT, Observation
+from monitoring.alerting import observing, rulebook, sources
+from monitoring.alerting.sources import Observation
 from monitoring.models.alerts import Alert
 from monitoring.models.facts import DeviceEvent
 
@@ -33,19 +33,17 @@ def consume() -> int:
 
 
 def looks_of(row: DeviceEvent) -> list[Observation]:
-    """An event as a look: bad at its own kind, good at the kind that it ends."""
+    """An event as looks: bad at its own kind, good at the kind that it ends."""
     happened = Observation(
         source="event",
         device_id=row.device_id,
         at=row.at,
         subject=row.subject,
-        is_bad=True,
-        match=row.kind,
         summary=f"{row.words}: {row.subject}" if row.subject else row.words,
         detail=row.detail,
     )
-    ended = EVENT.ends.get(row.kind)
-    return [happened] if ended is None else [happened, replace(happened, is_bad=False, match=ended)]
+    said = sources.said_by(row.kind, row.severity, row.data)
+    return [replace(happened, match=match, is_bad=is_bad) for match, is_bad in said]
 
 
 def tell_blindness(reason: str, now: datetime | None = None) -> None:

@@ -12,7 +12,7 @@ from monitoring.alerting import derived, machine, rulebook, wording
 from monitoring.alerting.machine import Episode, Look
 from monitoring.alerting.rulebook import Place, Rule
 from monitoring.alerting.situation import devices_in
-from monitoring.alerting.sources import EVENT, Observation
+from monitoring.alerting.sources import Observation, said_by
 from monitoring.models.checks import Outage
 from monitoring.models.facts import DeviceEvent
 from monitoring.models.rules import AlertRule
@@ -191,10 +191,11 @@ def _outages(rule: Rule, places: Mapping[int, Place], since: datetime, now: date
 def _events(rule: Rule, places: Mapping[int, Place], since: datetime, now: datetime) -> list[Raised]:
     rows = DeviceEvent.objects.filter(device_id__in=places, at__gte=since, at__lt=now).order_by("at", "pk")
     looks: dict[tuple[int, str, str], list[Look]] = {}
-    for device_id, at, kind, subject in rows.values_list("device_id", "at", "kind", "subject"):
-        for match, is_bad in ((kind, True), (EVENT.ends.get(kind, ""), False)):
+    for row in rows.only("device_id", "at", "kind", "subject", "severity", "data"):
+        device_id, at, subject = row.device_id, row.at, row.subject
+        for match, is_bad in said_by(row.kind, row.severity, row.data):
             seen = Observation(source="event", at=at, match=match)
-            if match and rule.speaks_of(seen, places[device_id]):
+            if rule.speaks_of(seen, places[device_id]):
                 looks.setdefault((device_id, match, subject), []).append(Look(at, is_bad=is_bad))
     found = []
     for (device_id, _, subject), mine in looks.items():

@@ -109,7 +109,7 @@ EVENT = register(
         key="event",
         label="Something happened",
         shape="event",
-        matches="kinds of events, such as bgp_down or ospf_*",
+        matches="kinds of events, such as bgp_down, ospf_* or indicator_*",
         help="An event of a device; it is over when its counterpart comes, or after a while.",
         ends={
             "bgp_up": "bgp_down",
@@ -124,6 +124,23 @@ EVENT = register(
         },
     )
 )
+INDICATOR = "indicator_"  # and the indicator's kind: what somebody observed
+CLEARED = "indicator_cleared"
+CRITICAL_INDICATOR = "critical_indicator"  # of any kind
+
+
+def said_by(kind: str, severity: str, data: Mapping[str, Any]) -> list[tuple[str, bool]]:
+    """What an event says to rules: what their `match` is held against, and whether that is bad now."""
+    if kind == CLEARED:
+        return [(str(match), False) for match in data.get("ends", ())]
+    said = [(kind, True)]
+    if kind.startswith(INDICATOR) and severity == "critical":
+        said.append((CRITICAL_INDICATOR, True))
+    if kind in EVENT.ends:
+        said.append((EVENT.ends[kind], False))
+    return said
+
+
 POLLER_BLIND = register(
     Source(
         key="poller.blind",

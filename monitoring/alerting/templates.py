@@ -148,6 +148,13 @@ def register_all() -> None:
         clear_seconds=DAY,
         note="Nothing was sent to the server. Compare the fingerprints before anybody approves the new key.",
     )
+    event(
+        "indicator.critical",
+        "Critical indicator",
+        "critical_indicator",
+        severity="critical",
+        note="Somebody, or another system, observed it. It is over when the indicator is deleted or expires.",
+    )
     metric(
         "ntp.lost",
         "Clock not synchronised",

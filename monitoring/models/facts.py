@@ -53,6 +53,7 @@ class DeviceEvent(models.Model):
         HOST = "host", "Host"
         HOST_KEY = "host_key", "Host key"
         CONFIG = "config", "Configuration"
+        INDICATOR = "indicator", "Indicator"
 
     class Severity(models.TextChoices):
         INFO = "info", "Info"
@@ -62,7 +63,7 @@ class DeviceEvent(models.Model):
     device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="events")
     at = models.DateTimeField(default=timezone.now)
     source = models.CharField(max_length=16, choices=Source.choices)
-    kind = models.CharField(max_length=32, help_text="Such as bgp_down, ospf_gone, key_changed.")
+    kind = models.CharField(max_length=64, help_text="Such as bgp_down, ospf_gone, key_changed.")
     severity = models.CharField(max_length=16, choices=Severity.choices, default=Severity.INFO)
     subject = models.CharField(max_length=255, blank=True, help_text="What it happened to: a peer, an interface.")
     detail = models.CharField(max_length=500, blank=True)
@@ -82,7 +83,18 @@ class DeviceEvent(models.Model):
             models.CheckConstraint(
                 name="device_event_source_known",
                 condition=Q(
-                    source__in=["bgp", "ospf", "bfd", "interface", "routing", "ntp", "host", "host_key", "config"]
+                    source__in=[
+                        "bgp",
+                        "ospf",
+                        "bfd",
+                        "interface",
+                        "routing",
+                        "ntp",
+                        "host",
+                        "host_key",
+                        "config",
+                        "indicator",
+                    ]
                 ),
             ),
             models.CheckConstraint(

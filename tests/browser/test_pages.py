@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from inventory.models import Device
 from monitoring.models import DeviceState
-from tests import scenes
+from tests import factories, scenes
 from tests.browser.helpers import VARIANTS
 
 DARK = "getComputedStyle(document.body).backgroundColor"
@@ -90,11 +90,14 @@ def test_a_device_page_follows_by_itself_and_keeps_its_charts(visit, scene):
     page = visitor.open_device(device)
     page.locator("canvas").first.evaluate("canvas => { canvas.dataset.same = 'yes' }")
     DeviceState.objects.filter(device=device).update(state="down", cause="Power cut", version=500)
+    factories.make_indicator(device, value="the fuse is black")
     page.evaluate("document.body.dispatchEvent(new CustomEvent('live'))")
     visitor.wait_for_state("Down")
+    expect(page.locator("#indicator-list")).to_contain_text("the fuse is black")
+    expect(page.locator("#events")).to_contain_text("the fuse is black")
     expect(page.locator(".banner")).to_contain_text("Power cut")
     expect(page.locator("#announce")).to_have_text("core2.fra: down")
-    for part in ("availability", "interfaces", "checks", "events", "facts", "device-head"):
+    for part in ("availability", "interfaces", "checks", "events", "indicator-list", "facts", "device-head"):
         expect(page.locator(f"#{part}")).to_have_count(1)
     expect(page.locator("canvas[data-same]")).to_have_count(1)
     visitor.open(f"/devices/{device.pk}/checks/")

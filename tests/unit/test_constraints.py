@@ -37,6 +37,7 @@ from monitoring.models import (
     DeviceState,
     EscalationPolicy,
     EscalationStep,
+    Indicator,
     MaintenanceWindow,
     Notification,
     Outage,
@@ -100,6 +101,11 @@ def alert(**values: Any) -> Alert:
 
 def alert_event(**values: Any) -> AlertEvent:
     return AlertEvent(**{"alert": make_alert(), "seq": 9, "kind": "comment", **values})
+
+
+def indicator(**values: Any) -> Indicator:
+    base = {"kind": "smell", "value": "burnt", "source": "omar"}
+    return Indicator(**{"device": values.pop("device", None) or make.make_device(), **base, **values})
 
 
 def rule(**values: Any) -> AlertRule:
@@ -194,6 +200,9 @@ TWINS: dict[str, Rows] = {
             DeviceFact(device=d, kind="system", collected_at=timezone.now()),
             DeviceFact(device=d, kind="system", collected_at=timezone.now()),
         )
+    )(make.make_device()),
+    "indicator_external_id": lambda: (
+        lambda d: (indicator(device=d, external_id="7"), indicator(device=d, external_id="7", value="not at all"))
     )(make.make_device()),
     "config_version_number": lambda: (lambda d: (config(device=d), config(device=d, content="b")))(make.make_device()),
     "series_identity": lambda: (
@@ -358,6 +367,11 @@ BROKEN: dict[str, Callable[[], models.Model]] = {
     "config_version_seen_in_order": lambda: config(
         device=make.make_device(), last_seen_at=timezone.now() - timedelta(hours=1)
     ),
+    "indicator_severity_known": lambda: indicator(severity="fatal"),
+    "indicator_kind_free": lambda: indicator(kind="cleared"),
+    "indicator_is_said by nobody": lambda: indicator(source=""),
+    "indicator_is_said nothing": lambda: indicator(value=""),
+    "indicator_order": lambda: indicator(expires_at=timezone.now() - timedelta(hours=1)),
     "outage_order": lambda: outage(device=make.make_device(), ended_at=timezone.now() - timedelta(hours=2)),
     "outage_kind_known": lambda: outage(device=make.make_device(), kind="odd"),
     "job_status_known": lambda: job(status="odd"),
@@ -400,7 +414,7 @@ def test_every_constraint_is_provoked_here() -> None:
                       ApiKey, Invite, LoginThrottle, RecoveryCode, RevokedFamily, Totp, TargetRule, CredentialUse,
                       KnownServer, Dependency, Alert, AlertEvent, AlertRule, SeverityModifier, Silence,
                       MaintenanceWindow, Channel, Contact, EscalationPolicy, EscalationStep, Notification,
-                      DeclinedCheck)
+                      DeclinedCheck, Indicator)
         for constraint in model._meta.constraints
     }  # fmt: skip
     assert declared <= provoked, declared - provoked

@@ -86,6 +86,7 @@ class World:
             "checks": endpoint.checks.first(),
             "device-events": factories.make_event(device, subject=word),
             "expected-neighbours": factories.make_neighbour(device, note=word),
+            "indicators": factories.make_indicator(device, value=f"{word} smells", source=word, external_id=word),
             "series": factories.make_series(device),
             "jobs": job,
             "audit-events": audit.record("create", device, after={"name": word}, user=person),
@@ -226,6 +227,7 @@ def test_nothing_is_given_to_or_taken_from_a_foreign_tenant(world: World) -> Non
         ("endpoints", {"device": theirs["devices"].pk, "protocol": "ssh"}),
         ("endpoints", {"device": world.ours["switches"].pk, "protocol": "ssh", "credential": theirs["credentials"].pk}),
         ("checks", {"endpoint": theirs["endpoints"].pk, "module": "icmp"}),
+        ("indicators", {"device": theirs["devices"].pk, "kind": "smell", "value": "x", "external_id": WORD}),
         ("tenants", {"name": "A new one", "slug": "new"}),
     ]
     for path, body in refused:

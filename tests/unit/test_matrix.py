@@ -114,6 +114,7 @@ def ids(cast: people.Cast, _clean_cache: None) -> dict[str, int]:
         "checks": endpoint.checks.first().pk,
         "device-events": factories.make_event(router).pk,
         "expected-neighbours": factories.make_neighbour(router).pk,
+        "indicators": factories.make_indicator(router).pk,
         "series": factories.make_series(router).pk,
         "jobs": job.pk,
         "dependencies": alerts.make_dependency(router, switch).pk,

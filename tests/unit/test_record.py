@@ -73,6 +73,7 @@ def rows(cast: people.Cast, _clean_cache: None) -> dict[str, Any]:
         "devices": device,
         "endpoints": endpoint,
         "expected-neighbours": factories.make_neighbour(device),
+        "indicators": factories.make_indicator(device),
         "pinged": ManagementEndpoint.objects.create(device=spare, protocol="icmp"),
         "checks": device.endpoints.get(protocol="snmp").checks.first(),
         "interfaces": factories.make_interface(spare),
@@ -138,6 +139,11 @@ def bodies(rows: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "expected-neighbours": {
             "whole": {"device": spare, "protocol": "ospf", "neighbour": "192.0.2.9"},
             "part": {"note": "transit"},
+        },
+        "indicators": {
+            "whole": {"device": spare, "kind": "smell", "value": "burnt", "severity": "critical"},
+            "put": {"device": rows["indicators"].device_id, "kind": "smell", "value": "burnt"},
+            "part": {"note": "ticket 4711"},
         },
         "users": {
             "whole": {"username": "new", "password": "a long enough pass phrase", "role": "viewer"},

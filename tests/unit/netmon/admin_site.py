@@ -81,6 +81,7 @@ MAKERS: dict[str, Callable[[], Any]] = {
     ),
     "monitoring.DeviceEvent": lambda: factories.make_event(factories.make_device()),
     "monitoring.ExpectedNeighbour": lambda: factories.make_neighbour(factories.make_device()),
+    "monitoring.Indicator": lambda: factories.make_indicator(factories.make_device()),
     "monitoring.Check": _check,
     "monitoring.DeviceState": lambda: factories.watch(factories.make_device()),
     "monitoring.Outage": lambda: factories.make_outage(factories.make_device(), timezone.now(), None),
