@@ -11,8 +11,8 @@ class JobsConfig(AppConfig):
         schedules.register(
             "Reconcile jobs",
             "netmon.jobs.tasks.reconcile_jobs",
-            every_seconds=60,
-            description="Send jobs again that nobody took, close jobs whose worker is gone.",
+            every_seconds=15,
+            description="Send jobs again that nobody took, resume or close jobs whose worker is gone.",
         )
         schedules.register(
             "Forget old jobs",

@@ -56,6 +56,12 @@ class Job(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
     deadline_at = models.DateTimeField(help_text="Past this the worker is taken for lost.")
     sends = models.PositiveSmallIntegerField(default=0, help_text="How often the message was sent.")
+    lease_seconds = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        help_text="Of a job that can be gone on with: how long a silent worker is waited for.",
+    )
+    attempt = models.PositiveSmallIntegerField(default=0, help_text="How many workers have taken it.")
 
     objects: ClassVar[models.Manager["Job"]] = models.Manager.from_queryset(JobQuerySet)()
 

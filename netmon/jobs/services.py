@@ -10,7 +10,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from netmon.common.queue import send_after_commit
@@ -18,7 +19,9 @@ from netmon.jobs.models import Job
 
 RESEND_AFTER = timedelta(seconds=15)
 MAX_SENDS = 5
+MAX_ATTEMPTS = 5
 PROGRESS_SECONDS = 0.5
+RESUME_WAIT = timedelta(hours=1)
 PAYLOAD_KEPT = timedelta(hours=1)
 
 
@@ -45,10 +48,15 @@ def start(
     arguments: dict[str, Any] | None = None,
     payload: str = "",
     total: int = 0,
+    lease_seconds: int | None = None,
+    is_sent: bool = True,
 ) -> tuple[Job, bool]:
     """Queue a job, or join the active one of the same kind and key. Returns (job, created).
 
-    `payload` is kept encrypted until the job ends: what may hold secrets goes there, not into `arguments`.
+    `payload` is kept encrypted until the job ends: what may hold secrets goes there, not into `arguments`. With
+    `lease_seconds` another worker goes on when the present one has said nothing for so long: `deadline_seconds` is
+    then how long the job may wait in the queue, and its work must be able to go on from where it was. Without
+    `is_sent` the caller runs it himself; were he to die before, the reconciler would send it.
     """
     for _ in range(3):
         if active := Job.objects.filter(kind=kind, key=key, status__in=Job.ACTIVE).first():
@@ -65,8 +73,10 @@ def start(
                     requested_by=user,
                     deadline_at=timezone.now() + timedelta(seconds=deadline_seconds),
                     sends=1,
+                    lease_seconds=lease_seconds,
                 )
-                send_after_commit(task, job.pk, expires=deadline_seconds)
+                if is_sent:
+                    send_after_commit(task, job.pk, expires=deadline_seconds)
                 return job, True
         except IntegrityError:
             continue  # somebody was faster: join theirs
@@ -76,10 +86,22 @@ def start(
 def claim(job_id: int) -> Job | None:
     """The job if this caller may run it; None when it is taken, ended or past its deadline."""
     now = timezone.now()
-    claimed = Job.objects.filter(pk=job_id, status=Job.Status.QUEUED, deadline_at__gt=now).update(
-        status=Job.Status.RUNNING, started_at=now
+    rows = Job.objects.filter(pk=job_id, status=Job.Status.QUEUED, deadline_at__gt=now)
+    claimed = rows.update(
+        status=Job.Status.RUNNING, started_at=Coalesce("started_at", Value(now)), attempt=F("attempt") + 1
     )
-    return Job.objects.get(pk=job_id) if claimed else None
+    if not claimed:
+        return None
+    job = Job.objects.get(pk=job_id)
+    if job.lease_seconds is not None:
+        _held(job).update(deadline_at=now + timedelta(seconds=job.lease_seconds))
+        job.refresh_from_db(fields=["deadline_at"])
+    return job
+
+
+def _held(job: Job) -> QuerySet[Job]:
+    """The row, while it is this worker's: one that was taken for lost and came back writes nothing."""
+    return Job.objects.filter(pk=job.pk, status=Job.Status.RUNNING, attempt=job.attempt)
 
 
 def finish(
@@ -97,8 +119,7 @@ def finish_cancelled(job: Job, *, result: Any = None) -> bool:
 
 
 def _end(job: Job, **values: Any) -> bool:
-    rows = Job.objects.filter(pk=job.pk, status=Job.Status.RUNNING)
-    return bool(rows.update(**{"finished_at": timezone.now(), "payload": "", **values}))
+    return bool(_held(job).update(**{"finished_at": timezone.now(), "payload": "", **values}))
 
 
 def progress(job: Job, done: int, total: int | None = None) -> None:
@@ -108,14 +129,16 @@ def progress(job: Job, done: int, total: int | None = None) -> None:
         return
     job.said_at = now  # type: ignore[attr-defined]
     job.progress_total = max(total if total is not None else job.progress_total, done)
-    rows = Job.objects.filter(pk=job.pk, status=Job.Status.RUNNING, cancel_requested=False)
-    if not rows.update(progress_done=done, progress_total=job.progress_total):
+    values: dict[str, Any] = {"progress_done": done, "progress_total": job.progress_total}
+    if job.lease_seconds is not None:
+        values["deadline_at"] = timezone.now() + timedelta(seconds=job.lease_seconds)
+    if not _held(job).filter(cancel_requested=False).update(**values):
         raise Cancelled(done)
 
 
 def check_running(job: Job) -> None:
     """The last word before a job's work is committed. Raises Cancelled when it was asked to stop or has ended."""
-    if not Job.objects.filter(pk=job.pk, status=Job.Status.RUNNING, cancel_requested=False).exists():
+    if not _held(job).filter(cancel_requested=False).exists():
         raise Cancelled(0)
 
 
@@ -152,8 +175,15 @@ def wait(job: Job, seconds: float) -> Job:
 
 
 def reconcile() -> dict[str, int]:
-    """Close jobs past their deadline and send those again that nobody took."""
+    """Let others go on with leased jobs whose worker is silent, close those past their deadline, send again what
+    nobody took."""
     now = timezone.now()
+    silent = Job.objects.filter(
+        status=Job.Status.RUNNING, deadline_at__lte=now, lease_seconds__isnull=False, attempt__lt=MAX_ATTEMPTS
+    )
+    silent.filter(cancel_requested=True).update(status=Job.Status.CANCELLED, finished_at=now, payload="")
+    # Never sent, as it were: the loop below sends it.
+    resumed = silent.update(status=Job.Status.QUEUED, sends=0, deadline_at=now + RESUME_WAIT)
     lost = Job.objects.filter(status__in=Job.ACTIVE, deadline_at__lte=now).update(
         status=Job.Status.LOST,
         error_code="worker_lost",
@@ -166,7 +196,7 @@ def reconcile() -> dict[str, int]:
         if Job.objects.filter(pk=job.pk, status=Job.Status.QUEUED, sends=job.sends).update(sends=job.sends + 1):
             send_after_commit(job.task, job.pk, expires=job.seconds_left(now))
             resent += 1
-    return {"lost": lost, "resent": resent}
+    return {"lost": lost, "resent": resent, "resumed": resumed}
 
 
 def prune(now: datetime | None = None) -> int:

@@ -19,6 +19,41 @@ def start(key: str = "1", **over: object) -> Job:
     return jobs.start(**values)[0]  # type: ignore[arg-type]
 
 
+def claimed(job: Job) -> Job:
+    taken = jobs.claim(job.pk)
+    assert taken is not None
+    return taken
+
+
+def test_another_worker_goes_on_with_a_leased_job_and_the_first_writes_nothing_more() -> None:
+    job, _ = jobs.start(kind="t", key="leased", task="t", user=None, deadline_seconds=600, lease_seconds=30)
+    first = claimed(job)
+    assert 25 < first.seconds_left() <= 30, "while it runs, the lease is the deadline"
+    jobs.progress(first, 3, total=10)
+    past = timezone.now() - timedelta(minutes=1)
+    Job.objects.update(created_at=past, deadline_at=past)
+    assert jobs.reconcile() == {"lost": 0, "resent": 1, "resumed": 1}
+    second = claimed(job)
+    assert (second.attempt, second.progress_done) == (2, 3)
+    with pytest.raises(jobs.Cancelled):
+        jobs.progress(first, 4, total=10)
+    assert not jobs.finish(first, result={}) and jobs.finish(second, result={"n": 1})
+
+
+def test_a_leased_job_that_was_asked_to_stop_or_fails_again_and_again_is_not_resumed() -> None:
+    asked, hopeless = (
+        claimed(jobs.start(kind="t", key=key, task="t", user=None, deadline_seconds=600, lease_seconds=30)[0])
+        for key in ("asked", "hopeless")
+    )
+    jobs.cancel(asked)
+    Job.objects.filter(pk=hopeless.pk).update(attempt=jobs.MAX_ATTEMPTS)
+    Job.objects.update(deadline_at=timezone.now() - timedelta(seconds=1))
+    assert jobs.reconcile() == {"lost": 1, "resent": 0, "resumed": 0}
+    asked.refresh_from_db()
+    hopeless.refresh_from_db()
+    assert (asked.status, hopeless.status) == ("cancelled", "lost")
+
+
 def test_a_second_start_joins_the_active_job() -> None:
     assert start().pk == start().pk != start(key="2").pk
 
@@ -31,8 +66,7 @@ def test_a_claimed_job_is_not_claimed_again() -> None:
 
 def test_finish_keeps_result_or_error() -> None:
     good, bad = start(), start(key="2")
-    for job in (good, bad):
-        jobs.claim(job.pk)
+    good, bad = (claimed(job) for job in (good, bad))
     assert jobs.finish(good, result={"n": 1})
     assert jobs.finish(bad, error_code="timeout", error_detail="No answer.")
     assert not jobs.finish(good, result={"n": 2}), "an ended job is not ended again"
@@ -42,8 +76,7 @@ def test_finish_keeps_result_or_error() -> None:
 
 
 def test_what_is_past_its_deadline_is_lost_and_a_late_worker_does_not_overwrite_it() -> None:
-    job = start()
-    jobs.claim(job.pk)
+    job = claimed(start())
     Job.objects.update(deadline_at=timezone.now() - timedelta(seconds=1))
     assert jobs.reconcile()["lost"] == 1
     assert not jobs.finish(job, result={})
