@@ -6,12 +6,14 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
+from typing import Any
 
 from netmon.drivers.ssh import script
 from netmon.drivers.ssh.answers import Answer
 from netmon.drivers.ssh.channels import Raw, execute
 from netmon.drivers.ssh.link import Clock, Link, OverLink
 from netmon.drivers.ssh.script import TIMED_OUT, Command, Commands, Vtysh
+from netmon.drivers.ssh.uploading import Ran, run_file
 from netmon.drivers.targets import SshTarget
 
 # What the server gets beyond a command's own limit, for the processes around it.
@@ -81,6 +83,10 @@ class SshSession(OverLink):
         script.check_text(line)
         seconds = timeout_seconds or self._link.target.command_timeout_seconds
         return _answer(execute(self._link, line, seconds=seconds, is_fatal=True))
+
+    def run_file(self, content: bytes, arguments: Sequence[str], **options: Any) -> Ran:
+        """Copies a program to a fresh private path on the device, runs it and removes it; see `uploading.run_file`."""
+        return run_file(self._link, content, arguments, **options)
 
     def run(self, commands: Commands) -> dict[str, Answer]:
         """The answers of all `commands`, under their names; those of a Vtysh under each of its lines.
