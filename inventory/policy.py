@@ -195,6 +195,11 @@ class Policy:
         """Whether an admin bound this tenant to an allow-list of its own."""
         return tenant_id is not None and bool(self._allow_list(self._by_tenant.get(tenant_id, [])))
 
+    def edges(self, tenant_id: int | None) -> list[int]:
+        """Where its answer may change: IPv4 addresses between two neighbours of these numbers get the same one."""
+        rules = (*self._built_in, *self._rules(tenant_id))
+        return sorted({edge for rule in rules for edge in (rule.first, rule.last + 1)})
+
     def _rules(self, tenant_id: int | None) -> list[Rule]:
         own = self._by_tenant.get(tenant_id, []) if tenant_id is not None else []
         return [*self._by_tenant[None], *own]

@@ -5,3 +5,8 @@ from django.apps import AppConfig
 
 class ScanningConfig(AppConfig):
     name = "scanning"
+
+    def ready(self) -> None:
+        from scanning import registrations
+
+        registrations.register_all()
