@@ -5,3 +5,8 @@ from django.apps import AppConfig
 
 class ProvisioningConfig(AppConfig):
     name = "provisioning"
+
+    def ready(self) -> None:
+        from provisioning import registrations
+
+        registrations.register_all()

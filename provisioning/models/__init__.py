@@ -1,0 +1,3 @@
+from provisioning.models.actions import Action, ActionRun
+
+__all__ = ["Action", "ActionRun"]

@@ -1,0 +1,74 @@
+"""Keeping secrets out of what a script writes, also where one is cut in two by the pieces in which it comes. Pure."""
+
+import base64
+import codecs
+import re
+from collections.abc import Iterable
+from urllib.parse import quote, quote_plus
+
+MARK = "[secret]"
+SHORTEST, SHORTEST_LINE, LONGEST_ESCAPE = 3, 8, 64
+# What no page and no database should meet: all control characters but tab and line feed.
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
+ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
+
+
+def forms_of(secret: str) -> set[str]:
+    """How a secret may look in an output: as it is, its lines, and encoded for addresses and headers."""
+    raw = secret.encode()
+    found = {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), repr(secret)[1:-1]}
+    found |= {base64.b64encode(raw).decode(), base64.urlsafe_b64encode(raw).decode(), raw.hex()}
+    found |= {line.strip() for line in secret.splitlines() if len(line.strip()) >= SHORTEST_LINE}
+    return {text for text in found if len(text) >= SHORTEST}
+
+
+class Redactor:
+    """Takes bytes as they come, gives text without secrets; what may begin a secret waits for its rest."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        forms = sorted({form for secret in secrets for form in forms_of(secret)}, key=len, reverse=True)
+        self._forms = forms
+        self._pattern = re.compile("|".join(re.escape(form) for form in forms)) if forms else None
+        self._tail = len(forms[0]) - 1 if forms else 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._held = ""
+
+    def feed(self, raw: bytes) -> str:
+        return self._take(self._decoder.decode(raw))
+
+    def end(self) -> str:
+        """What was held back. Output may have been cut in the middle of a secret: its beginning goes as well."""
+        text = self._decoder.decode(b"", final=True)
+        held = self._hidden(self._held + text)
+        self._held = ""
+        begun = self._begun(held)
+        return clean(held[: len(held) - begun] + MARK if begun >= SHORTEST else held)
+
+    def _take(self, text: str) -> str:
+        held = self._hidden(self._held + text)
+        keep = max(self._begun(held), _escape(held))
+        self._held = held[len(held) - keep :]
+        return clean(held[: len(held) - keep])
+
+    def _hidden(self, text: str) -> str:
+        return self._pattern.sub(MARK, text) if self._pattern is not None else text
+
+    def _begun(self, text: str) -> int:
+        """How many characters at the end may be the beginning of a secret."""
+        for length in range(min(self._tail, len(text)), 0, -1):
+            if any(form.startswith(text[-length:]) for form in self._forms):
+                return length
+        return 0
+
+
+def _escape(text: str) -> int:
+    """How many characters at the end may be the beginning of an escape sequence, or of a line's end."""
+    at = text.rfind("\x1b", max(0, len(text) - LONGEST_ESCAPE))
+    if at >= 0 and not ESCAPES.match(text, at):
+        return len(text) - at
+    return 1 if text.endswith("\r") else 0
+
+
+def clean(text: str) -> str:
+    """Without escape sequences; other control characters become a mark."""
+    return CONTROLS.sub("\ufffd", ESCAPES.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
