@@ -9,7 +9,7 @@ from inventory import policy as policies
 from inventory.models import Credential, Device, ManagementEndpoint
 from inventory.policy import Policy
 from inventory.ways import WayBook
-from netmon.common.addresses import Address
+from netmon.common.addresses import Address, parse_address
 from netmon.common.errors import NoCredential, NoEndpoint
 from netmon.common.secrets import open_secret
 from netmon.drivers.targets import MAX_JUMPS, IcmpTarget, Secret, SnmpTarget, SshTarget, check_options
@@ -222,6 +222,19 @@ def _jump_target(endpoint: ManagementEndpoint, policy: Policy, book: WayBook, de
     if not step.is_enabled or step.device.status != Device.Status.ACTIVE:
         raise NoEndpoint(f"The jump host of the SSH endpoint of {endpoint.device} is switched off: choose another.")
     return _ssh_target(step, str(contact_address(step, policy)), policy, book, depth + 1)
+
+
+def secret_for(credential: Credential, device: Device) -> Secret:
+    """A credential's secret for a script that is run for a device. Raises OutOfScope, and NoCredential without one."""
+    if reason := scopes.refusal(credential, device, _own_address(device)):
+        raise scopes.OutOfScope(reason)
+    if not credential.secret:
+        raise NoCredential(f"The credential {credential} holds no secret: enter it.")
+    return _open(credential, "secret")
+
+
+def _own_address(device: Device) -> Address | None:
+    return parse_address(device.primary_ip.address) if device.primary_ip else None
 
 
 def _open(credential: Credential, field: str) -> Secret:

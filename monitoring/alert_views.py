@@ -18,7 +18,7 @@ from django.utils.http import parse_etags
 from django.views.decorators.http import require_GET, require_POST
 
 from inventory.models import Device
-from monitoring import alert_pages, alert_silences, alert_story, page_tools
+from monitoring import alert_pages, alert_silences, alert_story, page_tools, remedies
 from monitoring.alerting import actions
 from monitoring.models import Alert, Notification
 from monitoring.notifying import outbox
@@ -89,6 +89,7 @@ def alert(request: HttpRequest, pk: int) -> HttpResponse:
             "view": alert_story.story(request.user, found),
             "cause": Alert.objects.visible_to(request.user).select_related("device").filter(pk=found.cause_id).first(),
             "may_act": rank(request.user) >= 2,
+            "remedies": [] if is_part or found.resolved_at else list(remedies.of(found, request.user)),
             "zone": settings.TIME_ZONE,
         }
         template = "_detail" if is_part else "detail"

@@ -24,6 +24,9 @@ import monitoring.rule_api
 import netmon.accounts.api as accounts
 import netmon.audit.api
 import netmon.jobs.api
+import provisioning.api
+import scanning.api
+import scanning.host_api
 from monitoring.facts_api import DeviceEventViewSet, ExpectedNeighbourViewSet, HostFactsMixin, RoutingFactsMixin
 from netmon.common.permissions import SERVICE
 
@@ -32,8 +35,13 @@ class ConfiguredMixin(
     monitoring.api.DeviceReportsMixin,
     monitoring.config_api.DeviceConfigsMixin,
     monitoring.failure_api.DeviceFailureMixin,
+    scanning.host_api.DevicePortsMixin,
 ):
-    """What is measured of a device, its configurations, and what hangs on it."""
+    """What is measured of a device, its configurations, what hangs on it, and what scans found of it."""
+
+
+class PrefixViewSet(inventory.api.PrefixViewSet, scanning.host_api.PrefixMapMixin):
+    """Ranges of addresses, and what is known of each address in them."""
 
 
 class DeviceViewSet(inventory.api.DeviceViewSet, ConfiguredMixin, HostFactsMixin, RoutingFactsMixin):
@@ -70,7 +78,7 @@ router = DefaultRouter(use_regex_path=True)
 router.include_root_view = False
 router.register("tenants", inventory.api.TenantViewSet, "tenant")
 router.register("sites", inventory.api.SiteViewSet, "site")
-router.register("prefixes", inventory.api.PrefixViewSet, "prefix")
+router.register("prefixes", PrefixViewSet, "prefix")
 router.register("interfaces", inventory.api.InterfaceViewSet, "interface")
 router.register("ip-addresses", inventory.api.IPAddressViewSet, "ip-address")
 router.register("tags", inventory.api.TagViewSet, "tag")
@@ -98,6 +106,13 @@ router.register("channels", monitoring.delivery_api.ChannelViewSet, "channel")
 router.register("contacts", monitoring.delivery_api.ContactViewSet, "contact")
 router.register("escalation-policies", monitoring.delivery_api.EscalationPolicyViewSet, "escalation-policy")
 router.register("notifications", monitoring.alert_api.NotificationViewSet, "notification")
+router.register("scans", scanning.api.ScanViewSet, "scan")
+router.register("scan-schedules", scanning.host_api.ScanScheduleViewSet, "scan-schedule")
+router.register("scan-exclusions", scanning.api.ScanExclusionViewSet, "scan-exclusion")
+router.register("discoveries", scanning.host_api.DiscoveryViewSet, "discovery")
+router.register("expected-ports", scanning.host_api.ExpectedPortViewSet, "expected-port")
+router.register("actions", provisioning.api.ActionViewSet, "action")
+router.register("action-runs", provisioning.api.ActionRunViewSet, "action-run")
 router.register("audit-events", netmon.audit.api.AuditEventViewSet, "audit-event")
 router.register("jobs", netmon.jobs.api.JobViewSet, "job")
 router.register("users", accounts.UserViewSet, "user")
@@ -119,6 +134,7 @@ class RootView(APIView):
             "health": "health",
             "search": "search",
             "config-search": "config-search",
+            "ping": "ping",
         }
         return Response({prefix: reverse(name, request=request) for prefix, name in names.items()})
 
@@ -142,6 +158,7 @@ urlpatterns = [
     path("monitoring/overview/", monitoring.api.OverviewView.as_view(), name="monitoring-overview"),
     path("alert-drill/", monitoring.failure_api.AlertDrillView.as_view(), name="alert-drill"),
     path("config-search/", monitoring.config_search_api.ConfigSearchView.as_view(), name="config-search"),
+    path("ping/", scanning.api.PingView.as_view(), name="ping"),
     path("health/", monitoring.api.HealthView.as_view(), name="health"),
     path("", include(router.urls)),
 ]

@@ -1,11 +1,14 @@
 """`manage.py check`: what is wrong with this installation, with an id and a remedy."""
 
+import os
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 from netmon.common import secrets
+from netmon.drivers import process
+from netmon.drivers.errors import DriverError
 
 
 @register(Tags.security)
@@ -75,3 +78,40 @@ def bound_secrets(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         for model in secrets.models_with_secrets()
         if not secrets.has_bound_ref(model)
     ]
+
+
+@register(Tags.security)
+def actions_directory(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Scripts that netmon can change are scripts of whoever breaks into it."""
+    directory = settings.ACTIONS_DIR
+    if directory is None:
+        return []
+    uid = os.geteuid()
+    hint = f"Let root own it and nobody else write it: chown -R root {directory}; chmod -R go-w {directory}"
+    found: list[CheckMessage] = []
+    try:
+        owner = directory.lstat().st_uid
+        process.check_directory(directory, owners=(0, owner, uid))
+    except (DriverError, OSError) as error:
+        found.append(Error(f"The actions directory is not safe: {error}", hint=hint, id="netmon.E006"))
+    else:
+        is_writable = uid != 0 and os.access(directory, os.W_OK)
+        if (is_writable or (uid != 0 and owner == uid)) and not settings.ACTIONS_TRUST_OWNER:
+            text = f"netmon itself can write the actions directory {directory}."
+            found.append(Error(text, hint=hint, id="netmon.E006"))
+        elif settings.ACTIONS_TRUST_OWNER:
+            text = "Scripts of actions may belong to netmon's own user (NETMON_ACTIONS_TRUST_OWNER)."
+            found.append(Warning(text, hint="For development and the demo only.", id="netmon.W003"))
+    try:
+        account = process.account_of(settings.ACTIONS_USER)
+    except DriverError as error:
+        found.append(Error(error.detail, hint="Correct NETMON_ACTIONS_USER.", id="netmon.E006"))
+    else:
+        if account.uid is None and not account.is_own:
+            text = "Actions run as netmon's own user: a script can read what netmon can, its keys too."
+            hint = "Run the runner in a container of its own, with an account that owns nothing (NETMON_ACTIONS_USER)."
+            found.append(Warning(text, hint=hint, id="netmon.W003"))
+        elif account.uid is not None and not account.is_own:
+            hint = "Create one and name it in NETMON_ACTIONS_USER: useradd --system --no-create-home netmon-actions"
+            found.append(Warning("Actions run as nobody, which others use too.", hint=hint, id="netmon.W003"))
+    return found

@@ -46,6 +46,8 @@ def environment(host: str, inherited: Mapping[str, str] = os.environ) -> dict[st
         **emptied,
         "NETMON_VAR_DIR": str(settings.VAR_DIR / "demo"),
         "NETMON_ALLOW_LOOPBACK": "1",
+        "NETMON_ACTIONS_DIR": str(settings.VAR_DIR / "demo" / "actions"),
+        "NETMON_ACTIONS_TRUST_OWNER": "1",
         "NETMON_POLL_INTERVAL_SECONDS": str(POLL_SECONDS),
         "NETMON_ALLOWED_HOSTS": ",".join(dict.fromkeys([*settings.ALLOWED_HOSTS, host])),
     }

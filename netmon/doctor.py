@@ -22,7 +22,10 @@ from netmon import rotation
 from netmon.accounts.models import ApiKey, Totp, User
 from netmon.accounts.services.keys import pepper_id
 from netmon.accounts.services.totp import TotpUnreadable, clear_secret
+from netmon.drivers import process
+from netmon.drivers.errors import DriverError
 from netmon.drivers.icmp import RECEIVE_BUFFER
+from provisioning.services import scripts
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 # Passwords that examples and other products document.
@@ -112,11 +115,11 @@ def background() -> Findings:
         yield Finding(OK, "broker", f"{broker} answers")
     else:
         yield Finding(FAIL, "broker", f"{broker} does not answer", "start Redis, or correct BROKER_URL")
-    for process in ("worker", "beat"):
-        if report[process] == "ok":
-            yield Finding(OK, process, "alive")
+    for name in ("worker", "beat"):
+        if report[name] == "ok":
+            yield Finding(OK, name, "alive")
         else:
-            yield Finding(FAIL, process, "no sign of life in the last 35 s", "start netmon, and see its log")
+            yield Finding(FAIL, name, "no sign of life in the last 35 s", "start netmon, and see its log")
     lag = report["poller_lag_seconds"]
     if lag is None:
         return
@@ -163,6 +166,25 @@ def icmp() -> Findings:
     else:
         remedy = f"sysctl -w net.ipv4.ping_group_range='{os.getgid()} {os.getgid()}', or CAP_NET_RAW"
         yield Finding(WARN, "ping", "this process may open no ICMP socket: no device is pinged", remedy)
+
+
+def actions() -> Findings:
+    if settings.ACTIONS_DIR is None:
+        yield Finding(OK, "actions", "switched off: NETMON_ACTIONS_DIR is not set")
+        return
+    try:
+        confined = process.confinement(settings.ACTIONS_USER)
+    except DriverError as error:
+        yield Finding(FAIL, "actions", error.detail, "correct NETMON_ACTIONS_USER")
+        return
+    names = len(scripts.names())
+    space = "a process namespace" if confined.has_namespace else "no process namespace"
+    detail = f"{names} scripts in {settings.ACTIONS_DIR}; they run as {confined.account.name}, with {space}"
+    if confined.has_namespace and not confined.account.notes:
+        yield Finding(OK, "actions", detail)
+    else:
+        remedy = "name an account of its own (NETMON_ACTIONS_USER), and run the runner with CAP_SYS_ADMIN or apart"
+        yield Finding(WARN, "actions", detail, remedy)
 
 
 def receive_buffer(path: Path = Path("/proc/sys/net/core/rmem_max")) -> Findings:
@@ -272,6 +294,7 @@ CHECKS: tuple[Callable[[], Findings], ...] = (
     second_factors,
     icmp,
     receive_buffer,
+    actions,
     disk,
     file_modes,
 )

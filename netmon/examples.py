@@ -7,6 +7,8 @@ documentation (RFC 5737, RFC 3849, RFC 2606). `tests/contract/test_examples.py` 
 
 from typing import Any
 
+from netmon import examples_provisioning, examples_scanning
+
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGzKnbCq4BA1nGYnC0uz7gXOmPv5dXKKPMdQqTWQZbDm netmon@example.net"
 MOMENT = "2026-11-21T22:04:05Z"
 
@@ -276,6 +278,11 @@ MEANINGS: dict[str, dict[str, Any]] = {
     "ExpectedNeighbour": {"protocol": "bgp", "neighbour": "192.0.2.2", "note": "transit"},
     "ImportFault": {"code": "invalid_choice", "column": "kind", "detail": "Give one of router, switch, computer ..."},
 }
+
+
+for more in (examples_scanning, examples_provisioning):
+    REQUESTS |= more.REQUESTS
+    MEANINGS |= more.MEANINGS
 
 
 def add(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:

@@ -35,6 +35,16 @@ def worker() -> Process:
     return Process("worker", argv, stop_order=2)
 
 
+def runner() -> Process:
+    """Long work that people start, scans and actions: it takes minutes, and polls must not wait for it."""
+    argv = (
+        sys.executable, "-m", "celery", "--quiet", "-A", "netmon.celery",
+        "worker", "--queues", "scans,actions", "--pool", "threads", "--concurrency", "2", "--loglevel", "WARNING",
+        "--without-gossip", "--without-mingle", "--without-heartbeat",
+    )  # fmt: skip
+    return Process("runner", argv, stop_order=2)
+
+
 def beat() -> Process:
     argv = (
         sys.executable, "-m", "celery", "--quiet", "-A", "netmon.celery", "beat", "--loglevel", "WARNING",
@@ -70,7 +80,7 @@ def mailbox(mail_port: int, web_port: int) -> Process:
 
 
 def all_processes(bind: str) -> list[Process]:
-    return [web(bind), worker(), beat()]
+    return [web(bind), worker(), runner(), beat()]
 
 
 def working_dir() -> Path:

@@ -217,7 +217,13 @@ REST_FRAMEWORK = {
     "DEFAULT_METADATA_CLASS": "netmon.common.metadata.FieldMetadata",
     "DEFAULT_SCHEMA_CLASS": "netmon.common.schema.ProblemAutoSchema",
     "DEFAULT_THROTTLE_CLASSES": ["netmon.common.throttling.MinuteThrottle"],
-    "DEFAULT_THROTTLE_RATES": {"login": "5/min", "test": "10/min", "rehearse": "10/min"},
+    "DEFAULT_THROTTLE_RATES": {
+        "login": "5/min",
+        "test": "10/min",
+        "rehearse": "10/min",
+        "scan": "10/min",
+        "action": "20/min",
+    },
     "NUM_PROXIES": PROXIES,
     "EXCEPTION_HANDLER": "netmon.common.exception_handler.problem_response",
     "PAGE_SIZE": 50,
@@ -270,6 +276,8 @@ SPECTACULAR_SETTINGS = {
         "DependencySourceEnum": "inventory.models.Dependency.Source",
         "ConfigKindEnum": "monitoring.models.ConfigVersion.Kind",
         "CredentialKindEnum": "inventory.models.Credential.Kind",
+        "ScanKindEnum": "scanning.models.Scan.Kind",
+        "ActionRunStatusEnum": "provisioning.models.ActionRun.Status",
         "SnmpAuthProtocolEnum": "inventory.models.Credential.AuthProtocol",
         "SnmpPrivProtocolEnum": "inventory.models.Credential.PrivProtocol",
     },
@@ -296,7 +304,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "jobs"
-CELERY_TASK_ROUTES = {"monitoring.tasks.*": {"queue": "poll"}}
+CELERY_TASK_ROUTES = {
+    "monitoring.tasks.*": {"queue": "poll"},
+    "scanning.tasks.run_scan_job": {"queue": "scans"},
+    "provisioning.tasks.run_action_job": {"queue": "actions"},
+}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
@@ -316,6 +328,20 @@ HEARTBEAT_URL = env.text("NETMON_HEARTBEAT_URL", "")
 GROUP_WAIT_SECONDS = env.integer("NETMON_GROUP_WAIT_SECONDS", 30, minimum=0, maximum=600)
 # The end of a fault that was shorter is told when it has kept for so long: it may come back.
 SETTLE_SECONDS = env.integer("NETMON_SETTLE_SECONDS", 300, minimum=0, maximum=3600)
+# Scans and what they found; who was where since when, and discoveries, are kept.
+SCANS_DAYS = env.integer("NETMON_SCANS_DAYS", 90, minimum=1, maximum=36500)
+# Whether scans ask the system's name servers for the names of what they find.
+SCAN_REVERSE_DNS = env.boolean("NETMON_SCAN_REVERSE_DNS", True)
+SCAN_MAX_ADDRESSES = env.integer("NETMON_SCAN_MAX_ADDRESSES", 4096, minimum=1, maximum=1 << 20)
+SCAN_MAX_PROBES = env.integer("NETMON_SCAN_MAX_PROBES", 20_000_000, minimum=1, maximum=1 << 40)
+# Where the scripts of actions are; unset, there are none. Its owner is root, or somebody else who is not netmon.
+_actions = env.text("NETMON_ACTIONS_DIR")
+ACTIONS_DIR = Path(_actions) if _actions else None
+# Whose rights they have where netmon runs as root. An account of its own: the limit of processes counts per account.
+ACTIONS_USER = env.text("NETMON_ACTIONS_USER")
+# Take scripts that belong to netmon's own user, who could change them: for development and the demo.
+ACTIONS_TRUST_OWNER = env.boolean("NETMON_ACTIONS_TRUST_OWNER", False)
+ACTIONS_DAYS = env.integer("NETMON_ACTIONS_DAYS", 90, minimum=1, maximum=36500)
 EVENTS_DAYS = env.integer("NETMON_EVENTS_DAYS", 365, minimum=1, maximum=36500)
 AUDIT_DAYS = env.integer("NETMON_AUDIT_DAYS", 730, minimum=30, maximum=36500)
 

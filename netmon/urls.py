@@ -15,6 +15,8 @@ urlpatterns = [
     path("", include("netmon.jobs.urls")),
     path("", include("inventory.urls")),
     path("", include("monitoring.urls")),
+    path("", include("scanning.urls")),
+    path("", include("provisioning.urls")),
     path("api/v1/", include("netmon.api")),
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),

@@ -35,6 +35,7 @@ from monitoring.modules.config_backup import Backup, ConfigText
 from monitoring.services import configs
 from netmon.drivers.platforms import config_check
 from netmon.drivers.targets import HostKey as DriverHostKey
+from provisioning.models import Action, ActionRun
 
 _numbers = count(1)
 # Made for these tests; nobody has the private halves.
@@ -171,6 +172,22 @@ def make_config(device: Device, text: str = CONFIG, *, startup: str | None = Non
     texts += [ConfigText("startup", startup)] if startup is not None else []
     at = datetime.fromtimestamp(values["collected_at"], UTC)
     return configs.keep(device, Backup(configs=tuple(texts), **values), at)[0].version
+
+
+def make_action(**over: Any) -> Action:
+    values = {"name": f"Action {next(_numbers)}", "executable": "hello", **over}
+    return Action.objects.create(**values)
+
+
+def make_run(device: Device, action: Action | None = None, **over: Any) -> ActionRun:
+    """A run that has ended, unless `over` says otherwise."""
+    action = action or make_action(tenant=device.tenant)
+    values = {
+        "device_name": device.name, "tenant": device.tenant, "executable": action.executable, "sha256": "0" * 64,
+        "run_on": action.run_on, "argv": [action.executable, "192.0.2.1"], "status": "succeeded", "exit_code": 0,
+        "output": "well", "started_at": timezone.now(), "finished_at": timezone.now(), **over,
+    }  # fmt: skip
+    return ActionRun.objects.create(action=action, device=device, **values)
 
 
 def make_outage(device: Device, started_at: datetime, minutes: float | None, **over: Any) -> Outage:

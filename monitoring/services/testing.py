@@ -153,11 +153,17 @@ def try_endpoint(endpoint: ManagementEndpoint, *, only_at: tuple[Any, Any] | Non
 
 
 def ask(
-    endpoint: ManagementEndpoint, collect: Any, context: Mapping[str, Any], *, only_at: tuple[Any, Any] | None = None
+    endpoint: ManagementEndpoint,
+    collect: Any,
+    context: Mapping[str, Any],
+    *,
+    only_at: tuple[Any, Any] | None = None,
+    is_direct: bool = False,
 ) -> tuple[dict[str, Any], Collected | None]:
     """Ask a device something out of turn, for a person: how it went, and what came of it if it went well.
 
-    Keys that were shown are kept, and what became of the credential is noted. `only_at` as in `try_endpoint`.
+    Keys that were shown are kept, and what became of the credential is noted. `only_at` as in `try_endpoint`. With
+    `is_direct` it is asked in this thread, for as long as `collect` takes.
     """
     answer: dict[str, Any] = {
         "device": endpoint.device_id,
@@ -183,7 +189,10 @@ def ask(
             raise scopes.OutOfScope("The device's address or port was changed after the test was asked for: ask anew.")
         uses.record_asked(uses.steps(way, target))
         is_sent = True
-        collected = runner.call(collect, target, context, deadline_seconds=TEST_SECONDS, lane=lane_of(target))
+        if is_direct:
+            collected = collect(target, context)
+        else:
+            collected = runner.call(collect, target, context, deadline_seconds=TEST_SECONDS, lane=lane_of(target))
     except (NotConfigured, DriverError) as failure:
         error = failure
         answer |= {"error_code": failure.code, "error_detail": failure.detail}

@@ -41,6 +41,10 @@ class NoCredential(NotConfigured):
     code = "no_credential"
 
 
+class ActionUnavailable(NotConfigured):
+    code = "action_unavailable"
+
+
 class UpstreamFailed(NetmonError):
     code = "upstream_failed"
     http_status = 502

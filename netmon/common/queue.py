@@ -19,6 +19,8 @@ RUN_BACKUP_JOB = "monitoring.tasks.run_backup_job"
 ADVANCE_ALERTS = "monitoring.tasks.advance_alerts"
 DELIVER_MESSAGES = "monitoring.tasks.deliver_messages"
 RUN_LOOKUP_JOB = "monitoring.tasks.run_lookup_job"
+RUN_SCAN_JOB = "scanning.tasks.run_scan_job"
+RUN_ACTION_JOB = "provisioning.tasks.run_action_job"
 PURGE_DELETED_SAMPLES = "monitoring.tasks.purge_deleted_samples"
 
 

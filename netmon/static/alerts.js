@@ -148,13 +148,14 @@
 // became another under the pointer takes no click for a moment, and its focus goes to the comment.
 (() => {
   const place = () => document.getElementById("alert-acts");
-  const bare = (one) => one.innerHTML.trim();
+  const isSame = (one, other) => one.childElementCount === other.childElementCount
+    && [...one.children].every((child, n) => child.isEqualNode(other.children[n]));
   let kept = null;
   document.body.addEventListener("htmx:oobBeforeSwap", (event) => {
     const now = event.detail.target;
     if (now.id !== "alert-acts") return;
     const next = event.detail.fragment.firstElementChild;
-    if (next && bare(next) === bare(now)) { event.detail.shouldSwap = false; return; }
+    if (next && isSame(next, now)) { event.detail.shouldSwap = false; return; }
     const inside = now.contains(document.activeElement) ? document.activeElement.id : "";
     kept = { focus: inside, until: now.querySelector("#until")?.value ?? "" };
   });

@@ -33,7 +33,7 @@ from netmon.audit import services as audit
 from netmon.audit.models import AuditEvent
 from netmon.common.permissions import SCOPES
 from netmon.jobs import services as jobs
-from tests import alerts, factories, people
+from tests import alerts, factories, people, scans
 from tests.contract.openapi import document
 
 PROMISES = json.loads((Path(__file__).parent / "api_contract.json").read_text(encoding="utf-8"))
@@ -55,7 +55,8 @@ STATE_CODES = {
     "invalid_address", "invalid_key", "unsupported_key", "weak_key", "passphrase_missing", "passphrase_wrong",
     "invalid_secret", "password_too_short", "password_too_common", "password_entirely_numeric",
     "password_too_similar", "unreadable", "import_refused", "null_characters", "null_characters_not_allowed", "in_use",
-    "admins_only", "unique", "conflict",
+    "admins_only", "unique", "conflict", "invalid_target", "invalid_ports", "foreign_network", "target_refused",
+    "invalid_file", "too_large",
 }  # fmt: skip
 # By resource, the fields with rules that no schema can say: an address lies within its interface's network, a secret
 # fits its kind, a key its passphrase, an expiry the future ... "" is the object as a whole.
@@ -99,6 +100,12 @@ RULED_FIELDS = {
     "interfaces": {"device"},
     "ip-addresses": {"", "address", "interface", "prefix_length"},
     "prefixes": {"site"},
+    "discoveries": {"", "ip", "name", "site", "location", "tcp_ports", "device"},
+    "expected-ports": {"device", "port"},
+    "ping": {"target", "tenant"},
+    "scan-exclusions": {"cidr", "tenant"},
+    "scan-schedules": {"", "target", "ports", "time_zone", "window_start", "window_end", "name", "tenant"},
+    "scans": {"target", "ports", "tenant", "with", "file"},
     "ssh-keys": {"", "type", "file", "bits", "comment", "passphrase", "private_key"},
     "tags": {"slug"},
     "users": {"username", "email", "role", "tenants"},
@@ -116,6 +123,7 @@ RULED_PARAMETERS = {
     "/ip__in",
     "/contains",
     "/prefix",
+    "/with",
 }
 
 CONFIG = {
@@ -190,6 +198,11 @@ def make_world(cast: people.Cast) -> dict[str, int]:
         "audit-events": AuditEvent.objects.order_by("pk").first().pk,
         "jobs": job.pk,
         "versions": version.pk,
+        "scans": scans.make_scan().pk,
+        "discoveries": scans.make_seen().pk,
+        "scan-schedules": scans.make_schedule().pk,
+        "scan-exclusions": scans.make_exclusion().pk,
+        "expected-ports": scans.make_expected(device).pk,
         **_alerting(device),
     }
 

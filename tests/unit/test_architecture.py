@@ -176,8 +176,14 @@ def test_every_app_uses_the_same_file_names() -> None:
             "delivery_api", "delivery_serializers", "failure_api", "alert_admin", "channel_admin",
             "alert_pages", "alert_story", "alert_views", "rule_views", "delivery_views", "delivery_forms",
             "maintenance_pages", "maintenance_views", "maintenance_forms", "topology_pages", "topology_views",
-            "page_tools", "severity_views", "alert_silences", "indicator_api", "indicator_views",
+            "page_tools", "severity_views", "alert_silences", "indicator_api", "indicator_views", "remedies",
         },
+        "scanning": {
+            "guard", "guessing", "host_api", "host_serializers", "nmap_xml", "ports", "registrations", "schedules",
+            "targets", "pages", "forms", "searching", "discovery_views", "network_views", "port_views",
+            "schedule_views",
+        },
+        "provisioning": {"action_parameters", "action_forms", "redaction", "registrations"},
     }  # fmt: skip
     for app in APPS:
         names = {path.stem for path in (REPOSITORY / app).glob("*.py")}

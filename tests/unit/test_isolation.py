@@ -13,7 +13,7 @@ from inventory.models import Device, Interface, IPAddress, ManagementEndpoint, P
 from netmon.accounts.services import invites, keys
 from netmon.audit import services as audit
 from netmon.jobs import services as jobs
-from tests import alerts, factories, people
+from tests import alerts, factories, people, scans
 from tests.unit.test_matrix import OPEN, ROUTES
 
 pytestmark = pytest.mark.django_db
@@ -62,8 +62,14 @@ class World:
         peer = alerts.make_contact(alerts.make_channel(name=f"{word} channel", tenant=tenant), name=word, tenant=tenant)
         alert = alerts.make_alert(device, summary=f"{word} is down", subject=word)
         rule = alerts.make_rule(name=f"{word} rule", tenant=tenant, note=word)
+        scans.make_seen(tenant=tenant, device=kinds["switches"], hostname=word)
         return {
             **kinds,
+            "scans": scans.make_scan(tenant=tenant, target=word, reason=word, device=device),
+            "discoveries": scans.make_seen(tenant=tenant, hostname=word, vendor=word),
+            "scan-schedules": scans.make_schedule(tenant=tenant, name=word),
+            "scan-exclusions": scans.make_exclusion(tenant=tenant, note=word),
+            "expected-ports": scans.make_expected(device, note=word),
             "dependencies": alerts.make_dependency(device, kinds["routers"], note=word),
             "alerts": alert,
             "alert-rules": rule,
@@ -93,6 +99,8 @@ class World:
             "users": person,
             "invites": invites.make(by=person, role="viewer", email=f"{word}@example.net")[0],
             "api-keys": keys.make(user=person, name=f"{word} key", scopes=["read"])[0],
+            "actions": factories.make_action(name=f"{word} action", tenant=tenant),
+            "action-runs": factories.make_run(device, output=word),
             "target-rules": TargetRule.objects.create(
                 cidr=f"10.{tenant.pk % 200}.0.0/16", tenant=tenant, action="refuse", note=word
             ),
@@ -165,6 +173,26 @@ def test_no_filter_reaches_further(world: World, query: str) -> None:
         assert client.get(f"/api/v1/devices/?{parameter}").json()["results"] == []
 
 
+# Pages of an object that is no device: the first of these that an address begins with says which.
+OF_PAGES = {
+    "/jobs/": "jobs",
+    "/import/": "jobs",
+    "/alerts/rules/": "alert-rules",
+    "/alerts/silences/": "silences",
+    "/alerts/channels/": "channels",
+    "/alerts/contacts/": "contacts",
+    "/alerts/policies/": "escalation-policies",
+    "/alerts/log/": "notifications",
+    "/alerts/": "alerts",
+    "/maintenance/": "maintenance-windows",
+    "/endpoints/": "endpoints",
+    "/keys/ssh/": "ssh-keys",
+    "/scans/schedules/": "scan-schedules",
+    "/scans/exclusions/": "scan-exclusions",
+    "/scans/": "scans",
+    "/discoveries/": "discoveries",
+    "/prefixes/": "prefixes",
+}
 PLAIN = {"api", "admin", "api-auth", "static", "login", "logout", "docs"}
 
 
@@ -183,14 +211,15 @@ def page_routes() -> list[str]:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_no_page_shows_what_is_foreign(world: World, role: str) -> None:
-    device, job = world.theirs["devices"], world.theirs["jobs"]
     call = people.Walker(world.people[role])
     assert len(page_routes()) > 8
     for path in page_routes():
         url = "/" + path.replace("^", "").replace("$", "")
         url = url.replace("(?P<tab>interfaces|checks|facts)", "interfaces").replace(r"(?P<pk>\d{1,18})", "<int:pk>")
-        pk = job.pk if "jobs/" in url else device.pk
-        url = url.replace("<int:pk>", str(pk)).replace("<str:token>", "x" * 43)
+        resource = next((name for prefix, name in OF_PAGES.items() if url.startswith(prefix)), "devices")
+        url = url.replace("<int:pk>", str(world.theirs[resource].pk)).replace("<str:token>", "x" * 43)
+        url = url.replace("<int:other>", str(world.theirs["scans"].pk))
+        url = url.replace("<int:row>", str(world.theirs["expected-ports"].pk))
         for method in ("get", "post"):
             answer = call(method, url)
             assert WORD not in answer.content.decode(), url

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from tests import alerts, factories, people
+from tests import alerts, factories, people, scans
 
 pytestmark = pytest.mark.django_db
 
@@ -29,11 +29,17 @@ READ = {
     "api/v1/target-rules/": 2,
     "api/v1/channels/": 2,
     "api/v1/ssh-keys/": 2,
+    "api/v1/scan-exclusions/": 2,
     "api/v1/audit-events/": 3,
     "api/v1/users/": 3,
     "api/v1/invites/": 3,
+    "api/v1/actions/available/": 2,
+    "api/v1/actions/{pk}/script/": 3,
+    "api/v1/action-runs/": 2,
 }
 WRITE = {
+    "api/v1/actions/{pk}/run/": 2,
+    "api/v1/actions/": 3,
     "api/v1/host-keys/": 3,
     "api/v1/endpoints/{pk}/host-keys/": 3,
     "api/v1/credentials/{pk}/test/": 2,
@@ -42,6 +48,7 @@ WRITE = {
     "api/v1/credentials/": 3,
     "api/v1/ssh-keys/": 3,
     "api/v1/channels/": 3,
+    "api/v1/scan-exclusions/": 3,
     "api/v1/audit-events/": 3,
     "api/v1/auth/": 1,
     "api/v1/api-keys/": 1,
@@ -49,7 +56,7 @@ WRITE = {
     "api/v1/invites/": 3,
 }
 # Elsewhere on these the rule of the resource's writes holds: nobody learns from a 405 what he may not do.
-POST_ONLY = {"api/v1/credentials/{pk}/test/", "api/v1/target-rules/check/"}
+POST_ONLY = {"api/v1/credentials/{pk}/test/", "api/v1/target-rules/check/", "api/v1/actions/{pk}/run/"}
 RANKS = {None: 0, "viewer": 1, "operator": 2, "admin": 3}
 METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -117,6 +124,11 @@ def ids(cast: people.Cast, _clean_cache: None) -> dict[str, int]:
         "indicators": factories.make_indicator(router).pk,
         "series": factories.make_series(router).pk,
         "jobs": job.pk,
+        "scans": scans.make_scan().pk,
+        "discoveries": scans.make_seen().pk,
+        "scan-schedules": scans.make_schedule().pk,
+        "scan-exclusions": scans.make_exclusion().pk,
+        "expected-ports": scans.make_expected(router).pk,
         "dependencies": alerts.make_dependency(router, switch).pk,
         "alerts": alerts.make_alert(router).pk,
         "alert-rules": alerts.make_rule().pk,
@@ -131,6 +143,8 @@ def ids(cast: people.Cast, _clean_cache: None) -> dict[str, int]:
         "audit-events": audit.record("create", router).pk,  # type: ignore[union-attr]
         "users": people.make_person("wim", "viewer").pk,
         "invites": invites.make(by=cast.ada, role="viewer")[0].pk,
+        "actions": factories.make_action().pk,
+        "action-runs": factories.make_run(router).pk,
         "api-keys": keys.make(user=cast.ada, name="k", scopes=["read"])[0].pk,
     }
 
@@ -172,9 +186,14 @@ def test_every_api_route_answers_each_role_as_the_table_says(
 PAGES = (
     "/", "/monitoring/dashboard", "/devices/", "/health/", "/api/docs/", "/api/redoc/", "/api/schema/",
     "/account/", "/account/keys/", "/account/totp/", "/jobs/",
+    "/scans/", "/scans/schedules/", "/discoveries/", "/prefixes/",
 )  # fmt: skip
 # Pages that not everybody may open, and who may.
-CLOSED = {"/import/": 2, "/credentials/": 2, "/keys/ssh/": 2, "/devices/add/": 2, "/audit/": 3, "/people/": 3}
+CLOSED = {
+    "/actions/": 2, "/actions/runs/": 2, "/actions/waiting/": 2, "/actions/add/": 3,
+    "/import/": 2, "/credentials/": 2, "/keys/ssh/": 2, "/devices/add/": 2, "/audit/": 3, "/people/": 3,
+    "/scans/new/": 2, "/scans/import/": 2, "/scans/exclusions/": 2, "/scans/exclusions/add/": 3,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("role", RANKS, ids=lambda role: role or "nobody")

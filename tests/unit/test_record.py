@@ -18,7 +18,7 @@ from netmon.accounts.tokens import pair
 from netmon.audit.models import AppendOnly, AuditEvent
 from netmon.audit.services import record
 from netmon.jobs import services as jobs
-from tests import alerts, factories, people
+from tests import alerts, factories, people, scans
 from tests.unit.test_matrix import OPEN, ROUTES
 
 pytestmark = pytest.mark.django_db
@@ -45,15 +45,28 @@ EXCUSED = {
     "api/v1/routers/{pk}/routing-table/lookup/": "the same",
     "api/v1/switches/{pk}/routing-table/lookup/": "the same",
     "api/v1/ssh-keys/import-file/": "import/ with another parser",
+    "api/v1/actions/{pk}/run/": "needs a script: tests/unit/provisioning/test_actions.py",
+    "api/v1/actions/{pk}/approve-script/": "the same",
+    "api/v1/action-runs/{pk}/approve/": "needs one that waits: tests/unit/provisioning/test_actions.py",
+    "api/v1/action-runs/{pk}/refuse/": "the same",
+    "api/v1/action-runs/{pk}/cancel/": "the same",
     "api/v1/auth/totp/recovery-codes/": "tests/unit/accounts",
     "api/v1/auth/totp/disable/": "tests/unit/accounts",
     "api/v1/auth/totp/confirm/": "tests/unit/accounts",
+    "api/v1/scans/{pk}/cancel/": "wants an active one: tests/unit/scanning/test_pages.py",
+    "api/v1/scans/import-nmap/": "takes a file: tests/unit/scanning/test_results.py",
+    "api/v1/discoveries/{pk}/reopen/": "wants an ignored one: tests/unit/scanning/test_pages.py",
     "api/v1/auth/totp/enrol/": "waits for its confirmation",
 }
 
 
 # A second factor taken away ends sessions too; a whole person with a password is a change of both.
-TWO = {("post", "api/v1/users/{pk}/reset-totp/"): 2, ("put", "api/v1/users/{pk}/"): 2}
+# A schedule that is run and the scan that this makes are two rows, as are a discovery and its device.
+TWO = {
+    ("post", "api/v1/users/{pk}/reset-totp/"): 2,
+    ("put", "api/v1/users/{pk}/"): 2,
+    ("post", "api/v1/scan-schedules/{pk}/run/"): 2,
+}
 
 
 @pytest.fixture
@@ -68,6 +81,7 @@ def rows(cast: people.Cast, _clean_cache: None) -> dict[str, Any]:
     factories.make_host_key(endpoint)
     job, _ = jobs.start(kind="test", key="1", task="netmon.jobs.tasks.reconcile_jobs", user=None, deadline_seconds=60)
     key = ssh.generate(type="ed25519")
+    scans.make_seen(device=device, hostname="known")
     return {
         **kinds,
         "devices": device,
@@ -91,6 +105,13 @@ def rows(cast: people.Cast, _clean_cache: None) -> dict[str, Any]:
         "invites": invites.make(by=cast.ada, role="viewer")[0],
         "api-keys": keys.make(user=cast.ada, name="k", scopes=["read"])[0],
         "jobs": job,
+        "scans": scans.make_scan(),
+        "discoveries": scans.make_seen(),
+        "scan-schedules": scans.make_schedule(target="10.0.0.0/28"),
+        "scan-exclusions": scans.make_exclusion(),
+        "expected-ports": scans.make_expected(spare),
+        "actions": factories.make_action(),
+        "action-runs": factories.make_run(device),
         "dependencies": alerts.make_dependency(device, spare, is_confirmed=False),
         "alerts": alerts.make_alert(device),
         "alert-rules": alerts.make_rule(),
@@ -154,6 +175,20 @@ def bodies(rows: dict[str, Any]) -> dict[str, dict[str, Any]]:
             "whole": {"device": rows["routers"].pk, "parent": spare},
             "part": {"note": "the only way"},
         },
+        "actions": {
+            "whole": {"name": "New", "executable": "reachability_report"},
+            "part": {"description": "how far it is"},
+        },
+        "scans": {"whole": {"target": "10.0.0.7", "kind": "ping"}, "part": {}},
+        "scan-schedules": {
+            "whole": {"name": "New", "kind": "ping", "target": "10.0.0.0/28"},
+            "part": {"is_enabled": False},
+        },
+        "scan-exclusions": {"whole": {"cidr": "10.0.0.9"}, "part": {"note": "a plc"}},
+        "expected-ports": {
+            "whole": {"device": spare, "port": 443},
+            "part": {"note": "the shop"},
+        },
         "alerts": {"whole": {"summary": "water in the server room"}, "part": {}},
         "alert-rules": {"whole": {"name": "New", "source": "device.down"}, "part": {"is_enabled": False}},
         "severity-modifiers": {"whole": {"name": "New", "delta": 2}, "part": {"delta": -1}},
@@ -185,6 +220,13 @@ ACTIONS: dict[str, Any] = {
     "api/v1/alerts/{pk}/comment/": {"text": "looking"},
     "api/v1/alerts/acknowledge-all/": {},
     "api/v1/maintenance-windows/{pk}/end/": {},
+    "api/v1/ping/": {"target": "10.0.0.7"},
+    "api/v1/scan-schedules/{pk}/run/": {},
+    "api/v1/discoveries/{pk}/adopt/": {"name": "found"},
+    "api/v1/discoveries/{pk}/ignore/": {"reason": "a guest"},
+    "api/v1/expected-ports/baseline/": lambda: {
+        "device": Device.objects.order_by("pk").values_list("pk", flat=True)[0]
+    },
     "api/v1/notifications/{pk}/resend/": {},
     "api/v1/dependencies/{pk}/confirm/": {},
     "api/v1/dependencies/propose/": {},

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
-from netmon import demo, demo_alerts, processes
+from netmon import demo, demo_actions, demo_alerts, demo_scans, processes
 from netmon.lab.devices import DEMO_DEVICES
 from netmon.management.commands import run
 from netmon.processes import Process
@@ -54,6 +54,8 @@ class Command(run.Command):
         token = demo.populate()
         mail_port, web_port = demo.mailbox_ports(settings.VAR_DIR)
         demo_alerts.populate(mail_port, web_port)
+        demo_scans.populate()
+        demo_actions.populate()
         self.stdout.write(
             f"\n  {options['devices']} simulated devices answer on loopback; data in {settings.VAR_DIR}\n"
             "  (delete that directory to begin anew); its mails and webhooks are kept in mail/ there\n"

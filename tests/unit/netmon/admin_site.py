@@ -15,7 +15,7 @@ from netmon.accounts.services import invites, keys
 from netmon.audit import services as audit
 from netmon.audit.models import AuditEvent
 from netmon.jobs import services as jobs
-from tests import alerts, factories, people
+from tests import alerts, factories, people, scans
 
 SECRET = "a community that no page may show"
 _numbers = itertools.count(1)
@@ -79,6 +79,19 @@ MAKERS: dict[str, Callable[[], Any]] = {
     "inventory.HostKey": lambda: factories.make_host_key(
         factories.make_ssh_endpoint(), factories.driver_host_key(next(_numbers))
     ),
+    "provisioning.Action": factories.make_action,
+    "provisioning.ActionRun": lambda: factories.make_run(
+        factories.make_device(), requested_by=people.make_person(f"runner-{next(_numbers)}", "operator")
+    ),
+    "scanning.Scan": lambda: scans.make_scan(requested_by=people.make_person(f"asker-{next(_numbers)}", "operator")),
+    "scanning.ScanHost": lambda: scans.make_scan().hosts.get(),
+    "scanning.OpenPort": lambda: scans.make_scan().hosts.get().ports.get(),
+    "scanning.SeenHost": lambda: scans.make_seen(device=factories.make_device()),
+    "scanning.SeenPort": lambda: scans.make_seen().ports.get(),
+    "scanning.PresencePeriod": lambda: scans.make_seen().periods.get(),
+    "scanning.ScanSchedule": lambda: scans.make_schedule(tenant=factories.make_tenant()),
+    "scanning.ScanExclusion": lambda: scans.make_exclusion(tenant=factories.make_tenant()),
+    "scanning.ExpectedPort": lambda: scans.make_expected(factories.make_device()),
     "monitoring.DeviceEvent": lambda: factories.make_event(factories.make_device()),
     "monitoring.ExpectedNeighbour": lambda: factories.make_neighbour(factories.make_device()),
     "monitoring.Indicator": lambda: factories.make_indicator(factories.make_device()),

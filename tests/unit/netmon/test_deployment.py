@@ -16,7 +16,7 @@ from netmon import healthcheck, processes
 from tests.documents import REPOSITORY, page, rows_of, setting_names
 
 REQUIRED = {"NETMON_SECRET_KEY", "NETMON_FERNET_KEYS", "NETMON_API_KEY_PEPPERS", "POSTGRES_PASSWORD"}
-OWN = ("migrate", "web", "worker", "beat")
+OWN = ("migrate", "web", "worker", "runner", "beat")
 # What only the compose file knows: where to publish, and the database server's own password.
 COMPOSE_ONLY = {"POSTGRES_PASSWORD", "NETMON_PUBLISH"}
 # The compose file says itself where data and messages are; debug pages are for development.
@@ -93,7 +93,8 @@ def test_every_service_is_confined(services: dict[str, Any]) -> None:
         assert service["security_opt"] == ["no-new-privileges:true"], name
     for name in (*OWN, "redis"):
         assert services[name]["read_only"] is True, name
-    assert "net.ipv4.ping_group_range" in services["worker"]["sysctls"]
+    for name in ("worker", "runner"):
+        assert "net.ipv4.ping_group_range" in services[name]["sysctls"]
 
 
 def test_only_the_web_is_published_and_only_here(services: dict[str, Any]) -> None:
@@ -113,7 +114,7 @@ def test_the_health_check_asks_an_address_that_exists(
     assert healthcheck.URL.startswith("http://127.0.0.1:8000/")
     assert services["web"]["environment"]["NETMON_ALLOWED_HOSTS"].split(",")[0] == "127.0.0.1"
     # The image's check asks the web process: other services would fail it.
-    assert all(services[name]["healthcheck"] == {"disable": True} for name in ("migrate", "worker", "beat"))
+    assert all(services[name]["healthcheck"] == {"disable": True} for name in OWN if name != "web")
     assert all("test" in services[name]["healthcheck"] for name in ("postgres", "redis"))
     for module in ast.walk(ast.parse(page("netmon/healthcheck.py"))):
         if isinstance(module, ast.Import):
@@ -138,6 +139,7 @@ def test_the_image_holds_what_the_product_needs_and_no_more() -> None:
     apps = {app.split(".")[0] for app in settings.INSTALLED_APPS if (REPOSITORY / app.split(".")[0]).is_dir()}
     assert let_in == {
         *apps,
+        "actions",
         "templates",
         "manage.py",
         "CHANGELOG.md",

@@ -32,11 +32,12 @@ LIBRARY_CODES = {
     "token_revoked",
     "worker_lost",
 }
+OUR_APPS = ("netmon", "inventory", "monitoring", "scanning")
 FIELD_CODES = re.compile(r"""code="([a-z_]+)"|ErrorDetail\([^)]*,\s*"([a-z_]+)"\s*\)""")
 
 
 def import_all() -> None:
-    for package in (netmon, importlib.import_module("inventory"), importlib.import_module("monitoring")):
+    for package in (netmon, *(importlib.import_module(name) for name in ("inventory", "monitoring", "scanning"))):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if module.name.rpartition(".")[2] not in ("asgi", "wsgi") and ".lab" not in module.name:
                 importlib.import_module(module.name)
@@ -57,7 +58,7 @@ def codes() -> set[str]:
         is_problem = isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("problem", "_json")
         if is_problem and isinstance(node, ast.Call):
             found |= {arg.value for arg in node.args[1:3] if isinstance(arg, ast.Constant) and _is_code(arg.value)}
-    for folder in ("netmon", "inventory", "monitoring"):
+    for folder in OUR_APPS:
         for path in (REPOSITORY / folder).rglob("*.py"):
             for match in FIELD_CODES.finditer(path.read_text()):
                 found.add(match[1] or match[2])
@@ -103,7 +104,7 @@ def test_defaults_agree_with_the_example_environment() -> None:
             assert f"Default: {default.strip('`')}." in before, name
 
 
-@pytest.mark.parametrize("label", ["accounts", "inventory", "monitoring"])
+@pytest.mark.parametrize("label", ["accounts", "inventory", "monitoring", "scanning"])
 def test_every_model_and_field_is_named(label: str) -> None:
     text = page("docs/reference/models.md")
     sections = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
@@ -130,7 +131,11 @@ def test_every_column_and_module_is_in_the_metrics() -> None:
 
 def test_every_command_process_and_schedule_is_named() -> None:
     named = page("docs/reference/commands.md")
-    own = {name for name, app in get_commands().items() if app.split(".")[0] in ("netmon", "inventory", "monitoring")}
+    own = {
+        name
+        for name, app in get_commands().items()
+        if app.split(".")[0] in ("netmon", "inventory", "monitoring", "scanning")
+    }
     for command in own:
         assert f"`{command}" in named, command
     table = page("docs/reference/processes.md")
