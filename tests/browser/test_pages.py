@@ -293,10 +293,11 @@ def test_a_reader_has_no_button_to_poll_or_add(visit, scene):
 
 
 @pytest.mark.parametrize(("username", "theme", "pages"), [
-    ("vera", "dark", ["Jobs", "API", "Your API keys"]),
-    ("omar", "light", ["Jobs", "Import", "Credentials", "Host keys", "SSH keys", "API", "Your API keys"]),
+    ("vera", "dark", ["Health", "Jobs", "API", "Your API keys"]),
+    ("omar", "light", ["Actions", "Health", "Jobs", "Import", "Credentials", "Host keys", "SSH keys", "API", "Your API keys"]),
     ("ada", "dark", [
-        "Jobs", "Import", "Credentials", "Host keys", "SSH keys", "Audit", "People", "Admin", "API", "Your API keys",
+        "Actions", "Health", "Jobs", "Import", "Credentials", "Host keys", "SSH keys", "Audit", "People", "Admin",
+        "API", "Your API keys",
     ]),
 ])  # fmt: skip
 def test_a_telephone_reaches_every_page_of_ones_role(visit, username, theme, pages):
@@ -306,7 +307,7 @@ def test_a_telephone_reaches_every_page_of_ones_role(visit, username, theme, pag
         expect(page.locator("#more")).to_be_hidden()
     page.locator("[popovertarget=more]").focus()
     page.keyboard.press("Enter")
-    expect(page.locator("#more a")).to_have_text(["Maintenance", "Health", *pages])
+    expect(page.locator("#more a")).to_have_text(["Scans", "Maintenance", *pages])
     expect(page.locator("#more")).to_be_visible()
     assert visitor.accessibility_faults() == [] and visitor.overflow() == 0
     page.keyboard.press("Escape")
@@ -315,6 +316,6 @@ def test_a_telephone_reaches_every_page_of_ones_role(visit, username, theme, pag
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    page.wait_for_url("**/maintenance/")
-    expect(page.locator("#more [aria-current=page]")).to_have_text("Maintenance")
+    page.wait_for_url("**/scans/")
+    expect(page.locator("#more [aria-current=page]")).to_have_text("Scans")
     assert visitor.small_targets() == []
