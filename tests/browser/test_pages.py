@@ -294,7 +294,9 @@ def test_a_reader_has_no_button_to_poll_or_add(visit, scene):
 
 @pytest.mark.parametrize(("username", "theme", "pages"), [
     ("vera", "dark", ["Health", "Jobs", "API", "Your API keys"]),
-    ("omar", "light", ["Actions", "Health", "Jobs", "Import", "Credentials", "Host keys", "SSH keys", "API", "Your API keys"]),
+    ("omar", "light", [
+        "Actions", "Health", "Jobs", "Import", "Credentials", "Host keys", "SSH keys", "API", "Your API keys",
+    ]),
     ("ada", "dark", [
         "Actions", "Health", "Jobs", "Import", "Credentials", "Host keys", "SSH keys", "Audit", "People", "Admin",
         "API", "Your API keys",
