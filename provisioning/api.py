@@ -73,7 +73,7 @@ class ActionViewSet(SharedViewSet):
         },
         filters=False,
     )
-    @action(detail=True, methods=["post"])
+    @action(detail=True, methods=["post"], filter_backends=[])
     def run(self, request: Request, pk: str) -> Response:
         """Run it at a device: 202 with its job, or waiting for a second person; 201 when it ended within `wait`.
 

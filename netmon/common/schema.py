@@ -59,6 +59,10 @@ BULK = ("bulk", "bulk_update", "bulk_destroy")
 COMPARISONS = {"in", "contains", "icontains", "startswith", "gt", "gte", "lt", "lte", "isnull"}
 
 
+# Reads that say that something is not set up.
+TOLD_BY_READS = ("setup_text", "available")
+
+
 class ProblemErrorSerializer(serializers.Serializer[Any]):
     location = serializers.CharField(help_text="body or query")
     pointer = serializers.CharField(allow_blank=True, help_text="JSON pointer (RFC 6901) to the field")
@@ -196,7 +200,7 @@ class ProblemAutoSchema(AutoSchema):
             statuses.append("404")
         if self.method not in ("GET", "HEAD"):
             statuses += ["409", "413", "415"]
-        elif getattr(self.view, "action", "") == "setup_text":  # what is not set up can be told by a read too
+        elif getattr(self.view, "action", "") in TOLD_BY_READS:
             statuses.append("409")
         if self.method in ("PUT", "PATCH", "DELETE") and hasattr(self.view, "create_one"):
             statuses.append("412")
