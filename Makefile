@@ -32,11 +32,11 @@ test: ## everything: checks, then the suite on SQLite and on PostgreSQL with Red
 
 test-embedded: ## the suite on SQLite and the filesystem broker
 	@sh .ci/environment test
-	$(PYTHON_IN_VENV) -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+	$(PYTHON_IN_VENV) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test-production: ## the suite on PostgreSQL and Redis
 	@sh .ci/environment test
-	NETMON_TEST_STACK=production $(PYTHON_IN_VENV) -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+	NETMON_TEST_STACK=production $(PYTHON_IN_VENV) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 unit: ## the fast part
 	@sh .ci/environment test
