@@ -1,8 +1,5 @@
 """What `ping` and `scan` share: a plan that is refused in the command line's words, and running it right here."""
 
-import signal
-from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -11,6 +8,7 @@ from django.core.management.base import CommandError
 from inventory.models import Tenant
 from netmon.audit.context import acting
 from netmon.common.errors import NetmonError
+from netmon.common.interrupting import interrupts
 from netmon.common.progress import ProgressBar
 from netmon.jobs import services as jobs
 from scanning import guard
@@ -54,26 +52,3 @@ def run(planned: Plan, *, target: str, reason: str, bar: ProgressBar, packets_li
         bar.close()
         starting.settle()
     return Scan.objects.get(pk=scan.pk)
-
-
-class interrupts:  # reads as a verb in `with`
-    """Calls a function at the first SIGINT or SIGTERM; the second one ends the process as usual."""
-
-    def __init__(self, act: Callable[[], Any]) -> None:
-        self.act = act
-        self.before: dict[int, Any] = {}
-
-    def __enter__(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self.before[number] = signal.signal(number, self._take)
-
-    def _take(self, number: int, frame: FrameType | None) -> None:
-        self._restore()
-        self.act()
-
-    def _restore(self) -> None:
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
-
-    def __exit__(self, *_: object) -> None:
-        self._restore()

@@ -7,8 +7,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from monitoring.management import answered, chosen
 from netmon.audit.context import acting
 from netmon.common.errors import NetmonError
+from netmon.common.interrupting import interrupts
 from netmon.jobs import services as jobs
-from provisioning.management.interrupting import interrupts
 from provisioning.models import Action, ActionRun
 from provisioning.services import actions, running
 
