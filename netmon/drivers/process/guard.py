@@ -264,20 +264,26 @@ def descendants() -> list[int]:
     return found
 
 
-def reap() -> None:
-    with contextlib.suppress(ChildProcessError):
+def reap() -> bool:
+    """Whether anybody is left. Orphans come back to us, so who has no child has no descendant either.
+
+    Only the kernel can say so: a process seen in /proc may fork and end while the list is read.
+    """
+    try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
+    except ChildProcessError:
+        return False
+    return True
 
 
 def end_descendants() -> tuple[int, int]:
     """How many were there, and how many could not be ended. They are stopped first: who forks could outrun us."""
     seen: set[int] = set()
     for sweep in range(MAX_SWEEPS):
-        reap()
-        alive = descendants()
-        if not alive:
+        if not reap():
             return len(seen), 0
+        alive = descendants()
         is_known = seen.issuperset(alive)
         seen.update(alive)
         for pid in alive:

@@ -295,9 +295,11 @@ def test_a_grandchild_whose_parents_are_gone_does_not_get_away(actions: Path, na
         "print('daemon', flush=True)\n"
         "time.sleep(300)\n"
     )
-    ran = go(actions, daemon, marker, namespace=namespace)
-    assert ran.outcome.exit_code == 0
-    assert alive(marker) == []
+    # Several times: whether one is seen while its parent ends is a matter of microseconds.
+    for _ in range(5):
+        ran = go(actions, daemon, marker, namespace=namespace)
+        assert ran.outcome.exit_code == 0
+        assert alive(marker) == []
 
 
 @WAYS
