@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 
 from monitoring.alerting import flapping, machine, observing
-from monitoring.alerting.rulebook import Rule
+from monitoring.alerting.rulebook import NOWHERE, Rule, places_of
 from monitoring.alerting.situation import Situation
 from monitoring.models.alerts import Alert, AlertEvent
 
@@ -253,12 +253,13 @@ def find_causes(ledger: Ledger, look: Situation) -> None:
     rows = Alert.objects.open().filter(device_id__in=wanted, source="device.down").select_related("device")
     by_device = {row.device_id: row for row in rows}
     told = {event.alert_id: event for event in ledger.events if event.kind == Kind.UNREACHABLE}
+    places = places_of((alert.device_id for alert in ledger.cut if alert.device_id is not None), with_tags=False)
     for alert in ledger.cut:
         found = [by_device[device] for device in above.get(alert.pk, ()) if device in by_device]
         if found and alert.pk in told:
             alert.cause = found[0]
             # A tenant's people read this: what stands before their devices may be somebody else's.
-            tenant = alert.device.tenant_id if alert.device else None
+            tenant = places.get(alert.device_id or 0, NOWHERE).tenant_id
             near = [row.device for row in found if row.device and tenant in (None, row.device.tenant_id)]
             if near:
                 names = ", ".join(str(device) for device in near[:3])

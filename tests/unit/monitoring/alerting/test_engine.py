@@ -1,12 +1,15 @@
 """Polls in any order, time that goes by, and what fires: the whole way from a result to the outbox."""
 
 import random
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.db.models import F
+from django.test.utils import CaptureQueriesContext
 
+from inventory.models import Device
 from monitoring.alerting import engine, watchdog, windows
 from monitoring.models import Alert, AlertEvent, AlertRule, DeviceState, MaintenanceWindow, Notification, Outage
 from tests.fleet import Fleet, deliver, make_channel, make_contact
@@ -40,6 +43,30 @@ def test_a_device_that_dies_is_one_alert_and_one_message(monkeypatch: pytest.Mon
     alert = Alert.objects.get()
     assert [event.kind for event in alert.events.all()] == ["opened", "firing"]
     assert (alert.fired_at - alert.started_at).total_seconds() >= 60
+
+
+def test_deciding_asks_as_often_for_twelve_as_for_three(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: list[int] = []
+    advance = engine.advance
+
+    def counted(now: datetime | None = None) -> int:
+        with CaptureQueriesContext(connection) as queries:
+            seen = advance(now)
+        counts.append(sum(query["sql"].startswith("SELECT") for query in queries))
+        return seen
+
+    monkeypatch.setattr(engine, "advance", counted)
+    most = []
+    for children in (3, 12):
+        fleet = star(monkeypatch, children)
+        fleet.settle()
+        fleet.down = {"core"}
+        fleet.run(420, step=20)
+        assert sorted(set(fleet.states().values())) == ["firing", "unreachable"]
+        most.append(max(counts))
+        counts.clear()
+        Device.objects.all().delete()
+    assert most[0] == most[1]
 
 
 def test_what_comes_back_before_it_is_confirmed_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
