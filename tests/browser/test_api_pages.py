@@ -88,10 +88,23 @@ def test_the_documentation_renders_without_leaving_the_site(visit):
     expect(page.locator(".swagger-ui .opblock").first).to_be_visible(timeout=120_000)
 
 
-# Half a minute of a browser each: the dark one shows that the palette is netmon's, not the library's.
+def few_operations(route):
+    """The document, cut down: how ReDoc looks does not depend on how much it has to lay out."""
+    answer = route.fetch(headers={**route.request.headers, "accept": "application/vnd.oai.openapi+json"})
+    document = answer.json()
+    wanted = [path for path in document["paths"] if path.startswith("/api/v1/monitoring/")][:8]
+    assert wanted
+    document["paths"] = {path: document["paths"][path] for path in wanted}
+    route.fulfill(response=answer, json=document)
+
+
+# The dark one shows that the palette is netmon's, not the library's.
 @pytest.mark.parametrize("theme", ["light", "dark"] if IS_THOROUGH else ["dark"])
 def test_the_reference_renders_and_follows_the_theme(visit, theme):
-    page = visit("omar", theme=theme).open("/api/redoc/")
+    visitor = visit("omar", theme=theme)
+    if not IS_THOROUGH:
+        visitor.page.route("**/api/schema/**", few_operations)
+    page = visitor.open("/api/redoc/")
     expect(page.locator("h1").first).to_be_visible(timeout=REDOC_MS)
     expect(page.locator("text=monitoring").first).to_be_attached()
     lightness = page.evaluate(
