@@ -12,6 +12,9 @@ from datetime import UTC, datetime
 
 import pytest
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -171,3 +174,20 @@ def test_what_is_shown_is_one_printable_line(data):
 @given(st.binary(max_size=300))
 def test_what_is_no_certificate_is_none(data):
     assert read_certificate(data) is None
+
+
+def test_a_certificate_of_a_version_that_does_not_exist_is_none():
+    der = ssl.PEM_cert_to_DER_cert(trustme.CA().cert_pem.bytes().decode())
+    version = der.index(bytes.fromhex("a003020102"))
+    assert read_certificate(der) is not None
+    assert read_certificate(der[: version + 4] + b"\x07" + der[version + 5 :]) is None
+
+
+def test_a_key_of_an_unknown_kind_signs_nothing():
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "box")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 7, datetime(2026, 1, 1), datetime(2036, 1, 1))
+    der = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+    curve = bytes.fromhex("06082a8648ce3d030107")  # prime256v1; the last number of the OID becomes another one's
+    found = read_certificate(der.replace(curve, curve[:-1] + b"\x7f"))
+    assert found is not None and found.subject == "box" and not found.is_self_signed
