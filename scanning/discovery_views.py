@@ -21,6 +21,7 @@ from scanning.filters import host_text
 from scanning.forms import AdoptForm, AttachForm, IgnoreForm, device_names
 from scanning.models import SeenHost
 from scanning.services import reviewing
+from scanning.visibility import visible_device
 
 VIEWS = (("new", "Wait for review"), ("ignored", "Ignored"), ("known", "In the inventory"), ("all", "All"))
 PERIODS = 100
@@ -87,7 +88,7 @@ def _line(host: SeenHost, user: Any) -> dict[str, Any]:
     return {
         "host": host,
         "ports": [port for port in host.ports.all() if port.is_open],
-        "device": pages.visible_device(host.device, user),
+        "device": visible_device(host.device, user),
         "css": css,
         "word": word,
     }
@@ -169,7 +170,7 @@ def _page(request: HttpRequest, host: SeenHost, status: int = 200, **forms: Any)
         host=host,
         css=css,
         word=word,
-        device=pages.visible_device(host.device, user),
+        device=visible_device(host.device, user),
         ports=host.ports.order_by("-is_open", "protocol", "port"),
         periods=host.periods.all()[:PERIODS],
         needs=[one for one in proposals if one["needs"]],

@@ -155,4 +155,4 @@ class DevicePortsMixin(GenericViewSet[Any]):
         device: Device = self.get_object()
         rows = SeenHost.objects.visible_to(request.user).filter(device=device)
         rows = rows.select_related("device", "reviewed_by").prefetch_related("ports")
-        return Response(shapes.DiscoverySerializer(rows, many=True).data)
+        return Response(shapes.DiscoverySerializer(rows, many=True, context=self.get_serializer_context()).data)

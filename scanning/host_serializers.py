@@ -9,6 +9,7 @@ from inventory.models import Device, Site
 from inventory.models.places import NO_NUL
 from netmon.common.serializers import StrictSerializer, ValidatedModelSerializer, VisibleRelatedField
 from scanning.models import ExpectedPort, PresencePeriod, ScanSchedule, SeenHost, SeenPort
+from scanning.serializers import BesideDevice
 from scanning.services import reviewing
 
 
@@ -26,7 +27,7 @@ class ProposalSerializer(serializers.Serializer[Any]):
     needs = serializers.CharField(allow_blank=True, help_text="What a person must still give.")
 
 
-class DiscoverySerializer(serializers.ModelSerializer[SeenHost]):
+class DiscoverySerializer(BesideDevice, serializers.ModelSerializer[SeenHost]):
     """A host that scans met."""
 
     ports = SeenPortSerializer(many=True, read_only=True)

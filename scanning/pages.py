@@ -12,6 +12,7 @@ from django.utils import timezone
 from inventory.models import Device
 from netmon.common.permissions import has_role
 from scanning.models import Scan, ScanHost, SeenHost
+from scanning.visibility import visible_device
 
 TABS = (
     ("scans", "Scans", "viewer"),
@@ -214,13 +215,6 @@ def host_rows(scan: Scan, hosts: Iterable[ScanHost], user: Any) -> list[HostRow]
         )
         for row in rows
     ]
-
-
-def visible_device(device: Device | None, user: Any) -> Device | None:
-    """The device, where the person may see it: it may have gone to another tenant since."""
-    if device is None or (user.tenant_ids and device.tenant_id not in user.tenant_ids):
-        return None
-    return device
 
 
 def short(ranges: str, limit: int = 60) -> str:

@@ -20,6 +20,7 @@ from scanning.filters import STATUSES, ScanFilter, host_text
 from scanning.forms import NmapForm, ScanForm, port_lists
 from scanning.models import Scan
 from scanning.services import comparing, importing, starting, stats
+from scanning.visibility import visible_device
 
 RELATED = ("job", "device", "requested_by", "tenant", "schedule")
 HOSTS_A_PAGE = 100
@@ -209,7 +210,7 @@ def scan(request: HttpRequest, pk: int) -> HttpResponse:
         text=text,
         port=port or "",
         others=pages.others_of(row, user) if not row.is_active else [],
-        device=pages.visible_device(row.device, user),
+        device=visible_device(row.device, user),
         kind=pages.KIND_WORDS[row.kind],
     )
     return render(request, "scanning/scan.html", context)
@@ -219,7 +220,7 @@ def scan(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 def scan_live(request: HttpRequest, pk: int) -> HttpResponse:
     """How far it is, asked once a second; at its end the whole page comes anew."""
-    row = _scan(request, pk)
+    row: Scan = get_object_or_404(_rows(request.user).defer("checkpoint", "spans", "ports"), pk=pk)
     response = render(request, "scanning/_live.html", {"scan": row, "it": pages.progress(row)})
     response["Cache-Control"] = "private, no-store"
     if not row.is_active:

@@ -55,7 +55,7 @@ class Command(BaseCommand):
         )
         if options["csv"]:
             with Path(options["csv"]).open("w", encoding="utf-8", newline="") as file:
-                file.writelines(exporting.as_csv(scan))
+                file.writelines(exporting.as_csv(scan, None))
         self._show(scan, looking.stored(scan), as_json=options["json"])
         if scan.error_detail:
             self.stderr.write(scan.error_detail)
