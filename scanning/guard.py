@@ -150,6 +150,8 @@ def _rows(wanted: targets.Wanted, user: Any, tenant: Tenant | None) -> tuple[lis
         spans.append(Span.of(parse_address(device.primary_ip.address)))
     for pk in wanted.prefixes:
         prefixes = Prefix.objects.visible_to(user) if user is not None else Prefix.objects.all()
+        if tenant is not None:  # else a refusal would tell one tenant of another's networks
+            prefixes = prefixes.filter(site__tenant=tenant)
         row = prefixes.filter(pk=pk).first()
         if row is None:
             raise ValidationError({"target": f"prefix:{pk}: there is no such prefix."})
@@ -220,9 +222,9 @@ def allowed_spans(spans: tuple[Span, ...], *, tenant: Tenant | None, user: Any =
     found = [_whole(parse_prefix(text)) for text in _touching(prefixes, spans).values_list("cidr", flat=True)]
     found += [_whole(parse_prefix(text)) for text in _touching(rules, spans).values_list("cidr", flat=True)]
     left = targets.without(spans, found)
-    if left:
+    for start in range(0, len(left), SHOWN):
         keys = Q()
-        for span in left[:SHOWN]:
+        for span in left[start : start + SHOWN]:
             keys |= Q(
                 address_key__gte=targets.key_of(span, span.first), address_key__lte=targets.key_of(span, span.last)
             )

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 
 HIGHEST = 65535
-MAX_TEXT = 4000
+MAX_TEXT = 400_000  # every other port, one by one; forms and the API take less
 DEFAULT = "1-1024"
 
 # Names as in the IANA registry of services where it has one; what people call it where that is another word.

@@ -160,10 +160,14 @@ def _fill(seen: SeenHost, row: ScanHost, mac: str, scan: Scan, at: datetime) -> 
         setattr(seen, name, getattr(row, name) or getattr(seen, name))
     seen.is_random_mac = row.is_random_mac
     seen.last_seen_at, seen.last_scan, seen.misses = at, scan, 0
+    if seen.device is not None and scan.tenant_id and seen.device.tenant_id != scan.tenant_id:
+        seen.device = None  # it has gone to another tenant, whose business this network is not
     if row.device is not None:
         seen.device = row.device
         if seen.review == SeenHost.Review.NEW:
             seen.review = SeenHost.Review.ADOPTED
+    elif seen.device is None and seen.review == SeenHost.Review.ADOPTED:
+        seen.review = SeenHost.Review.NEW  # its device is gone, and it is not
     guess = guessing.guess(row, list(row.ports.all()))
     if guess.evidence:
         seen.kind_guess, seen.evidence = guess.kind, guess.evidence
