@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import queue
 import socket
 import ssl
 import threading
@@ -87,17 +89,15 @@ def test_a_web_server_is_asked_for_its_head(monkeypatch):
 
 def test_nothing_is_sent_to_a_port_that_is_not_known():
     """A printer prints whatever it gets."""
-    got = []
+    got = queue.Queue()
 
     def talk(conn):
         conn.settimeout(5)
-        got.append(conn.recv(100))
+        got.put(conn.recv(100))
 
     with server(talk) as port:
         found = grab_one(port, timeout_seconds=0.3)
-        while not got:
-            time.sleep(0.01)
-    assert got == [b""] and (found.protocol, found.error) == ("", "timeout")
+        assert got.get(timeout=10) == b"" and (found.protocol, found.error) == ("", "timeout")
 
 
 def tls_server(context):
@@ -138,7 +138,7 @@ def test_plain_text_on_a_port_for_tls_is_told(monkeypatch):
         assert grab_one(port).error == "tls"
 
 
-def test_a_drip_a_flood_and_a_hang_up_end_in_time():
+def test_a_drip_and_a_flood_that_never_end_and_a_hang_up_end():
     def drip(conn):
         while True:
             conn.sendall(b"x")
@@ -148,20 +148,19 @@ def test_a_drip_a_flood_and_a_hang_up_end_in_time():
         while True:
             conn.sendall(b"y" * 65536)
 
-    began = time.monotonic()
     with server(drip) as slow, server(flood) as fast, server(lambda conn: None) as gone:
         places = [("127.0.0.1", port) for port in (slow, fast, gone, free_port(socket.SOCK_STREAM))]
         found = {one.port: one for one in grab(places, timeout_seconds=0.6)}
-    assert time.monotonic() - began < 2.0
     assert set(found[slow].text) == {"x"} and len(found[fast].text) == banner.TEXT_LENGTH
     assert [found[port].error for _, port in places[2:]] == ["closed", "closed"]
 
 
 def test_many_at_once_and_cancelled():
-    with server(lambda conn: time.sleep(5)) as port:
-        began = time.monotonic()
-        assert list(grab([("127.0.0.1", port)] * 100, is_cancelled=lambda: time.monotonic() - began > 0.3)) == []
-        assert time.monotonic() - began < 1.2
+    ended, looks = threading.Event(), itertools.count()
+    with server(lambda conn: ended.wait(30)) as port:
+        # not cancelled, each would be told as silent
+        assert list(grab([("127.0.0.1", port)] * 100, is_cancelled=lambda: next(looks) > 0)) == []
+        ended.set()
 
 
 @given(st.binary(max_size=3000))
