@@ -113,6 +113,8 @@ class PlanSerializer(serializers.Serializer[Any]):
     estimated_seconds = serializers.FloatField()
     resolved = serializers.DictField(child=serializers.CharField())
     excluded = ExcludedSerializer(many=True)
+    host_probes_today = serializers.IntegerField(help_text="Most that one of these addresses got within 24 hours.")
+    host_probes_limit = serializers.IntegerField(allow_null=True, help_text="That it may get; null: no limit.")
 
 
 class PointerSerializer(serializers.Serializer[Any]):

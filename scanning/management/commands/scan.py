@@ -81,6 +81,10 @@ class Command(BaseCommand):
         self.stdout.write(f"{', '.join(plan['targets'])}: {plan['hosts']} in all")
         self.stdout.write(f"ports {plan['ports'] or 'none'}: {plan['probes']} probes, {plan['profile']}")
         self.stdout.write(f"about {plan['estimated_seconds']:g} s")
+        if plan["host_probes_today"]:
+            limit = plan["host_probes_limit"]
+            of = f" of at most {limit}" if limit else ""
+            self.stdout.write(f"an address got {plan['host_probes_today']}{of} probes within a day already")
         for one in plan["excluded"]:
             self.stdout.write(f"left out: {one['range']} ({one['reason']})")
 
