@@ -28,6 +28,7 @@ urlpatterns = [
     path("discoveries/<int:pk>/", discovery_views.discovery, name="discovery"),
     path("discoveries/<int:pk>/adopt/", discovery_views.adopt, name="discovery-take"),
     path("discoveries/<int:pk>/attach/", discovery_views.attach, name="discovery-attach"),
+    path("discoveries/<int:pk>/identify/", discovery_views.identify, name="discovery-ask"),
     path("discoveries/<int:pk>/ignore/", discovery_views.ignore, name="discovery-dismiss"),
     path("discoveries/<int:pk>/reopen/", discovery_views.reopen, name="discovery-review"),
     path("prefixes/", network_views.prefixes, name="prefixes"),

@@ -35,8 +35,9 @@ def proposals(host: SeenHost) -> list[dict[str, Any]]:
 
 
 def proposed_name(host: SeenHost) -> str:
-    """By its DNS name, without the domain; else by its address."""
-    name = _NAME.sub("-", host.hostname.split(".")[0]).strip("-.")
+    """By its DNS name, else the one that its SNMP agent gives, without the domain; else by its address."""
+    called = host.hostname or str(host.system.get("sys_name", ""))
+    name = _NAME.sub("-", called.split(".")[0]).strip("-.")
     return (name or host.address)[:100]
 
 

@@ -168,7 +168,7 @@ def _fill(seen: SeenHost, row: ScanHost, mac: str, scan: Scan, at: datetime) -> 
             seen.review = SeenHost.Review.ADOPTED
     elif seen.device is None and seen.review == SeenHost.Review.ADOPTED:
         seen.review = SeenHost.Review.NEW  # its device is gone, and it is not
-    guess = guessing.guess(row, list(row.ports.all()))
+    guess = guessing.guess(row, list(row.ports.all()), system=seen.system)
     if guess.evidence:
         seen.kind_guess, seen.evidence = guess.kind, guess.evidence
 

@@ -312,6 +312,7 @@ def test_two_people_review_one_discovery_and_the_second_is_told(cast: people.Cas
         ({"ports": {9100: "", 631: ""}}, "other"),
         ({"ports": {}, "oid": ".1.3.6.1.4.1.12356.101"}, "firewall"),
         ({"ports": {22: "VyOS"}}, "router"),
+        ({"ports": {}, "descr": "ProCurve J9773A Switch 2530-24G"}, "switch"),
         ({"ports": {}}, ""),
         ({"ports": {80: "\x00" * 600}, "hostname": "a" * 300}, ""),
     ],
@@ -319,7 +320,9 @@ def test_two_people_review_one_discovery_and_the_second_is_told(cast: people.Cas
 def test_the_kind_is_guessed_with_evidence(about: dict[str, Any], kind: str) -> None:
     row = results.FoundHost(address="192.0.2.1", vendor=about.get("vendor", ""), hostname=about.get("hostname", ""))
     ports = [results.FoundPort(port=port, banner=banner) for port, banner in about["ports"].items()]
-    guess = guessing.guess(row, ports, sys_object_id=about.get("oid", ""))
+    guess = guessing.guess(
+        row, ports, system={"sys_object_id": about.get("oid", ""), "sys_descr": about.get("descr", "")}
+    )
     assert guess.kind == kind and bool(guess.evidence) == bool(kind)
 
 
