@@ -108,7 +108,7 @@ def _read(scan: Scan) -> _Look:
     hosts = {row.address: row for row in scan.hosts.filter(is_up=True).prefetch_related("ports")}
     ports = {address: {port.port: port for port in row.ports.all()} for address, row in hosts.items()}
     asked = parse_ports(scan.ports) if scan.ports else Ports()
-    return _Look(scan, tuple(targets.Span.parse(text) for text in scan.spans), asked, hosts, ports)
+    return _Look(scan, _spans(scan), asked, hosts, ports)
 
 
 def _witnesses(older: Scan, newer: Scan) -> Iterable[Scan]:
@@ -127,7 +127,7 @@ def _witnesses(older: Scan, newer: Scan) -> Iterable[Scan]:
 
 
 def _spans(scan: Scan) -> tuple[targets.Span, ...]:
-    return tuple(targets.Span.parse(text) for text in scan.spans)
+    return targets.looked_at(scan.spans, scan.notes.get("not_asked"))
 
 
 def _compare_host(address: str, before: _Look, after: _Look, witnesses: list[_Look], found: Difference) -> None:

@@ -37,9 +37,11 @@ def end(
     ):
         return False
     scan.refresh_from_db()
+    if notes is not None:
+        scan.notes = notes
     changes = seeing.look_back(scan, is_whole=outcome == Scan.Outcome.SUCCEEDED)
     telling.tell(scan, changes, finished)
     shown = [change.as_dict() for change in changes[:CHANGES_KEPT]]
-    scan.notes = {**(scan.notes if notes is None else notes), "changes": shown, "changes_total": len(changes)}
+    scan.notes = {**scan.notes, "changes": shown, "changes_total": len(changes)}
     scan.save(update_fields=["notes"])
     return True

@@ -88,8 +88,9 @@ def _looked_at(user: Any, whole: Span) -> tuple[tuple[Span, ...], Any]:
     scans = Scan.objects.visible_to(user).filter(outcome=Scan.Outcome.SUCCEEDED).exclude(kind=Scan.Kind.PORTS)
     found: tuple[Span, ...] = ()
     latest = None
-    for spans, finished_at in scans.order_by("-finished_at").values_list("spans", "finished_at")[:500]:
-        touched = targets.within([whole], [Span.parse(text) for text in spans])
+    columns = ("spans", "notes__not_asked", "finished_at")
+    for spans, not_asked, finished_at in scans.order_by("-finished_at").values_list(*columns)[:500]:
+        touched = targets.within([whole], targets.looked_at(spans, not_asked))
         if touched:
             found = targets.merged([*found, *touched])
             latest = latest or finished_at

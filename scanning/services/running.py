@@ -28,6 +28,8 @@ from scanning.services.results import FoundHost, FoundPort
 
 CHECKPOINT_SECONDS = 5.0
 PROGRESS_SECONDS = 0.5
+# Why a sweep could not ask: this machine has no way there, or a rule of its own forbids it.
+OWN_REASONS = ("no route", "local")
 SWEEP_RATES = {"gentle": 200.0, "polite": 1000.0, "normal": 2000.0, "fast": 5000.0}
 
 
@@ -161,10 +163,12 @@ def _sweep(run: _Run, spans: tuple[targets.Span, ...]) -> None:
     hosts_up = sum(targets.contains(done, parse_address(address)) for address in up) if done else 0
     run.tick(force=True, hosts_total=counted + targets.count(left), hosts_done=counted, hosts_up=hosts_up)
     seen: list[targets.Span] = []
+    unasked: list[targets.Span] = []
     limits = SweepLimits(packets_per_second=SWEEP_RATES[scan.profile], max_packets=run.budget())
     addresses = (str(address) for span in left for address in span)
     for batch in sweep(addresses, limits, total=targets.count(left), is_cancelled=lambda: run.is_stopped):
         asked = [host for host in batch.hosts if host.is_asked]
+        unasked += [targets.Span.of(parse_address(host.address)) for host in batch.hosts if host.reason in OWN_REASONS]
         seen += [targets.Span.of(parse_address(host.address)) for host in asked]
         wanted = [host for host in asked if host.is_up or scan.kind == Scan.Kind.PORTS]
         if wanted and run.is_held():
@@ -182,6 +186,10 @@ def _sweep(run: _Run, spans: tuple[targets.Span, ...]) -> None:
             run.save(swept=[str(span) for span in done])
         if any(host.reason == "budget" for host in batch.hosts):
             run.notes["is_budget_spent"] = True
+    if not run.is_stopped and scan.hosts_done < scan.hosts_total:
+        run.notes["is_budget_spent"] = True  # all that were asked had answered by then, the others were never taken up
+    if unasked:
+        run.notes["not_asked"] = [str(span) for span in targets.merged(unasked)]
     run.close_phase()
 
 
@@ -226,6 +234,8 @@ def _ports(run: _Run, asked: Ports, spans: tuple[targets.Span, ...]) -> None:
             run.save(tcp=ports.snapshot())
         if any(host.outcome == tcp.Outcome.BUDGET for host in batch.hosts):
             run.notes["is_budget_spent"] = True
+    if not run.is_stopped and batch.progress.hosts_done < batch.progress.hosts_total:
+        run.notes["is_budget_spent"] = True
     run.close_phase()
 
 

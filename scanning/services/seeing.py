@@ -67,7 +67,7 @@ class _Book:
 def look_back(scan: Scan, *, is_whole: bool) -> list[Change]:
     """Bring what is known up to what the scan found. With `is_whole` false, silence says nothing: it ended early."""
     at = scan.finished_at or timezone.now()
-    spans = [targets.Span.parse(text) for text in scan.spans]
+    spans = targets.looked_at(scan.spans, scan.notes.get("not_asked"))
     rows = list(scan.hosts.filter(is_up=True).select_related("device").prefetch_related("ports").order_by("pk"))
     book = _load(scan.tenant, rows, spans)
     macs = Counter(row.mac_address for row in rows if row.mac_address and not row.is_random_mac)

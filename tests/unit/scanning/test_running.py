@@ -6,13 +6,14 @@ from collections.abc import Iterator
 import pytest
 
 from netmon.drivers.errors import LocalFault
+from netmon.drivers.sweep import SweepBatch, SweepHost, SweepProgress
 from netmon.jobs import services as jobs
 from netmon.jobs.models import Job
 from scanning import guard
-from scanning.models import OpenPort, Scan, ScanExclusion
-from scanning.services import results, running, starting
+from scanning.models import OpenPort, Scan, ScanExclusion, SeenHost
+from scanning.services import comparing, results, running, starting
 from scanning.services.results import FoundHost, FoundPort
-from tests.unit.scanning.scenes import prefix
+from tests.unit.scanning.scenes import ended, host, prefix
 
 pytestmark = pytest.mark.django_db
 NETWORK = "127.63.0."
@@ -79,3 +80,28 @@ def test_a_worker_that_lost_its_job_does_not_end_the_scan_of_the_next(monkeypatc
     running.run_job(scan.job_id or 0)
     scan.refresh_from_db()
     assert scan.is_active and jobs.Job.objects.get(pk=scan.job_id).status == "running"
+
+
+def test_a_scan_whose_packets_ran_out_is_partial_even_when_everybody_had_answered() -> None:
+    scan = begun(f"{NETWORK}1-100", 22, {})
+    Scan.objects.filter(pk=scan.pk).update(packets_limit=5, kind="ping", ports="")
+    running.run_job(scan.job_id or 0)
+    scan.refresh_from_db()
+    assert (scan.outcome, scan.hosts_total) == ("partial", 100) and scan.hosts_done <= 5
+
+
+def test_an_address_that_this_machine_has_no_way_to_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = ended([host(f"{NETWORK}2"), host(f"{NETWORK}3")], target=f"{NETWORK}1-4", ports="")
+    unreached = SweepHost(f"{NETWORK}2", False, is_asked=False, reason="no route")
+    silent = [SweepHost(f"{NETWORK}{n}", False) for n in (1, 3, 4)]
+    progress = SweepProgress(hosts_total=4, hosts_done=4, hosts_up=0, packets_sent=3, hosts_per_second=1.0,
+                             eta_seconds=None, elapsed_seconds=1.0, icmp_modes={}, pauses=0)  # fmt: skip
+    monkeypatch.setattr(running, "sweep", lambda *_, **__: [SweepBatch((unreached, *silent), progress)])
+    prefix(f"{NETWORK}0/24")
+    for _ in range(2):
+        scan = starting.start(guard.plan("ping", f"{NETWORK}1-4"), target="x", is_sent=False)
+        running.run_job(scan.job_id or 0)
+    assert dict(SeenHost.objects.values_list("address", "is_present")) == {f"{NETWORK}2": True, f"{NETWORK}3": False}
+    newer = Scan.objects.get(pk=scan.pk)
+    assert newer.notes["not_asked"] == [f"{NETWORK}2"]
+    assert [row.address for row in comparing.compare(known, newer).hosts] == [f"{NETWORK}3"]
