@@ -1,5 +1,6 @@
 """What the pages of scans show: rows with the words that stand beside them. Nothing is written here."""
 
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -167,6 +168,9 @@ def how(scan: Scan) -> list[tuple[str, str]]:
         )
     elif scan.packets_limit:
         found.append(("Packets limit", f"{scan.packets_limit:,}"))
+    if unasked := notes.get("not_asked"):
+        shown = ", ".join(unasked[:5]) + (", …" if len(unasked) > 5 else "")
+        found.append(("Not asked", f"{shown}: this machine has no way there"))
     for name, address in sorted(notes.get("resolved", {}).items()):
         found.append((name, f"is {address}"))
     if notes.get("nmap_version"):
@@ -215,6 +219,15 @@ def host_rows(scan: Scan, hosts: Iterable[ScanHost], user: Any) -> list[HostRow]
         )
         for row in rows
     ]
+
+
+def state_of(rows: Iterable[HostRow], count: int) -> str:
+    """A text that is another one when the lines of a table of hosts have changed."""
+    shown = [
+        (row.host.pk, row.host.hostname, row.device, row.seen, [(port.port, port.service) for port in row.ports])
+        for row in rows
+    ]
+    return f"{count}-{zlib.crc32(repr(shown).encode()):08x}"
 
 
 def short(ranges: str, limit: int = 60) -> str:

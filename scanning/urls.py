@@ -11,6 +11,7 @@ urlpatterns = [
     path("scans/diff/", views.choose_diff, name="scan-diff-choose"),
     path("scans/<int:pk>/", views.scan, name="scan"),
     path("scans/<int:pk>/live/", views.scan_live, name="scan-live"),
+    path("scans/<int:pk>/found/", views.scan_found, name="scan-found"),
     path("scans/<int:pk>/cancel/", views.cancel, name="scan-stop"),
     path("scans/<int:pk>/delete/", views.delete, name="scan-delete"),
     path("scans/<int:pk>/diff/<int:other>/", views.diff, name="scan-compare"),
