@@ -171,6 +171,13 @@ def test_a_host_that_stands_twice_in_a_file_is_one() -> None:
     assert list(scan.hosts.get().ports.values_list("port", flat=True)) == [22, 80]
 
 
+def test_a_host_with_a_port_open_by_two_protocols_is_listed_once(api: Any) -> None:
+    port = '<port protocol="{}" portid="53"><state state="open"/></port>'
+    one = '<host><status state="up"/><address addr="192.0.2.1" addrtype="ipv4"/><ports>{}</ports></host>'
+    scan = imported(f"<nmaprun>{one.format(port.format('tcp') + port.format('udp'))}{END}")
+    assert api.get(f"/api/v1/scans/{scan.pk}/hosts/?port=53").json()["count"] == 1
+
+
 def test_a_file_from_a_clock_that_is_ahead_does_not_hide_later_scans() -> None:
     ahead = '<runstats><finished time="4102444800" exit="success"/></runstats></nmaprun>'
     scan = imported(NMAP.format(end=ahead))
