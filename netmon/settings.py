@@ -333,6 +333,8 @@ SCANS_DAYS = env.integer("NETMON_SCANS_DAYS", 90, minimum=1, maximum=36500)
 # Whether scans ask the system's name servers for the names of what they find.
 SCAN_REVERSE_DNS = env.boolean("NETMON_SCAN_REVERSE_DNS", True)
 SCAN_MAX_ADDRESSES = env.integer("NETMON_SCAN_MAX_ADDRESSES", 4096, minimum=1, maximum=1 << 20)
+# How many probes one address may get within a day, by all scans of its tenant; 0: no limit.
+SCAN_HOST_PROBES_DAY = env.integer("NETMON_SCAN_HOST_PROBES_DAY", 500_000, minimum=0, maximum=1 << 40)
 SCAN_MAX_PROBES = env.integer("NETMON_SCAN_MAX_PROBES", 20_000_000, minimum=1, maximum=1 << 40)
 # Where the scripts of actions are; unset, there are none. Its owner is root, or somebody else who is not netmon.
 _actions = env.text("NETMON_ACTIONS_DIR")

@@ -156,7 +156,9 @@ class ScanViewSet(CreateModelMixin, DestroyModelMixin, VisibleReadViewSet):
         if not Scan.objects.visible_to(request.user).filter(pk=pk).exists():
             raise Http404
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response(serializers.ScanHostSerializer(page, many=True).data)
+        return self.get_paginated_response(
+            serializers.ScanHostSerializer(page, many=True, context=self.get_serializer_context()).data
+        )
 
     @extend_schema(
         parameters=[
@@ -198,9 +200,9 @@ class ScanViewSet(CreateModelMixin, DestroyModelMixin, VisibleReadViewSet):
         scan = self.get_object()
         audit.record("export", scan, detail=file_format)
         if file_format == "csv":
-            content: Any = exporting.as_csv(scan)
+            content: Any = exporting.as_csv(scan, request.user)
         else:
-            content = exporting.as_json(scan, dict(self.get_serializer(scan).data))
+            content = exporting.as_json(scan, dict(self.get_serializer(scan).data), request.user)
         return StreamingHttpResponse(
             content,
             content_type="text/csv; charset=utf-8" if file_format == "csv" else "application/json",

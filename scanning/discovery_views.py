@@ -20,7 +20,8 @@ from scanning import pages
 from scanning.filters import host_text
 from scanning.forms import AdoptForm, AttachForm, IgnoreForm, device_names
 from scanning.models import SeenHost
-from scanning.services import reviewing
+from scanning.services import identifying, reviewing
+from scanning.visibility import visible_device
 
 VIEWS = (("new", "Wait for review"), ("ignored", "Ignored"), ("known", "In the inventory"), ("all", "All"))
 PERIODS = 100
@@ -87,7 +88,7 @@ def _line(host: SeenHost, user: Any) -> dict[str, Any]:
     return {
         "host": host,
         "ports": [port for port in host.ports.all() if port.is_open],
-        "device": pages.visible_device(host.device, user),
+        "device": visible_device(host.device, user),
         "css": css,
         "word": word,
     }
@@ -162,6 +163,7 @@ def _page(request: HttpRequest, host: SeenHost, status: int = 200, **forms: Any)
             "attach_form": AttachForm(user=user, prefix="attach"),
             "ignore_form": IgnoreForm(prefix="ignore"),
             "device_names": device_names(user) if host.device_id is None else [],
+            "askable": host.device_id is None and bool(identifying.permitted(host, user=user)),
         }
     context = pages.context(
         request,
@@ -169,7 +171,7 @@ def _page(request: HttpRequest, host: SeenHost, status: int = 200, **forms: Any)
         host=host,
         css=css,
         word=word,
-        device=pages.visible_device(host.device, user),
+        device=visible_device(host.device, user),
         ports=host.ports.order_by("-is_open", "protocol", "port"),
         periods=host.periods.all()[:PERIODS],
         needs=[one for one in proposals if one["needs"]],
@@ -225,6 +227,21 @@ def attach(request: HttpRequest, pk: int) -> HttpResponse:
             messages.success(request, f"{host.address} is {device.name}.")
             return redirect("discovery", pk=pk)
     return _page(request, host, 400, attach_form=form)
+
+
+@require_POST
+@login_required
+def identify(request: HttpRequest, pk: int) -> HttpResponse:
+    """Its SNMP agent is asked what it is, at the usual port."""
+    user = page_tools.need(request, "operator")
+    host = _host(request, pk)
+    try:
+        identifying.identify(host, user=user)
+    except NetmonError as error:
+        messages.error(request, error.detail)
+    else:
+        messages.success(request, "Its SNMP agent answered.")
+    return redirect("discovery", pk=pk)
 
 
 @require_POST

@@ -30,7 +30,7 @@ class ScanFilter(FieldFilterSet):
 
 
 class ScanHostFilter(FieldFilterSet):
-    port = NumberFilter(field_name="ports__port", help_text="Hosts with this port open.")
+    port = NumberFilter(field_name="ports__port", distinct=True, help_text="Hosts with this port open.")
     q = TextFilter(method="by_text", max_length=100, help_text="Address, name, MAC address, vendor.")
 
     class Meta(FieldFilterSet.Meta):

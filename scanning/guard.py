@@ -18,8 +18,9 @@ from inventory.models import Device, IPAddress, Prefix, TargetRule, Tenant
 from inventory.policy import Policy, own_services, resolve_once
 from netmon.common.addresses import Address, Network, parse_address, parse_prefix
 from netmon.common.errors import NetmonError
+from scanning import budget, targets
 from scanning import ports as port_lists
-from scanning import targets
+from scanning.budget import Spent
 from scanning.models import Scan, ScanExclusion
 from scanning.ports import Ports
 from scanning.targets import Span
@@ -49,6 +50,7 @@ class Plan:
     device: Device | None = None
     resolved: dict[str, str] = field(default_factory=dict)
     excluded: tuple[tuple[str, str], ...] = ()
+    spent: Spent = field(default_factory=Spent)
 
     @property
     def hosts(self) -> int:
@@ -77,6 +79,8 @@ class Plan:
             "estimated_seconds": self.seconds,
             "resolved": self.resolved,
             "excluded": [{"range": text, "reason": reason} for text, reason in self.excluded[:SHOWN]],
+            "host_probes_today": self.spent.probes,
+            "host_probes_limit": settings.SCAN_HOST_PROBES_DAY or None,
         }
 
 
@@ -88,8 +92,11 @@ def plan(
     profile: str = "normal",
     tenant: Tenant | None = None,
     user: Any = None,
+    is_now: bool = True,
 ) -> Plan:
     """What this scan would touch, for the devices and prefixes that `user` (None: netmon itself) may see.
+
+    Without `is_now` it is for another day, and what its addresses got today does not count.
 
     Raises ValidationError by field for what is written wrongly, too much or not allowed; NameUnknown or NameUnanswered
     for a name. A tenant's scan keeps to that tenant's networks.
@@ -114,7 +121,8 @@ def plan(
     left, excluded = _without_excluded(found, tenant, policy)
     if not left:
         raise ValidationError({"target": f"All of it is excluded from scans: {excluded[0][0]} ({excluded[0][1]})."})
-    planned = Plan(kind, left, asked, profile, tenant, device, resolved, excluded)
+    spent = budget.spent(left, tenant) if is_now and asked else Spent()
+    planned = Plan(kind, left, asked, profile, tenant, device, resolved, excluded, spent)
     if planned.probes > settings.SCAN_MAX_PROBES:
         raise ValidationError(
             {
@@ -122,6 +130,8 @@ def plan(
                 f"{settings.SCAN_MAX_PROBES:,} (NETMON_SCAN_MAX_PROBES). Name fewer ports, or divide the network."
             }
         )
+    if is_now:
+        budget.check(spent, len(asked))
     return planned
 
 
@@ -150,6 +160,8 @@ def _rows(wanted: targets.Wanted, user: Any, tenant: Tenant | None) -> tuple[lis
         spans.append(Span.of(parse_address(device.primary_ip.address)))
     for pk in wanted.prefixes:
         prefixes = Prefix.objects.visible_to(user) if user is not None else Prefix.objects.all()
+        if tenant is not None:  # else a refusal would tell one tenant of another's networks
+            prefixes = prefixes.filter(site__tenant=tenant)
         row = prefixes.filter(pk=pk).first()
         if row is None:
             raise ValidationError({"target": f"prefix:{pk}: there is no such prefix."})
@@ -220,9 +232,9 @@ def allowed_spans(spans: tuple[Span, ...], *, tenant: Tenant | None, user: Any =
     found = [_whole(parse_prefix(text)) for text in _touching(prefixes, spans).values_list("cidr", flat=True)]
     found += [_whole(parse_prefix(text)) for text in _touching(rules, spans).values_list("cidr", flat=True)]
     left = targets.without(spans, found)
-    if left:
+    for start in range(0, len(left), SHOWN):
         keys = Q()
-        for span in left[:SHOWN]:
+        for span in left[start : start + SHOWN]:
             keys |= Q(
                 address_key__gte=targets.key_of(span, span.first), address_key__lte=targets.key_of(span, span.last)
             )

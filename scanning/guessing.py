@@ -4,7 +4,7 @@ A guess is for a person to confirm; it never changes the inventory by itself.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -84,8 +84,12 @@ _ENTERPRISES = {
 }  # fmt: skip
 
 
-def guess(host: Host, ports: Iterable[Port], *, sys_object_id: str = "") -> Guess:
-    """The kind with the most weight behind it, and all that points to it."""
+def guess(host: Host, ports: Iterable[Port], *, system: Mapping[str, str] | None = None) -> Guess:
+    """The kind with the most weight behind it, and all that points to it.
+
+    `system` is what its SNMP agent says, where somebody asked: sys_object_id, sys_descr, sys_name.
+    """
+    said = system or {}
     points: dict[str, int] = {}
     evidence: list[tuple[int, str, str]] = []
 
@@ -94,7 +98,7 @@ def guess(host: Host, ports: Iterable[Port], *, sys_object_id: str = "") -> Gues
         evidence.append((weight, kind, sentence))
 
     known = list(ports)
-    match = re.fullmatch(r"\.?1\.3\.6\.1\.4\.1\.(\d{1,10})(?:\..*)?", sys_object_id)
+    match = re.fullmatch(r"\.?1\.3\.6\.1\.4\.1\.(\d{1,10})(?:\..*)?", said.get("sys_object_id", ""))
     if match and (known_kind := _ENTERPRISES.get(int(match[1]))):
         add(known_kind, 5, f"Its SNMP agent is of enterprise {match[1]}")
     for kind, pattern in _VENDORS.items():
@@ -108,9 +112,13 @@ def guess(host: Host, ports: Iterable[Port], *, sys_object_id: str = "") -> Gues
             if port.banner and re.search(pattern, port.banner[:500], re.IGNORECASE):
                 add(kind, weight, f"Port {port.port} {sentence}")
                 break
+    for kind, weight, sentence, pattern in _BANNERS:
+        if re.search(pattern, said.get("sys_descr", ""), re.IGNORECASE):
+            add(kind, weight + 1, f"Its SNMP agent {sentence}")
+    name = host.hostname or said.get("sys_name", "")
     for kind, pattern in _NAMES:
-        if host.hostname and re.search(pattern, host.hostname, re.IGNORECASE):
-            add(kind, 2, f"Its name is {host.hostname}")
+        if name and re.search(pattern, name, re.IGNORECASE):
+            add(kind, 2, f"Its name is {name}")
             break
     if not points:
         return Guess()

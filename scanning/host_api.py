@@ -13,14 +13,18 @@ from rest_framework.viewsets import GenericViewSet
 from inventory.models import Device
 from netmon.audit import services as audit
 from netmon.common.filters import refuse_unknown
+from netmon.common.schema import ProblemSerializer
+from netmon.common.throttling import MinuteThrottle, ScopedThrottle
 from netmon.rest.viewsets import VisibleReadViewSet, VisibleViewSet
 from scanning import filters
 from scanning import host_serializers as shapes
 from scanning.models import ExpectedPort, ScanSchedule, SeenHost
 from scanning.serializers import ScanStartedSerializer
-from scanning.services import expecting, mapping, repeating, reviewing
+from scanning.services import expecting, identifying, mapping, repeating, reviewing
 
 PERIODS = 200
+# What a device on the network did not answer, or not rightly.
+UNANSWERED = ((502, "application/problem+json"), (504, "application/problem+json"))
 
 
 class DiscoveryViewSet(VisibleReadViewSet):
@@ -32,6 +36,7 @@ class DiscoveryViewSet(VisibleReadViewSet):
     ordering_fields = ["id", "address_key", "first_seen_at", "last_seen_at"]
     related = ("device", "reviewed_by")
     brief = {"id": "pk", "address": "address", "hostname": "hostname", "review": "review", "is_present": "is_present"}
+    throttle_scope = "test"
 
     def get_queryset(self) -> Any:
         rows = SeenHost.objects.visible_to(self.request.user).select_related(*self.related)
@@ -55,6 +60,22 @@ class DiscoveryViewSet(VisibleReadViewSet):
         ports = fields.pop("tcp_ports", None)
         made = reviewing.adopt(host, user=request.user, fields=fields, tcp_ports=ports)
         return Response({"device": made.pk, "url": f"/api/v1/devices/{made.pk}/"}, status=201)
+
+    def get_throttles(self) -> list[Any]:
+        return [MinuteThrottle(), ScopedThrottle()] if self.action == "identify" else super().get_throttles()
+
+    @extend_schema(
+        request=shapes.IdentifySerializer,
+        responses={200: shapes.DiscoverySerializer, **dict.fromkeys(UNANSWERED, ProblemSerializer)},
+    )
+    @action(detail=True, methods=["post"])
+    def identify(self, request: Request, pk: str) -> Response:
+        """Ask its SNMP agent what it is, with the credentials whose scope names its address, and guess anew."""
+        host = self.get_object()
+        asked = shapes.IdentifySerializer(data=request.data, context=self.get_serializer_context())
+        asked.is_valid(raise_exception=True)
+        identifying.identify(host, user=request.user, port=asked.validated_data["port"])
+        return Response(self.get_serializer(self.get_object()).data)
 
     @extend_schema(request=shapes.IgnoreSerializer, responses=shapes.DiscoverySerializer)
     @action(detail=True, methods=["post"])
@@ -155,4 +176,4 @@ class DevicePortsMixin(GenericViewSet[Any]):
         device: Device = self.get_object()
         rows = SeenHost.objects.visible_to(request.user).filter(device=device)
         rows = rows.select_related("device", "reviewed_by").prefetch_related("ports")
-        return Response(shapes.DiscoverySerializer(rows, many=True).data)
+        return Response(shapes.DiscoverySerializer(rows, many=True, context=self.get_serializer_context()).data)

@@ -9,7 +9,8 @@ from inventory.models import Device, Site
 from inventory.models.places import NO_NUL
 from netmon.common.serializers import StrictSerializer, ValidatedModelSerializer, VisibleRelatedField
 from scanning.models import ExpectedPort, PresencePeriod, ScanSchedule, SeenHost, SeenPort
-from scanning.services import reviewing
+from scanning.serializers import BesideDevice
+from scanning.services import identifying, reviewing
 
 
 class SeenPortSerializer(serializers.ModelSerializer[SeenPort]):
@@ -26,11 +27,14 @@ class ProposalSerializer(serializers.Serializer[Any]):
     needs = serializers.CharField(allow_blank=True, help_text="What a person must still give.")
 
 
-class DiscoverySerializer(serializers.ModelSerializer[SeenHost]):
+class DiscoverySerializer(BesideDevice, serializers.ModelSerializer[SeenHost]):
     """A host that scans met."""
 
     ports = SeenPortSerializer(many=True, read_only=True)
     kind_guess = serializers.CharField(read_only=True, help_text="A kind of device; empty where nothing points to one.")
+    system = serializers.DictField(
+        child=serializers.CharField(), read_only=True, help_text="What its SNMP agent says of it, once asked."
+    )
     device_name = serializers.CharField(source="device.name", read_only=True, default=None, allow_null=True)
     reviewed_by = serializers.CharField(source="reviewed_by.username", read_only=True, default=None, allow_null=True)
     proposed_name = serializers.SerializerMethodField()
@@ -40,8 +44,8 @@ class DiscoverySerializer(serializers.ModelSerializer[SeenHost]):
         model = SeenHost
         fields = [
             "id", "address", "hostname", "mac_address", "vendor", "is_random_mac", "tenant", "device", "device_name",
-            "review", "review_reason", "reviewed_by", "reviewed_at", "kind_guess", "evidence", "proposed_name",
-            "proposals", "ports", "is_present", "misses", "first_seen_at", "last_seen_at", "last_scan",
+            "review", "review_reason", "reviewed_by", "reviewed_at", "kind_guess", "evidence", "system",
+            "proposed_name", "proposals", "ports", "is_present", "misses", "first_seen_at", "last_seen_at", "last_scan",
         ]  # fmt: skip
         read_only_fields = fields
 
@@ -88,6 +92,12 @@ class AdoptDiscoverySerializer(StrictSerializer):
 class AdoptedDiscoverySerializer(serializers.Serializer[Any]):
     device = serializers.IntegerField()
     url = serializers.CharField()
+
+
+class IdentifySerializer(StrictSerializer):
+    port = serializers.IntegerField(
+        default=identifying.SNMP_PORT, min_value=1, max_value=65535, help_text="Where its SNMP agent listens."
+    )
 
 
 class IgnoreSerializer(StrictSerializer):

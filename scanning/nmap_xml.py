@@ -14,6 +14,8 @@ from xml.parsers import expat
 
 from django.core.exceptions import ValidationError
 
+from scanning import ports as port_lists
+
 MAX_BYTES = 64 << 20
 MAX_HOSTS = 70_000
 MAX_PORTS_A_HOST = 65_535
@@ -98,7 +100,7 @@ class _Reader:
         elif self.host is not None and self.path[1] == "host":
             self._in_host(self.host, "/".join(self.path[2:]), values)
         elif self.path == ["nmaprun", "scaninfo"] and values.get("protocol") == "tcp":
-            self.run.tcp_services = _text(values.get("services"), 400_000)
+            self.run.tcp_services = _text(values.get("services"), port_lists.MAX_TEXT)
         elif self.path == ["nmaprun", "runstats", "finished"]:
             self.run.is_finished = values.get("exit", "success") == "success"
             self.run.finished_at = _time(values.get("time"))
@@ -119,7 +121,7 @@ class _Reader:
                 host.extra[self.extra_state] = (_number(values.get("count"), 1 << 20), "")
             case "ports/extraports/extrareasons":
                 count, ranges = host.extra.get(self.extra_state, (0, ""))
-                ports = _text(values.get("ports"), 400_000)
+                ports = _text(values.get("ports"), port_lists.MAX_TEXT)
                 host.extra[self.extra_state] = (count, ",".join(part for part in (ranges, ports) if part))
             case "ports/port":
                 number = _number(values.get("portid"), 65535)

@@ -1,5 +1,6 @@
 """What the pages of scans show: rows with the words that stand beside them. Nothing is written here."""
 
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -12,6 +13,7 @@ from django.utils import timezone
 from inventory.models import Device
 from netmon.common.permissions import has_role
 from scanning.models import Scan, ScanHost, SeenHost
+from scanning.visibility import visible_device
 
 TABS = (
     ("scans", "Scans", "viewer"),
@@ -166,6 +168,9 @@ def how(scan: Scan) -> list[tuple[str, str]]:
         )
     elif scan.packets_limit:
         found.append(("Packets limit", f"{scan.packets_limit:,}"))
+    if unasked := notes.get("not_asked"):
+        shown = ", ".join(unasked[:5]) + (", …" if len(unasked) > 5 else "")
+        found.append(("Not asked", f"{shown}: this machine has no way there"))
     for name, address in sorted(notes.get("resolved", {}).items()):
         found.append((name, f"is {address}"))
     if notes.get("nmap_version"):
@@ -216,11 +221,13 @@ def host_rows(scan: Scan, hosts: Iterable[ScanHost], user: Any) -> list[HostRow]
     ]
 
 
-def visible_device(device: Device | None, user: Any) -> Device | None:
-    """The device, where the person may see it: it may have gone to another tenant since."""
-    if device is None or (user.tenant_ids and device.tenant_id not in user.tenant_ids):
-        return None
-    return device
+def state_of(rows: Iterable[HostRow], count: int) -> str:
+    """A text that is another one when the lines of a table of hosts have changed."""
+    shown = [
+        (row.host.pk, row.host.hostname, row.device, row.seen, [(port.port, port.service) for port in row.ports])
+        for row in rows
+    ]
+    return f"{count}-{zlib.crc32(repr(shown).encode()):08x}"
 
 
 def short(ranges: str, limit: int = 60) -> str:

@@ -9,6 +9,7 @@ from inventory.models import Tenant
 from inventory.models.places import NO_NUL
 from netmon.common.serializers import StrictSerializer, ValidatedModelSerializer, VisibleRelatedField
 from scanning.models import OpenPort, Scan, ScanExclusion, ScanHost
+from scanning.visibility import visible_device
 
 TARGET_HELP = (
     "An address, a prefix (192.0.2.0/24), a range (192.0.2.10-20), a name, device:7 or prefix:3; several with commas."
@@ -28,7 +29,17 @@ class ScanProgressSerializer(serializers.Serializer[Any]):
     eta_seconds = serializers.FloatField(allow_null=True)
 
 
-class ScanSerializer(ValidatedModelSerializer):
+class BesideDevice(serializers.BaseSerializer[Any]):
+    """`device` and `device_name` are null for who may not see that device: it may be another tenant's by now."""
+
+    def to_representation(self, instance: Any) -> Any:
+        shown = super().to_representation(instance)
+        if visible_device(instance.device, self.context["request"].user) is None:
+            shown |= {"device": None, "device_name": None}
+        return shown
+
+
+class ScanSerializer(BesideDevice, ValidatedModelSerializer):
     status = serializers.CharField(
         read_only=True, help_text="queued, running, succeeded, partial, failed, cancelled or lost."
     )
@@ -102,6 +113,8 @@ class PlanSerializer(serializers.Serializer[Any]):
     estimated_seconds = serializers.FloatField()
     resolved = serializers.DictField(child=serializers.CharField())
     excluded = ExcludedSerializer(many=True)
+    host_probes_today = serializers.IntegerField(help_text="Most that one of these addresses got within 24 hours.")
+    host_probes_limit = serializers.IntegerField(allow_null=True, help_text="That it may get; null: no limit.")
 
 
 class PointerSerializer(serializers.Serializer[Any]):
@@ -137,7 +150,7 @@ class OpenPortSerializer(serializers.ModelSerializer[OpenPort]):
         fields = ["protocol", "port", "service", "rtt_ms", "tries", "banner", "certificate"]
 
 
-class ScanHostSerializer(serializers.ModelSerializer[ScanHost]):
+class ScanHostSerializer(BesideDevice, serializers.ModelSerializer[ScanHost]):
     open_ports = OpenPortSerializer(source="ports", many=True, read_only=True)
     device_name = serializers.CharField(source="device.name", read_only=True, default=None, allow_null=True)
 

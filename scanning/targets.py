@@ -104,6 +104,11 @@ def within(spans: Iterable[Span], allowed: Iterable[Span]) -> tuple[Span, ...]:
     return without(spans, without(spans, allowed))
 
 
+def looked_at(spans: Iterable[str], not_asked: Iterable[str] | None) -> tuple[Span, ...]:
+    """The addresses of a stored scan of which silence says something: not those that this machine could not ask."""
+    return without(map(Span.parse, spans), map(Span.parse, not_asked or ()))
+
+
 def count(spans: Iterable[Span]) -> int:
     """How many addresses."""
     return sum(span.count for span in spans)

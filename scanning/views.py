@@ -20,6 +20,7 @@ from scanning.filters import STATUSES, ScanFilter, host_text
 from scanning.forms import NmapForm, ScanForm, port_lists
 from scanning.models import Scan
 from scanning.services import comparing, importing, starting, stats
+from scanning.visibility import visible_device
 
 RELATED = ("job", "device", "requested_by", "tenant", "schedule")
 HOSTS_A_PAGE = 100
@@ -183,18 +184,32 @@ def import_file(request: HttpRequest) -> HttpResponse:
 # --- one
 
 
-@require_GET
-@login_required
-def scan(request: HttpRequest, pk: int) -> HttpResponse:
-    user: Any = request.user
-    row = _scan(request, pk)
+def _found(request: HttpRequest, scan: Scan) -> dict[str, Any]:
+    """A page of its hosts. While it runs they stand as they were found, so that what is read stays where it is."""
     text, port = page_tools.text_of(request, "q"), page_tools.number(request.GET.get("port", ""))
-    hosts = row.hosts.select_related("device").prefetch_related("ports").order_by("address_key", "pk")
+    hosts = scan.hosts.select_related("device").prefetch_related("ports")
+    hosts = hosts.order_by("pk") if scan.is_active else hosts.order_by("address_key", "pk")
     if text:
         hosts = hosts.filter(host_text(text))
     if port:
         hosts = hosts.filter(ports__port=port).distinct()
     paging = page_tools.paged(request, hosts, HOSTS_A_PAGE)
+    rows = pages.host_rows(scan, paging, request.user)
+    return {
+        "paging": paging,
+        "hosts": rows,
+        "state": pages.state_of(rows, paging.paginator.count),
+        "kept": page_tools.kept(request),
+        "text": text,
+        "port": port or "",
+    }
+
+
+@require_GET
+@login_required
+def scan(request: HttpRequest, pk: int) -> HttpResponse:
+    user: Any = request.user
+    row = _scan(request, pk)
     context = pages.context(
         request,
         "scans",
@@ -203,13 +218,9 @@ def scan(request: HttpRequest, pk: int) -> HttpResponse:
         how=pages.how(row),
         changes=pages.changes_of(row, 200),
         changes_total=row.notes.get("changes_total", 0),
-        paging=paging,
-        hosts=pages.host_rows(row, paging, user),
-        kept=page_tools.kept(request),
-        text=text,
-        port=port or "",
+        **_found(request, row),
         others=pages.others_of(row, user) if not row.is_active else [],
-        device=pages.visible_device(row.device, user),
+        device=visible_device(row.device, user),
         kind=pages.KIND_WORDS[row.kind],
     )
     return render(request, "scanning/scan.html", context)
@@ -219,11 +230,28 @@ def scan(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 def scan_live(request: HttpRequest, pk: int) -> HttpResponse:
     """How far it is, asked once a second; at its end the whole page comes anew."""
-    row = _scan(request, pk)
+    row: Scan = get_object_or_404(_rows(request.user).defer("checkpoint", "spans", "ports"), pk=pk)
     response = render(request, "scanning/_live.html", {"scan": row, "it": pages.progress(row)})
     response["Cache-Control"] = "private, no-store"
     if not row.is_active:
         response["HX-Refresh"] = "true"
+    return response
+
+
+@require_GET
+@login_required
+def scan_found(request: HttpRequest, pk: int) -> HttpResponse:
+    """The hosts found so far, asked every two seconds: an empty answer leaves the page as it is while nothing is new.
+
+    At the scan's end `scan_live` brings the whole page anew.
+    """
+    row: Scan = get_object_or_404(_rows(request.user).defer("checkpoint", "spans"), pk=pk)
+    context = _found(request, row) if row.is_active else {}
+    if not context or context["state"] == request.GET.get("state"):
+        response = HttpResponse(status=204)
+    else:
+        response = render(request, "scanning/_found.html", {"scan": row, **context})
+    response["Cache-Control"] = "private, no-store"
     return response
 
 

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import NameOID
 
@@ -113,7 +113,10 @@ def read_certificate(der: bytes) -> Certificate | None:
             sha256=found.fingerprint(SHA256()).hex(),
         )
     # the library's own word for broken DER; an extension may break it later than the certificate
-    except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, OverflowError):
+    except (
+        ValueError, TypeError, OverflowError, x509.InvalidVersion, x509.DuplicateExtension,
+        x509.UnsupportedGeneralNameType,
+    ):  # fmt: skip
         return None
 
 
@@ -140,7 +143,7 @@ def _is_self_signed(found: x509.Certificate) -> bool:
         return False
     try:
         found.verify_directly_issued_by(found)
-    except (InvalidSignature, ValueError, TypeError):
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
         return False
     return True
 

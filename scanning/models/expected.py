@@ -92,7 +92,7 @@ class ScanSchedule(TimeStamped):
             errors["window_end"] = "The window ends when it begins: leave both empty for any time."
         if not errors:
             try:
-                guard.plan(self.kind, self.target, self.ports, tenant=self.tenant, profile=self.profile)
+                guard.plan(self.kind, self.target, self.ports, tenant=self.tenant, profile=self.profile, is_now=False)
             except ValidationError as error:
                 errors |= {name: " ".join(texts) for name, texts in error.message_dict.items()}
         if errors:

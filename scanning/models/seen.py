@@ -20,6 +20,10 @@ class SeenHostQuerySet(VisibleQuerySet):
         """What is not in the inventory."""
         return self.filter(device=None)
 
+    def waiting(self) -> Self:
+        """What nobody has reviewed yet."""
+        return self.filter(device=None, review="new")
+
 
 class OfSeenHost(VisibleQuerySet):
     tenant_path = "host__tenant"
@@ -46,6 +50,7 @@ class SeenHost(HostColumns):
     reviewed_at = models.DateTimeField(null=True, blank=True)
     kind_guess = models.CharField(max_length=16, blank=True, choices=Device.Kind.choices)
     evidence = models.JSONField(default=list, blank=True, help_text="Why this kind is guessed, in words.")
+    system = models.JSONField(default=dict, blank=True, help_text="What its SNMP agent says: name, description, maker.")
     is_present = models.BooleanField(default=True)
     misses = models.PositiveSmallIntegerField(default=0, help_text="Looks in a row that it did not answer.")
     first_seen_at = models.DateTimeField()
@@ -72,6 +77,8 @@ class SeenHost(HostColumns):
         indexes = [
             models.Index(fields=["mac_address"], name="seen_host_by_mac"),
             models.Index(fields=["address_key"], name="seen_host_by_address"),  # the map of a prefix
+            # how many wait: beside the way to them on every page
+            models.Index(fields=["tenant"], condition=Q(review="new", device=None), name="seen_host_waiting"),
         ]
 
     def __str__(self) -> str:

@@ -62,6 +62,15 @@ class _Look:
     hosts: Mapping[str, Any]
     ports: Mapping[str, Mapping[int, Any]]
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether who is not among the hosts did not answer: a scan that ended early cannot say so."""
+        return self.scan.outcome == Scan.Outcome.SUCCEEDED
+
+    def knows_ports_of(self, host: Any) -> bool:
+        """Whether a port that is not among the host's is not open."""
+        return self.is_whole or bool(host.notes.get("is_whole"))
+
 
 def compare(one: Scan, other: Scan, *, with_flaps: bool = False) -> Difference:
     """The older of two scans against the newer, whichever way round they are given.
@@ -99,7 +108,7 @@ def _read(scan: Scan) -> _Look:
     hosts = {row.address: row for row in scan.hosts.filter(is_up=True).prefetch_related("ports")}
     ports = {address: {port.port: port for port in row.ports.all()} for address, row in hosts.items()}
     asked = parse_ports(scan.ports) if scan.ports else Ports()
-    return _Look(scan, tuple(targets.Span.parse(text) for text in scan.spans), asked, hosts, ports)
+    return _Look(scan, _spans(scan), asked, hosts, ports)
 
 
 def _witnesses(older: Scan, newer: Scan) -> Iterable[Scan]:
@@ -118,15 +127,19 @@ def _witnesses(older: Scan, newer: Scan) -> Iterable[Scan]:
 
 
 def _spans(scan: Scan) -> tuple[targets.Span, ...]:
-    return tuple(targets.Span.parse(text) for text in scan.spans)
+    return targets.looked_at(scan.spans, scan.notes.get("not_asked"))
 
 
 def _compare_host(address: str, before: _Look, after: _Look, witnesses: list[_Look], found: Difference) -> None:
     old, new = before.hosts.get(address), after.hosts.get(address)
     name = (new or old).hostname  # type: ignore[union-attr]
     if old is None:
+        if not before.is_whole:  # it ended early, and may not have come to this host
+            return
         found.hosts.append(HostChange(address, name, "appeared", True, "", new.mac_address if new else ""))
     elif new is None:
+        if not after.is_whole:
+            return
         is_gone = any(
             targets.contains(look.spans, _address(address)) and address not in look.hosts for look in witnesses
         )
@@ -142,8 +155,12 @@ def _compare_host(address: str, before: _Look, after: _Look, witnesses: list[_Lo
             continue
         was, now = was_open.get(number), is_open.get(number)
         if was is None and now is not None:
+            if old is not None and not before.knows_ports_of(old):
+                continue
             found.ports.append(PortChange(address, "tcp", number, now.service, "opened", True, "", now.banner))
         elif was is not None and now is None:
+            if not after.knows_ports_of(new):
+                continue
             is_closed = any(
                 number in look.asked and address in look.hosts and number not in look.ports[address]
                 for look in witnesses

@@ -5,7 +5,8 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from scanning.models import OpenPort, Scan
+from netmon.common import locks
+from scanning.models import OpenPort, Scan, SeenHost
 from scanning.services import seeing, telling
 
 CHANGES_KEPT = 500
@@ -19,6 +20,7 @@ def end(
 
     `notes` replace those that the scan has.
     """
+    locks.hold(SeenHost, scan.tenant_id or 0)  # a file may come in meanwhile, with the same hosts
     finished = scan.finished_at or timezone.now()
     rows = Scan.objects.filter(pk=scan.pk, outcome="")
     hosts_up = scan.hosts.filter(is_up=True).count()
@@ -35,9 +37,11 @@ def end(
     ):
         return False
     scan.refresh_from_db()
+    if notes is not None:
+        scan.notes = notes
     changes = seeing.look_back(scan, is_whole=outcome == Scan.Outcome.SUCCEEDED)
     telling.tell(scan, changes, finished)
     shown = [change.as_dict() for change in changes[:CHANGES_KEPT]]
-    scan.notes = {**(scan.notes if notes is None else notes), "changes": shown, "changes_total": len(changes)}
+    scan.notes = {**scan.notes, "changes": shown, "changes_total": len(changes)}
     scan.save(update_fields=["notes"])
     return True

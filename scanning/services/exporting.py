@@ -9,6 +9,7 @@ import orjson
 
 from inventory.transfer.reading import escape
 from scanning.models import Scan, ScanHost
+from scanning.visibility import visible_device
 
 COLUMNS = (
     "scan_id", "host_id", "address", "hostname", "mac_address", "vendor", "device_id", "device_name", "protocol",
@@ -22,12 +23,12 @@ def filename(scan: Scan, kind: str) -> str:
     return f"netmon-scan-{scan.pk}.{kind}"
 
 
-def as_csv(scan: Scan) -> Iterator[str]:
+def as_csv(scan: Scan, user: Any) -> Iterator[str]:
     """One line per open port, a host without any once; no cell is read as a formula by a spreadsheet (CWE-1236)."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow(COLUMNS)
-    for host in _hosts(scan):
+    for host in _hosts(scan, user):
         for row in _rows(scan, host):
             writer.writerow([escape(value) if isinstance(value, str) else value for value in row])
         if buffer.tell() > 1 << 16:
@@ -40,7 +41,8 @@ def as_csv(scan: Scan) -> Iterator[str]:
 def _rows(scan: Scan, host: ScanHost) -> Iterator[list[Any]]:
     date = (scan.finished_at or scan.created_at).isoformat()
     start = [
-        scan.pk, host.pk, host.address, host.hostname, host.mac_address, host.vendor, host.device_id or "",
+        scan.pk, host.pk, host.address, host.hostname, host.mac_address, host.vendor,
+        host.device.pk if host.device else "",
         host.device.name if host.device else "",
     ]  # fmt: skip
     ports = list(host.ports.all())
@@ -54,11 +56,11 @@ def _rows(scan: Scan, host: ScanHost) -> Iterator[list[Any]]:
         ]  # fmt: skip
 
 
-def as_json(scan: Scan, head: dict[str, Any]) -> Iterator[bytes]:
+def as_json(scan: Scan, head: dict[str, Any], user: Any) -> Iterator[bytes]:
     """`head` (the scan as the API shows it) with its `hosts`, each with its ports."""
     yield orjson.dumps(head)[:-1] + b',"hosts":['
     is_first = True
-    for host in _hosts(scan):
+    for host in _hosts(scan, user):
         yield (b"" if is_first else b",") + orjson.dumps(host_dict(host))
         is_first = False
     yield b"]}"
@@ -76,7 +78,7 @@ def host_dict(host: ScanHost) -> dict[str, Any]:
         "mac_address": host.mac_address,
         "vendor": host.vendor,
         "is_random_mac": host.is_random_mac,
-        "device": host.device_id,
+        "device": host.device.pk if host.device else None,
         "device_name": host.device.name if host.device else None,
         "open_ports": [
             {
@@ -96,6 +98,8 @@ def host_dict(host: ScanHost) -> dict[str, Any]:
     }
 
 
-def _hosts(scan: Scan) -> Iterator[ScanHost]:
+def _hosts(scan: Scan, user: Any) -> Iterator[ScanHost]:
     rows = scan.hosts.select_related("device").prefetch_related("ports").order_by("address_key", "pk")
-    return rows.iterator(chunk_size=CHUNK)
+    for host in rows.iterator(chunk_size=CHUNK):
+        host.device = visible_device(host.device, user)
+        yield host

@@ -94,7 +94,7 @@ def _ranges(host: nmap_xml.XmlHost, ports: list[nmap_xml.XmlPort], states: set[s
     texts = [str(port.port) for port in ports if port.state in states]
     texts += [ranges for state, (_, ranges) in host.extra.items() if state in states and ranges]
     try:
-        return str(port_lists.parse(",".join(texts)[: port_lists.MAX_TEXT])) if texts else ""
+        return str(port_lists.parse(",".join(texts))) if texts else ""
     except ValidationError:
         return ""
 
@@ -109,7 +109,9 @@ def _complete(scan: Scan, run: nmap_xml.XmlRun, spans: list[targets.Span], skipp
         scan.ports = ""
     scan.hosts_total = scan.hosts_done = targets.count(merged)
     scan.kind = Scan.Kind.NETWORK if scan.ports else Scan.Kind.PING
-    scan.started_at = run.started_at or scan.started_at
-    scan.finished_at = run.finished_at
+    # A clock that was ahead would make netmon's own scans look older than the file until then.
+    now = timezone.now()
+    scan.started_at = min(run.started_at or now, now)
+    scan.finished_at = min(run.finished_at, now) if run.finished_at else None
     scan.notes = {"nmap_arguments": run.arguments, "nmap_version": run.version, "skipped_hosts": skipped}
     scan.save()

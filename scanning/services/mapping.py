@@ -8,6 +8,7 @@ from netmon.common.addresses import address_key, parse_address, parse_prefix
 from scanning import guard, targets
 from scanning.models import Scan, SeenHost
 from scanning.targets import Span
+from scanning.visibility import visible_device
 
 MAX_CELLS = 4096
 # used: in the inventory and answering; silent: in the inventory and not; found: answering, not in the inventory;
@@ -58,10 +59,10 @@ def prefix_map(prefix: Prefix, user: Any) -> PrefixMap:
     if tenant is not None:
         hosts = hosts.filter(tenant=tenant)
     seen: dict[str, SeenHost] = {}
-    for host in hosts.order_by("is_present", "last_seen_at").select_related("device")[: MAX_CELLS * 2]:
-        if host.device is not None and user.tenant_ids and host.device.tenant_id not in user.tenant_ids:
-            host.device = None  # it has gone to another tenant
-        seen[host.address] = host  # the last one wins: who is present, and met last
+    # The first one of an address counts: who is present, and met last.
+    for host in hosts.order_by("-is_present", "-last_seen_at").select_related("device")[: MAX_CELLS * 2]:
+        host.device = visible_device(host.device, user)
+        seen.setdefault(host.address, host)
     looked, looked_at = _looked_at(user, whole)
     excluded = [span for span, _ in guard.excluded_spans((whole,), tenant)]
     is_complete = whole.count <= MAX_CELLS
@@ -87,8 +88,9 @@ def _looked_at(user: Any, whole: Span) -> tuple[tuple[Span, ...], Any]:
     scans = Scan.objects.visible_to(user).filter(outcome=Scan.Outcome.SUCCEEDED).exclude(kind=Scan.Kind.PORTS)
     found: tuple[Span, ...] = ()
     latest = None
-    for spans, finished_at in scans.order_by("-finished_at").values_list("spans", "finished_at")[:500]:
-        touched = targets.within([whole], [Span.parse(text) for text in spans])
+    columns = ("spans", "notes__not_asked", "finished_at")
+    for spans, not_asked, finished_at in scans.order_by("-finished_at").values_list(*columns)[:500]:
+        touched = targets.within([whole], targets.looked_at(spans, not_asked))
         if touched:
             found = targets.merged([*found, *touched])
             latest = latest or finished_at

@@ -6,10 +6,12 @@ from typing import Any
 
 from django.conf import settings
 
+from netmon.common.addresses import parse_address
 from netmon.common.rows import update_rows
 from netmon.drivers import banner, rdns
 from netmon.drivers.banner import Banner, Certificate
 from scanning.models import OpenPort, Scan
+from scanning.targets import Span, contains
 
 AT_ONCE = 256
 NAMES_SECONDS = 10.0
@@ -19,12 +21,12 @@ PARALLEL = 32
 MOST_PORTS_A_HOST = 64
 
 
-def name(scan: Scan, *, is_cancelled: Callable[[], bool]) -> None:
-    """Ask for names, banners and certificates of what was found and has none yet."""
+def name(scan: Scan, spans: tuple[Span, ...], *, is_cancelled: Callable[[], bool]) -> None:
+    """Ask for names, banners and certificates of what was found and has none yet. Banners of hosts in `spans` only."""
     if settings.SCAN_REVERSE_DNS:
         _name_hosts(scan, is_cancelled)
     if scan.ports:
-        _read_banners(scan, is_cancelled)
+        _read_banners(scan, spans, is_cancelled)
 
 
 def _name_hosts(scan: Scan, is_cancelled: Callable[[], bool]) -> None:
@@ -39,11 +41,12 @@ def _name_hosts(scan: Scan, is_cancelled: Callable[[], bool]) -> None:
         update_rows(named, ("hostname",))
 
 
-def _read_banners(scan: Scan, is_cancelled: Callable[[], bool]) -> None:
+def _read_banners(scan: Scan, spans: tuple[Span, ...], is_cancelled: Callable[[], bool]) -> None:
     rows = OpenPort.objects.filter(host__scan=scan, banner="", certificate__isnull=True, protocol="tcp").select_related(
         "host"
     )
-    waiting = _first_of_each_host(rows.order_by("host_id", "port").iterator(chunk_size=AT_ONCE))
+    found = rows.order_by("host_id", "port").iterator(chunk_size=AT_ONCE)
+    waiting = _first_of_each_host(port for port in found if contains(spans, parse_address(port.host.address)))
     while not is_cancelled() and (ports := list(islice(waiting, AT_ONCE))):
         by_place = {(port.host.address, port.port): port for port in ports}
         read = [

@@ -24,33 +24,38 @@ def start_due(now: datetime | None = None) -> int:
 
 
 def _start_one(pk: int, now: datetime) -> bool:
-    with transaction.atomic():
-        rows = ScanSchedule.objects.select_for_update(skip_locked=True, of=("self",)).select_related("tenant")
-        schedule = rows.filter(pk=pk, is_enabled=True, next_run_at__lte=now).first()
-        if schedule is None:
-            return False
-        if schedule.window_start is not None and schedule.window_end is not None:
-            is_open = schedules.is_open(now, schedule.window_start, schedule.window_end, schedule.time_zone)
-            if not is_open:  # whoever starts it was late: the window closed meanwhile
-                schedule.next_run_at = schedules.next_run(schedule, now)
-                schedule.save(update_fields=["next_run_at"])
-                return False
-        schedule.next_run_at = schedules.next_run(schedule, now)
-        schedule.last_error = ""
-        started = False
-        try:
-            run(schedule)
-            started = True
-        except AlreadyRunning as error:
-            schedule.last_error = f"Left out once: {error.detail}"[:500]
-        except NetmonError as error:
-            schedule.last_error = error.detail[:500]
-        except ValidationError as error:
-            schedule.last_error = " ".join(error.messages)[:500]
-        if schedule.last_error:
-            log.warning("scan schedule %s was not started: %s", schedule.pk, schedule.last_error)
-        schedule.save(update_fields=["next_run_at", "last_error"])
-    return started
+    schedule = _claim(pk, now)
+    if schedule is None:
+        return False
+    refused = ""
+    try:
+        # Not in the transaction that claims it: names are resolved here, and nobody else could write meanwhile.
+        run(schedule)
+    except AlreadyRunning as error:
+        refused = f"Left out once: {error.detail}"
+    except NetmonError as error:
+        refused = error.detail
+    except ValidationError as error:
+        refused = " ".join(error.messages)
+    if refused:
+        log.warning("scan schedule %s was not started: %s", pk, refused)
+    ScanSchedule.objects.filter(pk=pk).update(last_error=refused[:500])
+    return not refused
+
+
+@transaction.atomic
+def _claim(pk: int, now: datetime) -> ScanSchedule | None:
+    """The schedule if it is due, and this caller the one who starts it; it is due again later from here on."""
+    rows = ScanSchedule.objects.select_for_update(skip_locked=True, of=("self",)).select_related("tenant", "created_by")
+    schedule = rows.filter(pk=pk, is_enabled=True, next_run_at__lte=now).first()
+    if schedule is None:
+        return None
+    schedule.next_run_at = schedules.next_run(schedule, now)
+    schedule.save(update_fields=["next_run_at"])
+    start, end = schedule.window_start, schedule.window_end
+    if start is not None and end is not None and not schedules.is_open(now, start, end, schedule.time_zone):
+        return None  # whoever starts it was late: the window closed meanwhile
+    return schedule
 
 
 def run(schedule: ScanSchedule) -> Scan:

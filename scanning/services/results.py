@@ -55,9 +55,10 @@ PORT_COLUMNS = ("service", "rtt_ms", "tries", "banner", "certificate")
 def record(scan: Scan, found: Iterable[FoundHost]) -> int:
     """Write hosts and their open ports; what a worker before this one wrote of the same host is written over.
 
-    Returns how many open ports the hosts have.
+    A host or port that is given twice counts as it was given last. Returns how many open ports the hosts have.
     """
-    hosts = list(found)
+    given = list(found)
+    hosts = list({host.address: host for host in given}.values())
     devices = match([(host.address, host.mac_address) for host in hosts], scan.tenant)
     known = {row.address: row for row in ScanHost.objects.filter(scan=scan, address__in=[one.address for one in hosts])}
     rows = []
@@ -79,18 +80,18 @@ def record(scan: Scan, found: Iterable[FoundHost]) -> int:
     ids = dict(
         ScanHost.objects.filter(scan=scan, address__in=[host.address for host in hosts]).values_list("address", "pk")
     )
-    ports = [
-        OpenPort(
+    ports = {
+        (host.address, port.protocol, port.port): OpenPort(
             host_id=ids[host.address],
             protocol=port.protocol,
             port=port.port,
             **{name: getattr(port, name) for name in PORT_COLUMNS},
         )
-        for host in hosts
+        for host in given
         for port in host.ports
-    ]
+    }
     OpenPort.objects.bulk_create(
-        ports,
+        ports.values(),
         update_conflicts=True,
         unique_fields=["host", "protocol", "port"],
         update_fields=PORT_COLUMNS,

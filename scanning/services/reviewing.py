@@ -35,8 +35,9 @@ def proposals(host: SeenHost) -> list[dict[str, Any]]:
 
 
 def proposed_name(host: SeenHost) -> str:
-    """By its DNS name, without the domain; else by its address."""
-    name = _NAME.sub("-", host.hostname.split(".")[0]).strip("-.")
+    """By its DNS name, else the one that its SNMP agent gives, without the domain; else by its address."""
+    called = host.hostname or str(host.system.get("sys_name", ""))
+    name = _NAME.sub("-", called.split(".")[0]).strip("-.")
     return (name or host.address)[:100]
 
 
@@ -47,7 +48,7 @@ def adopt(host: SeenHost, *, user: Any, fields: dict[str, Any], tcp_ports: list[
     `tcp_ports` get an endpoint each, None the ones that are proposed. Raises Conflict when it is in the inventory
     already, ValidationError in the flat form's names.
     """
-    host = SeenHost.objects.select_for_update(of=("self",)).get(pk=host.pk)
+    _lock(host)
     if host.device_id is not None:
         raise Conflict(f"{host.address} is in the inventory already.", device=host.device_id)
     given: dict[str, Any] = {
@@ -86,6 +87,7 @@ def _add_tcp(device: Device, ports: list[int]) -> None:
 @transaction.atomic
 def attach(host: SeenHost, device: Device, *, user: Any) -> SeenHost:
     """Say that a discovery is a device of the inventory that is there already: another address of it."""
+    _lock(host)
     if host.device_id is not None:
         raise Conflict(f"{host.address} is in the inventory already.", device=host.device_id)
     if device.tenant_id != host.tenant_id and host.tenant_id is not None:
@@ -98,6 +100,7 @@ def attach(host: SeenHost, device: Device, *, user: Any) -> SeenHost:
 @transaction.atomic
 def ignore(host: SeenHost, *, user: Any, reason: str) -> SeenHost:
     """Take a discovery from the list, with the reason. It stays known, and its alerts end. Raises Conflict."""
+    _lock(host)
     if host.device_id is not None:
         raise Conflict(f"{host.address} is in the inventory: retire the device instead.", device=host.device_id)
     _review(host, SeenHost.Review.IGNORED, user, reason, None)
@@ -108,11 +111,17 @@ def ignore(host: SeenHost, *, user: Any, reason: str) -> SeenHost:
 @transaction.atomic
 def reopen(host: SeenHost, *, user: Any) -> SeenHost:
     """Let an ignored discovery wait for review again."""
+    _lock(host)
     if host.review != SeenHost.Review.IGNORED:
         raise Conflict(f"{host.address} is not ignored.")
     _review(host, SeenHost.Review.NEW, user, "", None)
     audit.record("reopen", host)
     return host
+
+
+def _lock(host: SeenHost) -> None:
+    """As it is now, until the transaction ends: somebody else may be reviewing it, too."""
+    host.refresh_from_db(from_queryset=SeenHost.objects.select_for_update(of=("self",)))
 
 
 def _review(host: SeenHost, review: str, user: Any, reason: str, device: Device | None) -> None:

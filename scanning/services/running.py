@@ -20,7 +20,7 @@ from netmon.drivers.sweep import SweepHost, SweepLimits, sweep
 from netmon.jobs import services as jobs
 from netmon.jobs.models import Job
 from scanning import guard, targets
-from scanning.models import Scan
+from scanning.models import OpenPort, Scan
 from scanning.ports import Ports, service_name
 from scanning.ports import parse as parse_ports
 from scanning.services import ending, naming, results
@@ -28,6 +28,8 @@ from scanning.services.results import FoundHost, FoundPort
 
 CHECKPOINT_SECONDS = 5.0
 PROGRESS_SECONDS = 0.5
+# Why a sweep could not ask: this machine has no way there, or a rule of its own forbids it.
+OWN_REASONS = ("no route", "local")
 SWEEP_RATES = {"gentle": 200.0, "polite": 1000.0, "normal": 2000.0, "fast": 5000.0}
 
 
@@ -132,9 +134,9 @@ def _run(run: _Run) -> None:
             _sweep(run, spans)
             run.save(phase="ports")
         if asked and scan.checkpoint.get("phase") == "ports":
-            _ports(run, asked)
+            _ports(run, asked, spans)
             run.save(phase="names")
-        naming.name(scan, is_cancelled=lambda: not run.tick())
+        naming.name(scan, spans, is_cancelled=lambda: not run.tick())
         if not run.tick(force=True):
             raise Stopped
     except Stopped:
@@ -156,12 +158,17 @@ def _sweep(run: _Run, spans: tuple[targets.Span, ...]) -> None:
     left = targets.without(spans, done)
     counted = targets.count(done)
     # Exclusions made since it was asked for are nobody's to look at.
-    run.tick(force=True, hosts_total=counted + targets.count(left), hosts_done=counted)
+    # Who was found after the last checkpoint is found once more.
+    up = scan.hosts.filter(is_up=True).values_list("address", flat=True)
+    hosts_up = sum(targets.contains(done, parse_address(address)) for address in up) if done else 0
+    run.tick(force=True, hosts_total=counted + targets.count(left), hosts_done=counted, hosts_up=hosts_up)
     seen: list[targets.Span] = []
+    unasked: list[targets.Span] = []
     limits = SweepLimits(packets_per_second=SWEEP_RATES[scan.profile], max_packets=run.budget())
     addresses = (str(address) for span in left for address in span)
     for batch in sweep(addresses, limits, total=targets.count(left), is_cancelled=lambda: run.is_stopped):
         asked = [host for host in batch.hosts if host.is_asked]
+        unasked += [targets.Span.of(parse_address(host.address)) for host in batch.hosts if host.reason in OWN_REASONS]
         seen += [targets.Span.of(parse_address(host.address)) for host in asked]
         wanted = [host for host in asked if host.is_up or scan.kind == Scan.Kind.PORTS]
         if wanted and run.is_held():
@@ -179,6 +186,10 @@ def _sweep(run: _Run, spans: tuple[targets.Span, ...]) -> None:
             run.save(swept=[str(span) for span in done])
         if any(host.reason == "budget" for host in batch.hosts):
             run.notes["is_budget_spent"] = True
+    if not run.is_stopped and scan.hosts_done < scan.hosts_total:
+        run.notes["is_budget_spent"] = True  # all that were asked had answered by then, the others were never taken up
+    if unasked:
+        run.notes["not_asked"] = [str(span) for span in targets.merged(unasked)]
     run.close_phase()
 
 
@@ -194,10 +205,10 @@ def host_of(host: SweepHost) -> FoundHost:
     )
 
 
-def _ports(run: _Run, asked: Ports) -> None:
-    """Ask the ports of who is there."""
+def _ports(run: _Run, asked: Ports, spans: tuple[targets.Span, ...]) -> None:
+    """Ask the ports of who is there, and of `spans`: somebody may have excluded a host since it was found."""
     scan = run.scan
-    rows = list(scan.hosts.values_list("address", "rtt_ms", "is_up"))
+    rows = [row for row in scan.hosts.values_list("address", "rtt_ms", "is_up") if _may_ask(row[0], spans)]
     if scan.kind == Scan.Kind.NETWORK:
         rows = [row for row in rows if row[2]]
     if not rows or run.notes.get("is_budget_spent"):
@@ -205,22 +216,31 @@ def _ports(run: _Run, asked: Ports) -> None:
     run.tick(force=True, probes_total=len(rows) * len(asked))
     wanted = [tcp.ScanTarget(address=address, rtt_ms=rtt, is_silent=not is_up) for address, rtt, is_up in rows]
     limits = dataclasses.replace(tcp.Limits.profile(scan.profile), max_packets=run.budget())
+    # What was handed out after the last checkpoint comes once more.
+    opened = set(OpenPort.objects.filter(host__scan=scan, protocol="tcp").values_list("host__address", "port"))
     ports = tcp.scan(wanted, asked, limits, done=scan.checkpoint.get("tcp"), is_cancelled=lambda: run.is_stopped)
     for batch in ports:
         if (batch.open_ports or batch.hosts) and run.is_held():
             results.record(scan, hosts_of(batch))
+        opened |= {(port.address, port.port) for port in batch.open_ports}
         run.packets = batch.progress.packets_sent
         run.tick(
             probes_total=batch.progress.probes_total,
             probes_done=batch.progress.probes_done,
-            open_ports=scan.open_ports + len(batch.open_ports),
+            open_ports=len(opened),
             eta_seconds=batch.progress.eta_seconds,
         )
         if run.is_time_to_save():
             run.save(tcp=ports.snapshot())
         if any(host.outcome == tcp.Outcome.BUDGET for host in batch.hosts):
             run.notes["is_budget_spent"] = True
+    if not run.is_stopped and batch.progress.hosts_done < batch.progress.hosts_total:
+        run.notes["is_budget_spent"] = True
     run.close_phase()
+
+
+def _may_ask(address: str, spans: tuple[targets.Span, ...]) -> bool:
+    return targets.contains(spans, parse_address(address))
 
 
 def hosts_of(batch: tcp.Batch) -> list[FoundHost]:
@@ -272,7 +292,8 @@ def _reported(address: str, report: tcp.HostReport | None, ports: list[FoundPort
 
 def _end(run: _Run, outcome: str, **error: Any) -> None:
     run.tick(force=True)
-    ending.end(run.scan, outcome, notes=run.notes, **error)
+    if run.is_held():
+        ending.end(run.scan, outcome, notes=run.notes, **error)
 
 
 def _stop(run: _Run) -> None:

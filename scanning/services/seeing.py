@@ -67,7 +67,7 @@ class _Book:
 def look_back(scan: Scan, *, is_whole: bool) -> list[Change]:
     """Bring what is known up to what the scan found. With `is_whole` false, silence says nothing: it ended early."""
     at = scan.finished_at or timezone.now()
-    spans = [targets.Span.parse(text) for text in scan.spans]
+    spans = targets.looked_at(scan.spans, scan.notes.get("not_asked"))
     rows = list(scan.hosts.filter(is_up=True).select_related("device").prefetch_related("ports").order_by("pk"))
     book = _load(scan.tenant, rows, spans)
     macs = Counter(row.mac_address for row in rows if row.mac_address and not row.is_random_mac)
@@ -160,11 +160,15 @@ def _fill(seen: SeenHost, row: ScanHost, mac: str, scan: Scan, at: datetime) -> 
         setattr(seen, name, getattr(row, name) or getattr(seen, name))
     seen.is_random_mac = row.is_random_mac
     seen.last_seen_at, seen.last_scan, seen.misses = at, scan, 0
+    if seen.device is not None and scan.tenant_id and seen.device.tenant_id != scan.tenant_id:
+        seen.device = None  # it has gone to another tenant, whose business this network is not
     if row.device is not None:
         seen.device = row.device
         if seen.review == SeenHost.Review.NEW:
             seen.review = SeenHost.Review.ADOPTED
-    guess = guessing.guess(row, list(row.ports.all()))
+    elif seen.device is None and seen.review == SeenHost.Review.ADOPTED:
+        seen.review = SeenHost.Review.NEW  # its device is gone, and it is not
+    guess = guessing.guess(row, list(row.ports.all()), system=seen.system)
     if guess.evidence:
         seen.kind_guess, seen.evidence = guess.kind, guess.evidence
 

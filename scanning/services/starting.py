@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from inventory.models import Tenant
 from netmon.audit import services as audit
+from netmon.common import locks
 from netmon.common.errors import AlreadyRunning
 from netmon.common.queue import RUN_SCAN_JOB
 from netmon.jobs import services as jobs
@@ -59,6 +60,7 @@ def start(
 
     Without `is_sent` no worker is told: the caller runs its job.
     """
+    locks.hold(Scan, 0)  # one at a time: two that overlap must not both find the network free
     _refuse_overlap(planned)
     key = hashlib.sha256(" ".join(map(str, planned.spans)).encode()).hexdigest()
     job, is_new = jobs.start(
@@ -72,7 +74,7 @@ def start(
         is_sent=is_sent,
     )
     if not is_new:
-        raise AlreadyRunning("A scan of this target is under way.", **_pointer(job))
+        raise AlreadyRunning("A scan of this target is about to end: ask again in a moment.")
     scan = Scan.objects.create(
         kind=planned.kind,
         target=target.strip(),
@@ -98,11 +100,6 @@ def start(
     return scan
 
 
-def _pointer(job: Job) -> dict[str, Any]:
-    scan = Scan.objects.filter(job=job).first()
-    return {"scan": scan.as_dict()} if scan else {}
-
-
 def _refuse_overlap(planned: Plan) -> None:
     """One scan of a network at a time: two would spoil each other's timing, and double what the network bears."""
     for other in Scan.objects.active().exclude(job=None).select_related("job"):
@@ -110,9 +107,10 @@ def _refuse_overlap(planned: Plan) -> None:
         if not other.job or not other.job.is_active:
             continue
         if common := targets.within(planned.spans, spans):
+            if planned.tenant != other.tenant:
+                raise AlreadyRunning(f"Another scan of {common[0]} is under way: wait for its end.")
             raise AlreadyRunning(
-                f"Scan {other.pk} of {common[0]} is under way: wait for it, or cancel it.",
-                **({"scan": other.as_dict()} if planned.tenant == other.tenant else {}),
+                f"Scan {other.pk} of {common[0]} is under way: wait for it, or cancel it.", scan=other.as_dict()
             )
 
 

@@ -122,30 +122,32 @@ def _baseline_looks(scan: Scan, hosts: Sequence[ScanHost], at: datetime) -> list
     for device_id, data in alerts.values_list("device_id", "data"):
         told.setdefault(device_id or 0, set()).add(int(data.get("port") or 0))
     looks = []
-    for host in hosts:
-        if not host.is_up:
-            continue
-        baseline = expected.get(host.device_id or 0, {})
-        is_open = {port.port for port in host.ports.all() if port.protocol == "tcp"}
+    # The baseline is the device's: it holds for all addresses of it that the scan met, together.
+    for device_id, its in _by_device(host for host in hosts if host.is_up).items():
+        baseline = expected.get(device_id, {})
+        opened: dict[int, str] = {}
+        for host in its:
+            opened |= {port.port: host.address for port in host.ports.all() if port.protocol == "tcp"}
+        is_whole = scan.outcome == Scan.Outcome.SUCCEEDED or all(host.notes.get("is_whole") for host in its)
         speaks_of_all = ExpectedPort.State.OPEN in baseline.values()
-        for port in sorted((is_open if baseline else set()) | set(baseline) | told.get(host.device_id or 0, set())):
-            if port not in asked:
+        for port in sorted((set(opened) if baseline else set()) | set(baseline) | told.get(device_id, set())):
+            if port not in asked or not (is_whole or port in opened):
                 continue
             wanted = baseline.get(port, ExpectedPort.State.CLOSED if speaks_of_all else "")
             name = f"tcp/{port} {service_name(port)}".strip()
             for match, is_bad, words in (
-                ("unexpected_open", port in is_open and wanted == ExpectedPort.State.CLOSED, "is open"),
-                ("expected_closed", port not in is_open and wanted == ExpectedPort.State.OPEN, "is not open"),
+                ("unexpected_open", port in opened and wanted == ExpectedPort.State.CLOSED, "is open"),
+                ("expected_closed", port not in opened and wanted == ExpectedPort.State.OPEN, "is not open"),
             ):
                 looks.append(
                     Observation(
                         source=BASELINE.key,
                         at=at,
-                        device_id=host.device_id,
+                        device_id=device_id,
                         subject=f"tcp/{port} {match}",
                         match=match,
                         is_bad=is_bad,
-                        summary=f"{name} {words} on {host.address}",
+                        summary=f"{name} {words} on {opened.get(port, ', '.join(host.address for host in its[:3]))}",
                         detail=f"Scan {scan.pk}; expected: {wanted or 'nothing said'}.",
                         data={"scan": scan.pk, "port": port},
                     )
@@ -153,25 +155,34 @@ def _baseline_looks(scan: Scan, hosts: Sequence[ScanHost], at: datetime) -> list
     return looks
 
 
+def _by_device(hosts: Iterable[ScanHost]) -> dict[int, list[ScanHost]]:
+    found: dict[int, list[ScanHost]] = {}
+    for host in hosts:
+        found.setdefault(host.device_id or 0, []).append(host)
+    return found
+
+
 def _certificate_looks(hosts: Sequence[ScanHost], at: datetime) -> list[Observation]:
-    looks = []
+    # A device may have several addresses: of one port the certificate that ends first is told.
+    first: dict[tuple[int, int], tuple[datetime, ScanHost, Any]] = {}
     for host in hosts:
         for port in host.ports.all():
             ends = parse_datetime(str((port.certificate or {}).get("not_after") or ""))
-            if ends is None:
-                continue
-            looks.append(
-                Observation(
-                    source="expiry",
-                    at=at,
-                    device_id=host.device_id,
-                    subject=f"certificate of tcp/{port.port}",
-                    match="certificate",
-                    is_bad=ends <= at + EXPIRY_WARNING,
-                    summary=f"Certificate of {host.address}:{port.port} {'expired' if ends <= at else 'expires'} on "
-                    f"{ends:%Y-%m-%d}",
-                    detail=f"For {str((port.certificate or {}).get('subject') or 'nobody')[:200]}.",
-                    data={"port": port.port},
-                )
-            )
-    return looks
+            place = (host.device_id or 0, port.port)
+            if ends is not None and (place not in first or ends < first[place][0]):
+                first[place] = (ends, host, port)
+    return [
+        Observation(
+            source="expiry",
+            at=at,
+            device_id=host.device_id,
+            subject=f"certificate of tcp/{port.port}",
+            match="certificate",
+            is_bad=ends <= at + EXPIRY_WARNING,
+            summary=f"Certificate of {host.address}:{port.port} {'expired' if ends <= at else 'expires'} on "
+            f"{ends:%Y-%m-%d}",
+            detail=f"For {str((port.certificate or {}).get('subject') or 'nobody')[:200]}.",
+            data={"port": port.port},
+        )
+        for ends, host, port in first.values()
+    ]

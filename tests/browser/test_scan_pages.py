@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from inventory.models import Prefix
 from netmon.jobs.models import Job
 from scanning.models import ExpectedPort, Scan, ScanExclusion, SeenHost
+from scanning.services import results
 from scanning.services.results import FoundHost, FoundPort
 from tests import factories, people, scans
 from tests.browser.test_alert_pages import VARIANTS, check
@@ -108,6 +109,29 @@ def test_a_scan_is_followed_to_its_end(visit: Any, made: Any) -> None:
     Scan.objects.filter(pk=scan.pk).update(outcome="succeeded", hosts_done=14, finished_at=timezone.now())
     expect(page.locator("#scan-live h2")).to_have_text("Succeeded")
     expect(page.locator("form[role=search]")).to_be_visible()  # the whole page came anew
+
+
+def test_hosts_appear_while_a_scan_runs(visit: Any, made: Any) -> None:
+    """They join below, what stands there stays in its place, and nothing is fetched anew while nothing is found."""
+    scan = made["running"]
+    visitor = visit("omar")
+    page = visitor.open(f"/scans/{scan.pk}/")
+    rows = page.locator("#found tbody tr")
+    expect(rows).to_have_count(1)
+    place = "row => [row.getBoundingClientRect().x, row.getBoundingClientRect().y]"
+    before = rows.first.evaluate(place)
+    with page.expect_response(lambda response: "/found/" in response.url) as asked:
+        pass
+    assert asked.value.status == 204
+    results.record(scan, [scenes.host(f"198.51.100.{n}") for n in (2, 3)])
+    expect(rows).to_have_count(3)
+    expect(rows.nth(2)).to_contain_text("198.51.100.3")
+    expect(page.locator("#h-hosts")).to_have_text("3 hosts")
+    assert rows.first.evaluate(place) == before
+    results.record(scan, [scenes.host("198.51.100.2", 8443)])
+    expect(rows.nth(1)).to_contain_text("8443")
+    assert page.evaluate("document.querySelectorAll('#found, #h-hosts').length") == 2
+    check(visitor, f"/scans/{scan.pk}/", 1280)
 
 
 def test_the_palette_and_the_tab_lead_to_what_was_found(visit: Any, made: Any) -> None:

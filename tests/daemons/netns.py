@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.daemons import missing, require
+from tests.daemons.claims import claimed
 from tests.daemons.snmpd import DEFAULT_USERS, Agent, configure
 
 # Ethernet (14), IPv4 (20) and UDP (8) headers: what the kernel counts for a datagram beside its payload
@@ -96,12 +97,6 @@ class Lab:
         return sent * size / elapsed
 
 
-def _slot() -> int:
-    """A number no other test process on this machine uses: the worker's, or of the pid without xdist."""
-    worker = re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", ""))
-    return (os.getpid() * 8 + int(worker or 0)) % 16384
-
-
 @contextmanager
 def lab(directory: Path) -> Iterator[Lab]:
     """A lab with its agent running, skipped with a reason where it cannot be; nothing of it stays behind."""
@@ -109,7 +104,11 @@ def lab(directory: Path) -> Iterator[Lab]:
     if reason:
         missing(reason)
     require("snmpd")
-    slot = _slot()
+    with claimed("netns", 16384) as slot:
+        yield from _built(slot, directory)
+
+
+def _built(slot: int, directory: Path) -> Iterator[Lab]:
     name, near = f"nmtest{slot}", f"nmt{slot}"
     # 198.18.0.0/15 is for tests between networks (RFC 2544): no real route is hidden
     base = f"198.{18 + slot // 8192}.{slot // 32 % 256}"
@@ -124,11 +123,13 @@ def lab(directory: Path) -> Iterator[Lab]:
         directory=directory,
         prefix=(require("ip"), "netns", "exec", name),
     )
+    network = f"{base}.{first}/29"
+    _clear(name, near, network)  # the slot is ours: what is there, a killed test process left behind
     try:
         _ip("netns", "add", name)
         _ip("link", "add", near, "type", "veth", "peer", "name", "eth0", "netns", name)
         # Without it, packets would leave by the default route while the link is down.
-        _ip("route", "add", "unreachable", f"{base}.{first}/29", "metric", "9999")
+        _ip("route", "add", "unreachable", network, "metric", "9999")
         _ip("addr", "add", f"{near_address}/29", "dev", near)
         _ip("link", "set", near, "up")
         _ip("-n", name, "link", "set", "lo", "up")
@@ -140,10 +141,14 @@ def lab(directory: Path) -> Iterator[Lab]:
         yield this
     finally:
         agent.stop()
-        for command in (
-            ("link", "del", near),
-            ("netns", "del", name),
-            ("route", "del", "unreachable", f"{base}.{first}/29", "metric", "9999"),
-        ):
-            with suppress(RuntimeError):  # it may never have been made
-                _ip(*command)
+        _clear(name, near, network)
+
+
+def _clear(name: str, near: str, network: str) -> None:
+    for command in (
+        ("link", "del", near),
+        ("netns", "del", name),
+        ("route", "del", "unreachable", network, "metric", "9999"),
+    ):
+        with suppress(RuntimeError):  # it may never have been made
+            _ip(*command)

@@ -160,7 +160,7 @@ def snmpd(
 ) -> Iterator[Agent]:
     """A running net-snmp agent whose files are below `directory`; it needs no root and ends with the block."""
     require("snmpd")
-    port = port or free_port()
+    port = port or free_port(address=address)
     configure(directory, address=address, port=port, community=community, users=users, name=name)
     agent = Agent(address=address, port=port, community=community, users=users, directory=directory)
     try:

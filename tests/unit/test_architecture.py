@@ -181,7 +181,7 @@ def test_every_app_uses_the_same_file_names() -> None:
         "scanning": {
             "guard", "guessing", "host_api", "host_serializers", "nmap_xml", "ports", "registrations", "schedules",
             "targets", "pages", "forms", "searching", "discovery_views", "network_views", "port_views",
-            "schedule_views",
+            "schedule_views", "budget", "visibility",
         },
         "provisioning": {"action_parameters", "action_forms", "redaction", "registrations"},
     }  # fmt: skip

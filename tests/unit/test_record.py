@@ -55,7 +55,8 @@ EXCUSED = {
     "api/v1/auth/totp/confirm/": "tests/unit/accounts",
     "api/v1/scans/{pk}/cancel/": "wants an active one: tests/unit/scanning/test_pages.py",
     "api/v1/scans/import-nmap/": "takes a file: tests/unit/scanning/test_results.py",
-    "api/v1/discoveries/{pk}/reopen/": "wants an ignored one: tests/unit/scanning/test_pages.py",
+    "api/v1/discoveries/{pk}/reopen/": "wants an ignored one: tests/unit/scanning/test_discovery_pages.py",
+    "api/v1/discoveries/{pk}/identify/": "needs an agent: tests/integration/scanning/test_identifying.py",
     "api/v1/auth/totp/enrol/": "waits for its confirmation",
 }
 

@@ -3,10 +3,10 @@
     for batch in scan([ScanTarget(address="192.0.2.7", rtt_ms=1.2)], parse_ports("1-1024"), Limits.profile("polite")):
         ...
 
-Verbs: `scan` (its `cancel`, `snapshot` and `close`), `parse_ports`, `format_ports`.
+Verbs: `scan` (its `cancel`, `snapshot` and `close`), `parse_ports`, `parse_range`, `format_ports`.
 """
 
-from netmon.drivers.tcp.ports import COMMON_PORTS, format_ports, parse_ports
+from netmon.drivers.tcp.ports import COMMON_PORTS, MOST_PORT, format_ports, parse_ports, parse_range
 from netmon.drivers.tcp.scan import PortScan, scan
 from netmon.drivers.tcp.types import (
     PROFILES,
@@ -24,6 +24,7 @@ from netmon.drivers.tcp.types import (
 
 __all__ = [
     "COMMON_PORTS",
+    "MOST_PORT",
     "PROFILES",
     "Accuracy",
     "Batch",
@@ -38,5 +39,6 @@ __all__ = [
     "State",
     "format_ports",
     "parse_ports",
+    "parse_range",
     "scan",
 ]

@@ -31,8 +31,8 @@ from netmon.drivers.tcp import hosts as states
 from netmon.drivers.tcp.hosts import HostScan
 from netmon.drivers.tcp.pace import KERNEL_RESEND_SECONDS
 from netmon.drivers.tcp.types import Limits, OpenPort, Outcome
+from netmon.drivers.tcp.wheel import Wheel
 
-SLOT_SECONDS = 0.01  # timers are this coarse
 NEAR_SECONDS = 0.002  # nearer than this, the answer is there when `connect` returns
 LEAST_NAP, MOST_NAP = 0.001, 0.02
 STARVED_NAP, STARVED_SECONDS = 0.05, 30.0
@@ -62,8 +62,7 @@ class Engine:
         self._naps = 0
         self._epoll = select.epoll()
         self._on_their_way: dict[int, Probe] = {}
-        self._wheel: dict[int, list[Probe]] = {}
-        self._slot = int(clock() / SLOT_SECONDS)
+        self._wheel: Wheel[Probe] = Wheel(clock())
         self._paused_until = 0.0
         self._starved_since: float | None = None
         self._late_since = clock()
@@ -220,8 +219,7 @@ class Engine:
                 self._judge(fd, probe, code, self.clock())
                 continue
             register(fd, select.EPOLLIN | select.EPOLLOUT)
-            due = probe[3] + host.pace.timeout(probe[4])
-            self._wheel.setdefault(int(due / SLOT_SECONDS) + 1, []).append(probe)
+            self._wheel.add(probe[3] + host.pace.timeout(probe[4]), probe)
 
     def _failed(self, host: HostScan, code: int, now: float) -> None:
         """`socket` or `connect` itself failed."""
@@ -322,22 +320,19 @@ class Engine:
     # silence
 
     def _expire(self, now: float) -> None:
-        slot = int(now / SLOT_SECONDS)
-        while self._slot <= slot:
-            for probe in self._wheel.pop(self._slot, ()):
-                sock = probe[0]
-                fd = sock.fileno()
-                if fd < 0 or self._on_their_way.get(fd) is not probe:
-                    continue
-                self._drop(fd, sock)
-                host = probe[1]
-                if now - probe[3] > KERNEL_RESEND_SECONDS:  # the kernel's second SYN counts, too
-                    host.sent += 1
-                    self.sent += 1
-                    self.bucket.spend(1)
-                    host.pace.bucket.spend(1)
-                self._unanswered(host, probe[2])
-            self._slot += 1
+        for probe in self._wheel.due(now):
+            sock = probe[0]
+            fd = sock.fileno()
+            if fd < 0 or self._on_their_way.get(fd) is not probe:
+                continue
+            self._drop(fd, sock)
+            host = probe[1]
+            if now - probe[3] > KERNEL_RESEND_SECONDS:  # the kernel's second SYN counts, too
+                host.sent += 1
+                self.sent += 1
+                self.bucket.spend(1)
+                host.pace.bucket.spend(1)
+            self._unanswered(host, probe[2])
 
     def _unanswered(self, host: HostScan, position: int) -> None:
         host.take_back(position)

@@ -8,6 +8,7 @@ from array import array
 from collections.abc import Iterable, Iterator
 
 MOST_PORT = 65535
+_RANGE = re.compile(r"\s*([0-9]{1,30})\s*(?:-\s*([0-9]{1,30})\s*)?")
 
 # A hundred ports, roughly by how likely a device of a company network answers there: what is learned first is useful
 # first. Chosen by service for this product.
@@ -29,6 +30,19 @@ COMMON_PORTS: tuple[int, ...] = (
 )  # fmt: skip
 
 
+def parse_range(text: str) -> tuple[int, int]:
+    """First and last port of "80" or "1-1024". Raises ValueError that says why not, and what to write."""
+    match = _RANGE.fullmatch(text)
+    if match is None:
+        raise ValueError("write a port, or a range such as 1-1024.")
+    first, last = int(match[1]), int(match[2] or match[1])
+    if not 1 <= first <= MOST_PORT or not 1 <= last <= MOST_PORT:
+        raise ValueError(f"a port is 1 to {MOST_PORT}.")
+    if first > last:
+        raise ValueError(f"the range ends before it begins. Did you mean {last}-{first}?")
+    return first, last
+
+
 def parse_ports(text: str) -> tuple[int, ...]:
     """The ports of "80", "22,80", "1-1024" or a mix, sorted, each once.
 
@@ -36,14 +50,10 @@ def parse_ports(text: str) -> tuple[int, ...]:
     """
     found: set[int] = set()
     for part in text.split(","):
-        match = re.fullmatch(r"\s*([0-9]{1,6})\s*(?:-\s*([0-9]{1,6})\s*)?", part)
-        if match is None:
-            raise ValueError(f"ports: {part.strip()[:20]!r} is no port and no range; give for example 22,80,1000-2000")
-        first, last = int(match[1]), int(match[2] or match[1])
-        if not 1 <= first <= MOST_PORT or not 1 <= last <= MOST_PORT:
-            raise ValueError(f"ports: {part.strip()} is out of range; give ports from 1 to {MOST_PORT}")
-        if first > last:
-            raise ValueError(f"ports: {part.strip()} ends before it begins; write {last}-{first}")
+        try:
+            first, last = parse_range(part)
+        except ValueError as error:
+            raise ValueError(f"ports: {part.strip()[:20]!r}: {error}") from None
         found.update(range(first, last + 1))
     return tuple(sorted(found))
 

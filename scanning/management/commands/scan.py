@@ -55,7 +55,7 @@ class Command(BaseCommand):
         )
         if options["csv"]:
             with Path(options["csv"]).open("w", encoding="utf-8", newline="") as file:
-                file.writelines(exporting.as_csv(scan))
+                file.writelines(exporting.as_csv(scan, None))
         self._show(scan, looking.stored(scan), as_json=options["json"])
         if scan.error_detail:
             self.stderr.write(scan.error_detail)
@@ -81,6 +81,10 @@ class Command(BaseCommand):
         self.stdout.write(f"{', '.join(plan['targets'])}: {plan['hosts']} in all")
         self.stdout.write(f"ports {plan['ports'] or 'none'}: {plan['probes']} probes, {plan['profile']}")
         self.stdout.write(f"about {plan['estimated_seconds']:g} s")
+        if plan["host_probes_today"]:
+            limit = plan["host_probes_limit"]
+            of = f" of at most {limit}" if limit else ""
+            self.stdout.write(f"an address got {plan['host_probes_today']}{of} probes within a day already")
         for one in plan["excluded"]:
             self.stdout.write(f"left out: {one['range']} ({one['reason']})")
 

@@ -5,27 +5,40 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from tests.daemons import wait_until
+from tests.daemons.claims import free_ports, loopback_network
 from tests.product import Product, running
 
 pytestmark = pytest.mark.integration
 
-NETWORK, HOSTS = "127.66.0.0/24", 254
-PORTS = "20000-20299"
-# These listen; everything else of loopback refuses.
-OPEN = {("127.66.0.1", 20001), ("127.66.0.77", 20150), ("127.66.0.77", 20299), ("127.66.0.254", 20000)}
+HOSTS, PORTS = 254, 300
+
+
+@dataclass(frozen=True)
+class Place:
+    """A network of loopback in which `listening` listen and everything else refuses."""
+
+    network: str
+    ports: range
+    listening: frozenset[tuple[str, int]]
 
 
 @pytest.fixture
-def listeners() -> Iterator[None]:
+def place() -> Iterator[Place]:
     with ExitStack() as stack:
-        for address, port in OPEN:
-            stack.enter_context(socket.create_server((address, port), backlog=64))
-        yield
+        network = stack.enter_context(loopback_network())
+        ports = free_ports(PORTS, f"{network}1")
+        listening = frozenset(
+            (f"{network}{host}", ports[place]) for host, place in ((1, 1), (77, 150), (77, PORTS - 1), (254, 0))
+        )
+        for address in listening:
+            stack.enter_context(socket.create_server(address, backlog=64))
+        yield Place(f"{network}0/24", ports, listening)
 
 
 def scan_of(product: Product, pk: int) -> dict[str, Any]:
@@ -34,10 +47,11 @@ def scan_of(product: Product, pk: int) -> dict[str, Any]:
     return body
 
 
-def test_a_scan_goes_on_in_another_process(tmp_path: Any, listeners: None) -> None:
+def test_a_scan_goes_on_in_another_process(tmp_path: Any, place: Place) -> None:
     with running(tmp_path, redis_database=4, is_migrated=True) as product:
-        assert product.post("/api/v1/prefixes/", {"cidr": NETWORK}).status == 201
-        body = {"target": NETWORK, "kind": "network", "ports": PORTS, "profile": "polite"}
+        assert product.post("/api/v1/prefixes/", {"cidr": place.network}).status == 201
+        ports = f"{place.ports[0]}-{place.ports[-1]}"
+        body = {"target": place.network, "kind": "network", "ports": ports, "profile": "polite"}
         answer = product.post("/api/v1/scans/?wait=0", body)
         assert answer.status == 202, answer.body
         pk = answer.body["scan"]["id"]
@@ -55,13 +69,13 @@ def test_a_scan_goes_on_in_another_process(tmp_path: Any, listeners: None) -> No
         wait_until(lambda: scan_of(product, pk)["status"] == "succeeded", seconds=90, what="the end of the scan")
         after = scan_of(product, pk)
         assert after["notes"]["resumed"] == 1
-        assert after["progress"]["probes_done"] == after["progress"]["probes_total"] == HOSTS * 300
-        assert (after["hosts_up"], after["open_ports"]) == (HOSTS, len(OPEN))
-        assert after["packets_sent"] >= HOSTS * 300 > before["progress"]["probes_done"]
+        assert after["progress"]["probes_done"] == after["progress"]["probes_total"] == HOSTS * PORTS
+        assert (after["hosts_up"], after["open_ports"]) == (HOSTS, len(place.listening))
+        assert after["packets_sent"] >= HOSTS * PORTS > before["progress"]["probes_done"]
         hosts = product.get(f"/api/v1/scans/{pk}/hosts/?limit=500").body["results"]
         assert len({host["address"] for host in hosts}) == len(hosts) == HOSTS
         found = [(host["address"], port["port"]) for host in hosts for port in host["open_ports"]]
-        assert sorted(found) == sorted(OPEN)
+        assert sorted(found) == sorted(place.listening)
         assert after["notes"]["changes_total"] == HOSTS, "each host is new once"
         job = product.get(f"/api/v1/jobs/{answer.body['job']['id']}/").body
-        assert (job["status"], job["result"]["open_ports"]) == ("succeeded", len(OPEN))
+        assert (job["status"], job["result"]["open_ports"]) == ("succeeded", len(place.listening))

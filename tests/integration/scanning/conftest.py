@@ -6,17 +6,22 @@ from collections.abc import Iterator
 import pytest
 
 from inventory.models import Prefix
+from tests.daemons.claims import loopback_network
 
-# One address of loopback for each test process, so that two of them do not meet.
-NETWORK = "127.64.0.0/16"
+
+@pytest.fixture(scope="session")
+def network() -> Iterator[str]:
+    """Of this test process alone: another one's listeners would be found, too."""
+    with loopback_network() as network:
+        yield network
 
 
 @pytest.fixture
-def listener() -> Iterator[int]:
-    """A port of 127.64.0.7 that says what an SSH server says."""
+def listener(network: str) -> Iterator[int]:
+    """A port of the network's host 7 that says what an SSH server says."""
     import threading
 
-    with socket.create_server(("127.64.0.7", 0), backlog=64) as server:
+    with socket.create_server((f"{network}7", 0), backlog=64) as server:
         stopped = threading.Event()
 
         def serve() -> None:
@@ -40,6 +45,6 @@ def listener() -> Iterator[int]:
 
 
 @pytest.fixture
-def ours(db: None) -> Prefix:
+def ours(db: None, network: str) -> Prefix:
     """The network that may be scanned."""
-    return Prefix.objects.create(cidr=NETWORK, description="loopback")
+    return Prefix.objects.create(cidr=f"{network}0/24", description="loopback")

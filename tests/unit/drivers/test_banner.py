@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import queue
 import socket
 import ssl
 import threading
@@ -12,6 +14,9 @@ from datetime import UTC, datetime
 
 import pytest
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -84,17 +89,15 @@ def test_a_web_server_is_asked_for_its_head(monkeypatch):
 
 def test_nothing_is_sent_to_a_port_that_is_not_known():
     """A printer prints whatever it gets."""
-    got = []
+    got = queue.Queue()
 
     def talk(conn):
         conn.settimeout(5)
-        got.append(conn.recv(100))
+        got.put(conn.recv(100))
 
     with server(talk) as port:
         found = grab_one(port, timeout_seconds=0.3)
-        while not got:
-            time.sleep(0.01)
-    assert got == [b""] and (found.protocol, found.error) == ("", "timeout")
+        assert got.get(timeout=10) == b"" and (found.protocol, found.error) == ("", "timeout")
 
 
 def tls_server(context):
@@ -135,7 +138,7 @@ def test_plain_text_on_a_port_for_tls_is_told(monkeypatch):
         assert grab_one(port).error == "tls"
 
 
-def test_a_drip_a_flood_and_a_hang_up_end_in_time():
+def test_a_drip_and_a_flood_that_never_end_and_a_hang_up_end():
     def drip(conn):
         while True:
             conn.sendall(b"x")
@@ -145,20 +148,19 @@ def test_a_drip_a_flood_and_a_hang_up_end_in_time():
         while True:
             conn.sendall(b"y" * 65536)
 
-    began = time.monotonic()
     with server(drip) as slow, server(flood) as fast, server(lambda conn: None) as gone:
         places = [("127.0.0.1", port) for port in (slow, fast, gone, free_port(socket.SOCK_STREAM))]
         found = {one.port: one for one in grab(places, timeout_seconds=0.6)}
-    assert time.monotonic() - began < 2.0
     assert set(found[slow].text) == {"x"} and len(found[fast].text) == banner.TEXT_LENGTH
     assert [found[port].error for _, port in places[2:]] == ["closed", "closed"]
 
 
 def test_many_at_once_and_cancelled():
-    with server(lambda conn: time.sleep(5)) as port:
-        began = time.monotonic()
-        assert list(grab([("127.0.0.1", port)] * 100, is_cancelled=lambda: time.monotonic() - began > 0.3)) == []
-        assert time.monotonic() - began < 1.2
+    ended, looks = threading.Event(), itertools.count()
+    with server(lambda conn: ended.wait(30)) as port:
+        # not cancelled, each would be told as silent
+        assert list(grab([("127.0.0.1", port)] * 100, is_cancelled=lambda: next(looks) > 0)) == []
+        ended.set()
 
 
 @given(st.binary(max_size=3000))
@@ -171,3 +173,20 @@ def test_what_is_shown_is_one_printable_line(data):
 @given(st.binary(max_size=300))
 def test_what_is_no_certificate_is_none(data):
     assert read_certificate(data) is None
+
+
+def test_a_certificate_of_a_version_that_does_not_exist_is_none():
+    der = ssl.PEM_cert_to_DER_cert(trustme.CA().cert_pem.bytes().decode())
+    version = der.index(bytes.fromhex("a003020102"))
+    assert read_certificate(der) is not None
+    assert read_certificate(der[: version + 4] + b"\x07" + der[version + 5 :]) is None
+
+
+def test_a_key_of_an_unknown_kind_signs_nothing():
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "box")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 7, datetime(2026, 1, 1), datetime(2036, 1, 1))
+    der = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+    curve = bytes.fromhex("06082a8648ce3d030107")  # prime256v1; the last number of the OID becomes another one's
+    found = read_certificate(der.replace(curve, curve[:-1] + b"\x7f"))
+    assert found is not None and found.subject == "box" and not found.is_self_signed

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import time
 
 import pytest
 from hypothesis import given
@@ -81,10 +80,16 @@ def test_what_does_not_fit_is_no_name(answer):
 
 
 def test_silence_costs_the_deadline_and_no_more():
+    asked = []
+
+    def no_answer(query):
+        asked.append(query)
+        return b"?"
+
+    with replying(no_answer) as port:
+        assert reverse_names(["192.0.2.1", "192.0.2.2"], servers=[("127.0.0.1", port)], deadline_seconds=0.4) == {}
+    assert len(asked) == 2, "a second try would have come after a second"
     with blackhole() as port:
-        began = time.monotonic()
-        assert reverse_names(["192.0.2.1"] * 5, servers=[("127.0.0.1", port)], deadline_seconds=0.4) == {}
-        assert 0.35 < time.monotonic() - began < 1.0
         assert reverse_names(["192.0.2.1"], servers=[("127.0.0.1", port)], is_cancelled=lambda: True) == {}
 
 

@@ -10,6 +10,7 @@ from scanning.models import Scan
 from scanning.services import ending, results
 from scanning.services.results import FoundHost, FoundPort
 
+EVIL = "<script>alert(1)</script>"
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 

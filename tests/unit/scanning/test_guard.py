@@ -1,12 +1,16 @@
 """What may be scanned, and by whom."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connections
 
 from inventory.models import TargetRule, Tenant
-from netmon.common.errors import NetmonError
+from netmon.common.errors import AlreadyRunning, NetmonError
 from scanning import guard
 from scanning.models import ScanExclusion
 from scanning.services import starting
@@ -157,3 +161,51 @@ def test_rules_are_asked_again_when_the_scan_runs(cast: people.Cast) -> None:
     row.delete()
     with pytest.raises(guard.ScanRefused, match="not in the networks"):
         guard.recheck(scan, planned.spans)
+
+
+def test_a_tenants_scan_does_not_tell_of_another_tenants_prefix() -> None:
+    ours, theirs = (Tenant.objects.create(name=name, slug=name) for name in ("ours", "theirs"))
+    row = prefix("198.51.100.0/24", theirs)
+    assert refusal(f"prefix:{row.pk}", tenant=ours) == {"target": f"prefix:{row.pk}: there is no such prefix."}
+
+
+def test_many_devices_far_from_each_other_may_be_scanned_together() -> None:
+    made = [factories.make_flat(name=f"far-{n}", ip=f"198.51.100.{n}") for n in range(1, 100, 4)]
+    assert guard.plan("ping", ",".join(f"device:{device.pk}" for device in made)).hosts == 25
+
+
+def test_a_scan_under_way_of_another_tenant_is_not_named() -> None:
+    ours, theirs = (Tenant.objects.create(name=name, slug=name) for name in ("ours", "theirs"))
+    prefix("192.0.2.0/24", ours)
+    prefix("192.0.2.0/24", theirs)
+    starting.start(guard.plan("ping", "192.0.2.0/28", tenant=theirs), target="192.0.2.0/28")
+    planned = guard.plan("ping", "192.0.2.7", tenant=ours)
+    with pytest.raises(AlreadyRunning, match=r"^Another scan of 192\.0\.2\.7 is under way") as refused:
+        starting.start(planned, target="192.0.2.7")
+    assert not refused.value.data
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_scans_that_overlap_and_are_asked_for_at_once_one_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    prefix()
+    plans = [guard.plan("ping", target) for target in ("192.0.2.0/28", "192.0.2.0/27")]
+    both_looked = threading.Barrier(2, timeout=1)
+    start_job = starting.jobs.start
+
+    def start_job_together(**options: Any) -> Any:
+        with suppress(threading.BrokenBarrierError):  # the other one is held off until this one has ended
+            both_looked.wait()
+        return start_job(**options)
+
+    monkeypatch.setattr(starting.jobs, "start", start_job_together)
+
+    def start(planned: guard.Plan) -> str:
+        try:
+            return starting.start(planned, target="x", is_sent=False).status
+        except AlreadyRunning:
+            return "refused"
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(start, plans)) == ["queued", "refused"]

@@ -1,5 +1,7 @@
 """The pages of scans: who sees and does what, across tenants, with hostile texts, words of the guard at their field."""
 
+import html
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -8,49 +10,18 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from inventory import search
-from inventory.models import Device, Tenant
+from inventory.models import Tenant
 from netmon.audit.models import AuditEvent
 from netmon.jobs.models import Job
 from scanning.models import (
-    ExpectedPort,
-    PresencePeriod,
     Scan,
-    ScanExclusion,
-    ScanSchedule,
-    SeenHost,
 )
-from scanning.services.results import FoundHost, FoundPort
-from tests import factories, people
+from scanning.services import results
+from tests import people
 from tests.unit.scanning import scenes
+from tests.unit.scanning.scenes import EVIL
 
 pytestmark = pytest.mark.django_db
-EVIL = "<script>alert(1)</script>"
-
-
-@pytest.fixture
-def made() -> dict[str, Any]:
-    """A prefix, a device, two scans of it: a web server appears, and a host nobody knows with hostile texts."""
-    prefix = scenes.prefix()
-    device = factories.make_flat(name="core", ip="192.0.2.1")
-    older = scenes.ended([scenes.host("192.0.2.1", 22)])
-    evil = FoundHost(
-        address="192.0.2.9", method="icmp", hostname=EVIL, vendor=EVIL, mac_address="02:00:00:00:00:09",
-        is_random_mac=True, notes={"is_whole": True, "accuracy": EVIL},
-        ports=[FoundPort(port=80, service=EVIL[:32], banner=EVIL, certificate={"subject": EVIL, "issuer": EVIL})],
-    )  # fmt: skip
-    newer = scenes.ended([scenes.host("192.0.2.1", 22, 443), evil], hours=1, reason=EVIL)
-    Scan.objects.filter(pk=newer.pk).update(finished_at=timezone.now())
-    return {
-        "prefix": prefix,
-        "device": device,
-        "older": older,
-        "newer": newer,
-        "host": SeenHost.objects.get(address="192.0.2.9"),
-        "known": SeenHost.objects.get(address="192.0.2.1"),
-        "schedule": ScanSchedule.objects.create(name=f"nightly {EVIL}", target="192.0.2.0/28", last_error=EVIL),
-        "exclusion": ScanExclusion.objects.create(cidr="192.0.2.128/25", note=EVIL),
-        "expected": ExpectedPort.objects.create(device=device, port=22, note=EVIL),
-    }
 
 
 def seen_by_all(made: dict[str, Any]) -> list[str]:
@@ -73,7 +44,7 @@ def writes(made: dict[str, Any]) -> list[str]:
         "/scans/new/", "/scans/plan/", "/scans/import/", f"/scans/{newer}/cancel/", f"/scans/{newer}/delete/",
         "/scans/schedules/add/", f"/scans/schedules/{schedule}/", f"/scans/schedules/{schedule}/run/",
         f"/scans/schedules/{schedule}/delete/", "/discoveries/bulk/",
-        *(f"/discoveries/{host}/{verb}/" for verb in ("adopt", "attach", "ignore", "reopen")),
+        *(f"/discoveries/{host}/{verb}/" for verb in ("adopt", "attach", "identify", "ignore", "reopen")),
         *(f"/devices/{device}/ports/{verb}/" for verb in ("scan", "baseline", "expect")),
         f"/devices/{device}/ports/{made['expected'].pk}/forget/",
     ]  # fmt: skip
@@ -262,6 +233,33 @@ def test_a_scan_under_way_is_followed_and_cancelled(cast: people.Cast, db: Any) 
     assert AuditEvent.objects.filter(action="delete").count() == 1
 
 
+def test_hosts_of_a_scan_under_way_come_as_they_are_found(cast: people.Cast, db: Any) -> None:
+    client, scan = people.client_for(cast.vera), active()
+    page = client.get(f"/scans/{scan.pk}/").content.decode()
+    url = re.search(r'hx-get="(/scans/\d+/found/[^"]+)"', page)
+    assert url is not None and "Nobody has answered yet." in page
+    same = client.get(html.unescape(url[1]))
+    assert (same.status_code, same["Cache-Control"]) == (204, "private, no-store")
+    results.record(scan, [scenes.host("192.0.2.200", 22)])
+    results.record(scan, [scenes.host("192.0.2.1")])
+    part = client.get(html.unescape(url[1])).content.decode()
+    assert "<html" not in part and part.index("192.0.2.200") < part.index("192.0.2.1<"), "what is new joins below"
+    results.record(scan, [scenes.host(f"192.0.2.{n}") for n in range(2, 130)])
+    assert client.get(f"/scans/{scan.pk}/found/").content.decode().count("<tr>") == 1 + 100
+    Scan.objects.filter(pk=scan.pk).update(outcome="succeeded")
+    assert client.get(html.unescape(url[1])).status_code == 204
+    assert "/found/" not in client.get(f"/scans/{scan.pk}/").content.decode()
+
+
+def test_looking_again_and_again_costs_few_statements(
+    cast: people.Cast, db: Any, django_assert_max_num_queries: Any
+) -> None:
+    client, scan = people.client_for(cast.vera), active()
+    results.record(scan, [scenes.host(f"192.0.2.{n}", 22, 443) for n in range(1, 130)])
+    with django_assert_max_num_queries(8):
+        client.get(f"/scans/{scan.pk}/found/")
+
+
 def test_hosts_are_filtered_and_cut_into_pages(cast: people.Cast, made: dict[str, Any]) -> None:
     client = people.client_for(cast.vera)
     url = f"/scans/{made['newer'].pk}/"
@@ -299,205 +297,6 @@ def test_a_loss_that_one_look_saw_is_shown_when_asked_for(cast: people.Cast, mad
     chosen = client.get(f"/scans/diff/?one={made['newer'].pk}&other={third.pk}")
     assert chosen["Location"] == url
     assert client.get("/scans/diff/?one=x").status_code == 302
-
-
-# --- discoveries
-def test_a_discovery_is_adopted_with_the_ports_to_watch(cast: people.Cast, made: dict[str, Any]) -> None:
-    client, host = people.client_for(cast.omar), made["host"]
-    page = client.get(f"/discoveries/{host.pk}/").content.decode()
-    assert 'value="80"' in page
-    form = {"name": "printer", "kind": "other", "location": "hall", "tcp_ports": "80, 443"}
-    answer = client.post(f"/discoveries/{host.pk}/adopt/", form)
-    device = Device.objects.get(name="printer")
-    assert answer["Location"] == f"/devices/{device.pk}/"
-    assert sorted(device.endpoints.filter(protocol="tcp").values_list("port", flat=True)) == [80, 443]
-    again = client.post(f"/discoveries/{host.pk}/adopt/", form)
-    assert again.status_code == 400
-    assert Device.objects.filter(name="printer").count() == 1
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"name": ""}, "required"),
-        ({"name": "core"}, "exists"),
-        ({"kind": "toaster"}, "Select a valid choice"),
-        ({"tcp_ports": "0"}, "a port is 1 to 65535"),
-        ({"tcp_ports": "1-100"}, "At most 20"),
-        ({"site": "999"}, "Select a valid choice"),
-    ],
-)
-def test_a_wrong_adoption_is_refused_at_its_field(
-    cast: people.Cast, made: dict[str, Any], change: dict[str, str], words: str
-) -> None:
-    form = {"name": "printer", "kind": "other", "tcp_ports": ""} | change
-    answer = people.client_for(cast.omar).post(f"/discoveries/{made['host'].pk}/adopt/", form)
-    assert answer.status_code == 400
-    assert words in answer.content.decode()
-    assert Device.objects.count() == 1
-
-
-def test_a_discovery_is_a_device_that_is_there(cast: people.Cast, made: dict[str, Any]) -> None:
-    client, host = people.client_for(cast.omar), made["host"]
-    wrong = client.post(f"/discoveries/{host.pk}/attach/", {"attach-device": "nobody"})
-    assert "There is no device of this name." in wrong.content.decode()
-    assert client.post(f"/discoveries/{host.pk}/attach/", {"attach-device": "core"}).status_code == 302
-    host.refresh_from_db()
-    assert host.device == made["device"]
-
-
-def test_a_discovery_is_ignored_with_a_reason_and_reviewed_again(cast: people.Cast, made: dict[str, Any]) -> None:
-    client, host = people.client_for(cast.omar), made["host"]
-    assert client.post(f"/discoveries/{host.pk}/ignore/", {"ignore-reason": ""}).status_code == 400
-    assert client.post(f"/discoveries/{host.pk}/ignore/", {"ignore-reason": "a guest"}).status_code == 302
-    assert "a guest" in client.get("/discoveries/?view=ignored").content.decode()
-    client.post(f"/discoveries/{host.pk}/reopen/")
-    host.refresh_from_db()
-    assert host.review == "new"
-
-
-def test_many_are_ignored_or_adopted_at_once(cast: people.Cast, made: dict[str, Any]) -> None:
-    scenes.ended([scenes.host(f"192.0.2.{number}", 443) for number in (10, 11, 12)], hours=3)
-    client = people.client_for(cast.omar)
-    rows = {host.address: host.pk for host in SeenHost.objects.all()}
-
-    def send(verb: str, *addresses: str, **over: str) -> str:
-        data = {"verb": verb, "host": [rows[address] for address in addresses], "next": "/discoveries/", **over}
-        return client.post("/discoveries/bulk/", data, follow=True).content.decode()
-
-    assert "Say why they are ignored." in send("ignore", "192.0.2.10")
-    assert "1 host is ignored." in send("ignore", "192.0.2.10", reason="a guest")
-    assert "1 host is to be reviewed again." in send("reopen", "192.0.2.10")
-    text = send("adopt", "192.0.2.1", "192.0.2.11", "192.0.2.12")
-    assert "2 hosts are in the inventory now." in text
-    assert "192.0.2.1 is in the inventory already." in text
-    assert "Choose hosts first." in send("adopt")
-    assert "Choose what is to be done." in send("shoot", "192.0.2.10")
-    assert set(Device.objects.values_list("name", flat=True)) == {"core", "192.0.2.11", "192.0.2.12"}
-
-
-def test_a_host_shows_when_it_was_there(cast: people.Cast, made: dict[str, Any]) -> None:
-    host = made["host"]
-    PresencePeriod.objects.create(host=host, started_at=scenes.START - timedelta(days=9), ended_at=scenes.START)
-    text = people.client_for(cast.vera).get(f"/discoveries/{host.pk}/").content.decode()
-    assert "20 Feb 2026, 12:00 to 1 Mar 2026, 12:00" in text
-    assert "to now" in text
-
-
-def test_the_search_finds_discoveries_by_any_name(cast: people.Cast, made: dict[str, Any]) -> None:
-    scenes.ended([scenes.host("192.0.2.12", mac="00:00:5e:00:53:07", vendor="Icann")], hours=2)
-    host = SeenHost.objects.get(address="192.0.2.12")
-    for text in ("192.0.2.12", "0000.5e00.5307", "00:00:5E", "icann"):
-        groups = {group["key"]: group["results"] for group in search.search(cast.vera, text)}
-        assert groups["discoveries"][0]["url"] == f"/discoveries/{host.pk}/", text
-
-
-# --- prefixes
-def test_the_map_tells_each_address_in_words_too(cast: people.Cast, made: dict[str, Any]) -> None:
-    text = people.client_for(cast.vera).get(f"/prefixes/{made['prefix'].pk}/map/").content.decode()
-    assert "192.0.2.1 Used, core" in text
-    assert "192.0.2.9 Found" in text
-    assert "192.0.2.2 Free" in text
-    assert "192.0.2.100 Unknown" in text
-    assert "192.0.2.200 Excluded" in text
-
-
-def test_a_large_prefix_lists_what_is_known(cast: people.Cast, made: dict[str, Any]) -> None:
-    large = scenes.prefix("192.0.0.0/16")
-    text = people.client_for(cast.vera).get(f"/prefixes/{large.pk}/map/").content.decode()
-    assert 'class="map"' not in text
-    assert "192.0.2.9" in text
-
-
-# --- schedules and exclusions
-SCHEDULE = {
-    "name": "weekly", "kind": "network", "target": "192.0.2.0/28", "ports": "web", "profile": "polite",
-    "every_minutes": "10080", "jitter_minutes": "30", "time_zone": "Europe/Paris", "window_start": "22:00",
-    "window_end": "05:00", "is_enabled": "on", "reason": "agreed",
-}  # fmt: skip
-
-
-def test_a_schedule_is_added_changed_run_and_deleted(cast: people.Cast, made: dict[str, Any]) -> None:
-    client = people.client_for(cast.omar)
-    assert client.post("/scans/schedules/add/", SCHEDULE)["Location"] == "/scans/schedules/"
-    row = ScanSchedule.objects.get(name="weekly")
-    assert (row.created_by, row.every_minutes, str(row.window_end)) == (cast.omar, 10080, "05:00:00")
-    client.post(f"/scans/schedules/{row.pk}/", {**SCHEDULE, "name": "weekly, gentle", "profile": "gentle"})
-    answer = client.post(f"/scans/schedules/{row.pk}/run/")
-    scan = Scan.objects.latest("pk")
-    assert answer["Location"] == f"/scans/{scan.pk}/"
-    assert (scan.schedule, scan.profile) == (row, "gentle")
-    again = client.post(f"/scans/schedules/{row.pk}/run/", follow=True)
-    assert "is under way" in again.content.decode()
-    client.post(f"/scans/schedules/{row.pk}/delete/")
-    actions = list(AuditEvent.objects.filter(object_type="scanning.scanschedule").values_list("action", flat=True))
-    assert sorted(actions) == ["create", "delete", "run", "update"]
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"target": "198.51.100.0/24"}, "add its prefix to the inventory"),
-        ({"window_end": ""}, "A window has a start and an end."),
-        ({"every_minutes": "1"}, "greater than or equal to 5"),
-        ({"ports": "nonsense"}, "no such service or list"),
-        ({"name": ""}, "required"),
-    ],
-)
-def test_a_wrong_schedule_is_refused_at_its_field(
-    cast: people.Cast, made: dict[str, Any], change: dict[str, str], words: str
-) -> None:
-    answer = people.client_for(cast.omar).post("/scans/schedules/add/", SCHEDULE | change)
-    assert answer.status_code == 400
-    assert words in answer.content.decode()
-    assert ScanSchedule.objects.count() == 1
-
-
-def test_an_admin_keeps_exclusions(cast: people.Cast, made: dict[str, Any]) -> None:
-    client = people.client_for(cast.ada)
-    assert client.post("/scans/exclusions/add/", {"cidr": "192.0.2.7", "note": "a plc"}).status_code == 302
-    row = ScanExclusion.objects.get(note="a plc")
-    assert client.post(f"/scans/exclusions/{row.pk}/", {"cidr": "192.0.2.8", "note": "a plc"}).status_code == 302
-    assert client.post("/scans/exclusions/add/", {"cidr": "300.1.1.1"}).status_code == 400
-    assert client.post("/scans/exclusions/add/", {"cidr": "192.0.2.8/32"}).status_code == 400  # it is there
-    assert client.post(f"/scans/exclusions/{row.pk}/delete/").status_code == 302
-    assert ScanExclusion.objects.count() == 1
-    assert AuditEvent.objects.filter(object_type="scanning.scanexclusion").count() == 3
-
-
-# --- a device's ports
-def test_the_tab_holds_ports_against_the_baseline(cast: people.Cast, made: dict[str, Any]) -> None:
-    url = f"/devices/{made['device'].pk}/ports/"
-    text = people.client_for(cast.omar).get(url, HTTP_HX_REQUEST="true").content.decode()
-    assert "<html" not in text
-    assert "Open, as expected" in text
-    assert "Open, not expected" in text
-
-
-def test_a_baseline_is_taken_added_to_and_taken_from(cast: people.Cast, made: dict[str, Any]) -> None:
-    client, device = people.client_for(cast.omar), made["device"]
-    url = f"/devices/{device.pk}/ports/"
-    assert client.post(f"{url}baseline/")["Location"] == f"/devices/{device.pk}/?panel=Ports"
-    assert set(ExpectedPort.objects.values_list("port", flat=True)) == {22, 443}
-    client.post(f"{url}expect/", {"port": "23", "state": "closed", "note": "never telnet"})
-    row = ExpectedPort.objects.get(port=23)
-    assert row.state == "closed"
-    for data, words in (({"port": "23", "state": "open"}, "in its baseline already"), ({"port": "0"}, "equal to 1")):
-        assert words in client.post(f"{url}expect/", data, follow=True).content.decode()
-    client.post(f"{url}{row.pk}/forget/")
-    assert not ExpectedPort.objects.filter(port=23).exists()
-    other = factories.make_flat(name="edge", ip="192.0.2.5")
-    text = client.post(f"/devices/{other.pk}/ports/baseline/", follow=True).content.decode()
-    assert "scan it first" in text
-
-
-def test_a_device_is_scanned_by_one_click(cast: people.Cast, made: dict[str, Any]) -> None:
-    client, device = people.client_for(cast.omar), made["device"]
-    client.post(f"/devices/{device.pk}/ports/scan/")
-    scan = Scan.objects.latest("pk")
-    assert (scan.device, scan.kind) == (device, "ports")
-    text = client.post(f"/devices/{device.pk}/ports/scan/", follow=True).content.decode()
-    assert "is under way" in text
 
 
 def test_a_job_of_a_scan_leads_to_it(cast: people.Cast, db: Any) -> None:

@@ -3,15 +3,18 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection
+from django.utils import timezone
 
 from inventory.models import Device, ManagementEndpoint
 from netmon.common.errors import Conflict
-from scanning import guessing, schedules
+from scanning import guard, guessing, schedules
 from scanning.models import Scan, ScanExclusion, ScanSchedule, SeenHost
 from scanning.services import comparing, exporting, importing, mapping, repeating, results, reviewing, starting
 from scanning.services import stats as figures
@@ -55,6 +58,19 @@ def test_only_what_both_looked_at_is_compared() -> None:
     assert not comparing.compare(one, elsewhere).is_comparable
 
 
+def test_a_scan_that_ended_early_knows_nothing_of_whom_it_did_not_come_to() -> None:
+    unasked = replace(host("192.0.2.1"), notes={})
+    cut = ended([unasked, host("192.0.2.2", 22)], outcome=Scan.Outcome.CANCELLED)
+    whole = ended([host("192.0.2.1", 80), host("192.0.2.2", 22, 443), host("192.0.2.3")], hours=1)
+    found = comparing.compare(cut, whole, with_flaps=True)
+    assert found.hosts == [] and [(row.address, row.port, row.change) for row in found.ports] == [
+        ("192.0.2.2", 443, "opened")
+    ]
+    later = ended([unasked], hours=2, outcome=Scan.Outcome.PARTIAL)
+    found = comparing.compare(whole, later, with_flaps=True)
+    assert found.hosts == [] and found.ports == []
+
+
 def test_the_diff_over_the_api(api: Any) -> None:
     one, two = ended([host("192.0.2.1", 22)]), ended([host("192.0.2.1", 22, 443)], hours=1)
     body = api.get(f"/api/v1/scans/{one.pk}/diff/?with={two.pk}").json()
@@ -92,7 +108,7 @@ def test_a_json_file_is_the_scan_with_its_hosts(api: Any) -> None:
 
 def test_a_large_scan_is_exported_in_pieces() -> None:
     scan = ended([host(f"198.51.100.{n}", *range(1, 60)) for n in range(1, 100)], target="198.51.100.0/24")
-    pieces = list(exporting.as_csv(scan))
+    pieces = list(exporting.as_csv(scan, None))
     assert len(pieces) > 1 and sum(piece.count("\n") for piece in pieces) == 1 + 99 * 59
 
 
@@ -145,6 +161,35 @@ def test_a_file_of_nmap_is_a_scan() -> None:
 def test_an_interrupted_run_is_partial(end: str) -> None:
     scan = imported(NMAP.format(end=end))
     assert scan.status == "partial" and scan.hosts.count() == 1
+
+
+def test_a_host_that_stands_twice_in_a_file_is_one() -> None:
+    port = '<port protocol="tcp" portid="{}"><state state="open"/></port>'
+    one = '<host><status state="up"/><address addr="192.0.2.1" addrtype="ipv4"/><ports>{}</ports></host>'
+    hosts = one.format(port.format(22) * 2) + one.format(port.format(80))
+    scan = imported(f"<nmaprun>{hosts}{END}")
+    assert list(scan.hosts.get().ports.values_list("port", flat=True)) == [22, 80]
+
+
+def test_a_host_with_a_port_open_by_two_protocols_is_listed_once(api: Any) -> None:
+    port = '<port protocol="{}" portid="53"><state state="open"/></port>'
+    one = '<host><status state="up"/><address addr="192.0.2.1" addrtype="ipv4"/><ports>{}</ports></host>'
+    scan = imported(f"<nmaprun>{one.format(port.format('tcp') + port.format('udp'))}{END}")
+    assert api.get(f"/api/v1/scans/{scan.pk}/hosts/?port=53").json()["count"] == 1
+
+
+def test_a_file_from_a_clock_that_is_ahead_does_not_hide_later_scans() -> None:
+    ahead = '<runstats><finished time="4102444800" exit="success"/></runstats></nmaprun>'
+    scan = imported(NMAP.format(end=ahead))
+    assert scan.finished_at is not None and scan.finished_at <= timezone.now()
+    assert scan.started_at is not None and scan.started_at <= scan.finished_at
+
+
+def test_a_long_list_of_ports_is_read_whole() -> None:
+    ports = range(1, 9000, 2)
+    listed = ",".join(map(str, ports))
+    scan = imported(NMAP.format(end=END).replace("20-22,80,443", listed).replace('ports="20-21"', f'ports="{listed}"'))
+    assert scan.kind == "network" and scan.ports == listed and scan.hosts.get().closed == listed
 
 
 BOMB = '<!DOCTYPE nmaprun [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;">]><nmaprun args="&b;"></nmaprun>'
@@ -249,6 +294,20 @@ def test_a_discovery_is_ignored_with_a_reason_and_reopened(api: Any, cast: peopl
         reviewing.reopen(SeenHost.objects.get(), user=cast.omar)
 
 
+def test_two_people_review_one_discovery_and_the_second_is_told(cast: people.Cast) -> None:
+    ended([host("192.0.2.7")])
+    row = SeenHost.objects.get()
+    verbs = [
+        lambda: reviewing.ignore(row, user=cast.omar, reason="x"),
+        lambda: reviewing.attach(row, factories.make_device(name="other"), user=cast.omar),
+    ]
+    device = reviewing.adopt(SeenHost.objects.get(), user=cast.ada, fields={})
+    for verb in verbs:
+        with pytest.raises(Conflict, match="in the inventory"):
+            verb()
+    assert SeenHost.objects.get().device == device
+
+
 @pytest.mark.parametrize(
     ("about", "kind"),
     [
@@ -260,6 +319,7 @@ def test_a_discovery_is_ignored_with_a_reason_and_reopened(api: Any, cast: peopl
         ({"ports": {9100: "", 631: ""}}, "other"),
         ({"ports": {}, "oid": ".1.3.6.1.4.1.12356.101"}, "firewall"),
         ({"ports": {22: "VyOS"}}, "router"),
+        ({"ports": {}, "descr": "ProCurve J9773A Switch 2530-24G"}, "switch"),
         ({"ports": {}}, ""),
         ({"ports": {80: "\x00" * 600}, "hostname": "a" * 300}, ""),
     ],
@@ -267,7 +327,9 @@ def test_a_discovery_is_ignored_with_a_reason_and_reopened(api: Any, cast: peopl
 def test_the_kind_is_guessed_with_evidence(about: dict[str, Any], kind: str) -> None:
     row = results.FoundHost(address="192.0.2.1", vendor=about.get("vendor", ""), hostname=about.get("hostname", ""))
     ports = [results.FoundPort(port=port, banner=banner) for port, banner in about["ports"].items()]
-    guess = guessing.guess(row, ports, sys_object_id=about.get("oid", ""))
+    guess = guessing.guess(
+        row, ports, system={"sys_object_id": about.get("oid", ""), "sys_descr": about.get("descr", "")}
+    )
     assert guess.kind == kind and bool(guess.evidence) == bool(kind)
 
 
@@ -299,6 +361,15 @@ def test_a_large_prefix_shows_what_is_known(cast: people.Cast) -> None:
     assert (found.counts["found"], found.counts["free"]) == (1, 253)
 
 
+def test_of_very_many_hosts_those_that_are_there_are_shown(cast: people.Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mapping, "MAX_CELLS", 2)
+    row = prefix("192.0.2.0/28")
+    ended([host(f"192.0.2.{n}") for n in range(1, 9)])
+    for hours in (1, 2):
+        ended([host("192.0.2.1")], hours=hours)
+    assert [cell.address for cell in mapping.prefix_map(row, cast.ada).cells if cell.state == "found"] == ["192.0.2.1"]
+
+
 # --- Schedules
 def schedule(**over: Any) -> ScanSchedule:
     prefix()
@@ -328,6 +399,22 @@ def test_a_schedule_that_cannot_start_says_why() -> None:
     assert repeating.start_due(row.created_at + timedelta(minutes=1)) == 0
     row.refresh_from_db()
     assert "frozen" in row.last_error and row.next_run_at > row.created_at
+
+
+def test_a_name_that_a_schedule_asks_for_is_not_waited_for_in_a_transaction(
+    monkeypatch: pytest.MonkeyPatch, transactional_db: None
+) -> None:
+    row = schedule()
+    seen: list[bool] = []
+
+    def asked(*args: Any, **options: Any) -> Any:
+        seen.append(connection.in_atomic_block)
+        raise guard.ScanRefused("no")
+
+    monkeypatch.setattr(repeating.guard, "plan", asked)
+    assert repeating.start_due(row.created_at + timedelta(minutes=1)) == 0
+    row.refresh_from_db()
+    assert seen == [False] and row.last_error == "no"
 
 
 def test_windows_and_jitter() -> None:

@@ -1,8 +1,10 @@
 """What scans say of the network over time: presence, moves, ports, and what becomes an alert."""
 
+from dataclasses import replace
+
 import pytest
 
-from inventory.models import Interface
+from inventory.models import Device, Interface, IPAddress, Tenant
 from monitoring.models import Alert
 from scanning.models import ExpectedPort, PresencePeriod, Scan, SeenHost, SeenPort
 from scanning.services import expecting
@@ -159,8 +161,6 @@ def test_without_a_scan_there_is_no_baseline_to_take() -> None:
 def test_a_certificate_that_ends_soon_is_told() -> None:
     factories.make_flat(name="shop", ip="192.0.2.1")
     found = host("192.0.2.1", 443)
-    from dataclasses import replace
-
     ports = [replace(found.ports[0], certificate={"subject": "shop", "not_after": "2026-03-10T00:00:00+00:00"})]
     ended([replace(found, ports=ports)])
     assert "Certificate of 192.0.2.1:443 expires on 2026-03-10" in open_alerts()
@@ -180,3 +180,57 @@ def test_a_thousand_hosts_cost_a_few_statements(django_assert_max_num_queries: o
     ended(hosts, target="198.51.100.0/24,198.51.101.0/24,198.51.102.0/24,198.51.103.0/24")
     with django_assert_max_num_queries(200):  # type: ignore[operator]
         ended(hosts, target="198.51.100.0/24,198.51.101.0/24,198.51.102.0/24,198.51.103.0/24", hours=1)
+
+
+def test_a_device_is_judged_by_all_of_its_addresses_together() -> None:
+    device = factories.make_flat(name="router", ip="192.0.2.1")
+    two = device.interfaces.create(name="eth1")
+    IPAddress.objects.create(address="192.0.2.2", interface=two)
+    ExpectedPort.objects.create(device=device, port=22)
+    for hours in range(3):
+        ended([host("192.0.2.1", 22), host("192.0.2.2")], hours=hours)
+    assert not Alert.objects.filter(source="scan.baseline", is_bad=True).exists(), "its SSH listens on one of them"
+    for hours in (3, 4):
+        ended([host("192.0.2.1"), host("192.0.2.2")], hours=hours)
+    alert = Alert.objects.open().get(source="scan.baseline")
+    assert alert.summary == "tcp/22 ssh is not open on 192.0.2.1, 192.0.2.2"
+
+
+def test_of_two_certificates_at_one_port_the_first_to_end_is_told() -> None:
+    device = factories.make_flat(name="router", ip="192.0.2.1")
+    IPAddress.objects.create(address="192.0.2.2", interface=device.interfaces.create(name="eth1"))
+    found = []
+    for address, until in (("192.0.2.1", "2026-03-10"), ("192.0.2.2", "2027-03-10")):
+        one = host(address, 443)
+        ports = [replace(one.ports[0], certificate={"not_after": f"{until}T00:00:00+00:00"})]
+        found.append(replace(one, ports=ports))
+    ended(found)
+    assert "Certificate of 192.0.2.1:443 expires on 2026-03-10" in open_alerts()
+
+
+def test_a_scan_that_was_cancelled_does_not_call_a_port_closed_that_it_did_not_ask() -> None:
+    device = factories.make_flat(name="shop", ip="192.0.2.1")
+    ExpectedPort.objects.create(device=device, port=443)
+    for hours in range(3):
+        unasked = replace(host("192.0.2.1"), notes={})
+        ended([unasked], hours=hours, outcome=Scan.Outcome.CANCELLED)
+    assert not Alert.objects.filter(source="scan.baseline", is_bad=True).exists()
+
+
+def test_a_host_whose_device_was_deleted_waits_for_review_again() -> None:
+    device = factories.make_flat(name="core-1", ip="192.0.2.1")
+    ended([host("192.0.2.1")])
+    device.delete()
+    ended([host("192.0.2.1")], hours=1)
+    assert SeenHost.objects.get().review == "new"
+
+
+def test_a_device_that_went_to_another_tenant_is_not_this_networks_any_more() -> None:
+    ours, theirs = (Tenant.objects.create(name=name, slug=name) for name in ("ours", "theirs"))
+    device = factories.make_flat(name="core-1", ip="192.0.2.1", tenant=ours)
+    ended([host("192.0.2.1", 22)], tenant=ours)
+    Device.objects.filter(pk=device.pk).update(tenant=theirs)
+    ended([host("192.0.2.1", 22, 443)], hours=1, tenant=ours)
+    seen = SeenHost.objects.get()
+    assert (seen.device, seen.review) == (None, "new")
+    assert Alert.objects.get(summary__startswith="New open port").device is None, "it is told to whose network it is"
