@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from inventory.models import Credential, Device
 from monitoring import remedies
+from netmon.accounts.models import User
 from netmon.audit.models import AuditEvent
 from netmon.common.errors import ActionUnavailable, AlreadyRunning, Conflict
 from netmon.jobs import services as jobs
@@ -21,6 +22,7 @@ from netmon.jobs.models import Job
 from provisioning.models import Action, ActionRun
 from provisioning.services import actions, running, scripts
 from tests import alerts, factories, people
+from tests.people import make_person
 from tests.unit.provisioning.conftest import Place
 
 pytestmark = pytest.mark.django_db
@@ -96,6 +98,23 @@ def test_what_was_asked_for_is_what_runs(place: Place, device: Device) -> None:
     running.run_job(made.job.pk)
     made.refresh_from_db()
     assert (made.status == "failed" and "ask anew" in made.error_detail) or "true or false" in made.error_detail
+
+
+def test_who_lost_the_right_while_a_run_waited_gets_none(place: Place, device: Device, cast: people.Cast) -> None:
+    action = place.action(is_risky=True)
+    made = [actions.request(action, device, {}, user=cast.omar)]
+    User.objects.filter(pk=cast.omar.pk).update(role="viewer")
+    made += [actions.request(place.action(executable="gone"), device, {}, user=make_person("oskar", "operator"))]
+    User.objects.filter(username="oskar").update(is_active=False)
+    made += [actions.request(place.action(executable="away"), device, {}, user=cast.ada)]
+    approved = actions.approve(made[0], user=cast.ada)
+    for one, text in ((approved, "omar may not"), (made[1], "oskar may not"), (made[2], "another tenant")):
+        if one is made[2]:
+            Device.objects.filter(pk=device.pk).update(tenant=factories.make_tenant())
+        assert one.job is not None
+        running.run_job(one.job.pk)
+        one.refresh_from_db()
+        assert (one.status, one.output) == ("failed", "") and text in one.error_detail
 
 
 def test_off_by_default(device: Device, settings: Any) -> None:

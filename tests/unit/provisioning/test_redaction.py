@@ -41,7 +41,7 @@ def test_colours_within_a_secret_do_not_hide_it(size: int) -> None:
 
 
 def test_forms_that_documents_and_shells_give_it_are_found() -> None:
-    secret = 'pä"ss\'wörd\\x'
+    secret = "pä\"ss'wörd\\x"
     for form in (json.dumps(secret), json.dumps(secret, ensure_ascii=False), shlex.quote(secret), repr(secret)):
         redactor = Redactor([secret])
         text = redactor.feed(form.encode()) + redactor.end()
