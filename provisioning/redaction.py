@@ -16,7 +16,7 @@ ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|
 
 
 def forms_of(secret: str) -> set[str]:
-    """How a secret may look in an output: as it is, its lines, and encoded for shells, documents, addresses and headers."""
+    """How a secret may look in an output: as it is, its lines, and as shells, documents and addresses have it."""
     raw = secret.encode()
     found = {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), repr(secret)[1:-1]}
     found |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], shlex.quote(secret)}
