@@ -7,6 +7,9 @@ from pathlib import Path
 from django.conf import settings
 
 
+RUNNER_QUEUES = ("scans", "actions")
+
+
 @dataclass(frozen=True, slots=True)
 class Process:
     """A long-running command. `stop_order`: lower stops first, so that nothing is handed to who is gone."""
@@ -39,7 +42,7 @@ def runner() -> Process:
     """Long work that people start, scans and actions: it takes minutes, and polls must not wait for it."""
     argv = (
         sys.executable, "-m", "celery", "--quiet", "-A", "netmon.celery",
-        "worker", "--queues", "scans,actions", "--pool", "threads", "--concurrency", "2", "--loglevel", "WARNING",
+        "worker", "--queues", ",".join(RUNNER_QUEUES), "--pool", "threads", "--concurrency", "2", "--loglevel", "WARNING",
         "--without-gossip", "--without-mingle", "--without-heartbeat",
     )  # fmt: skip
     return Process("runner", argv, stop_order=2)
