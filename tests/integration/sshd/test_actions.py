@@ -69,7 +69,9 @@ def test_it_runs_on_the_device_and_is_written_down(
         {"name": "text", "kind": "string"},
         {"name": "token", "kind": "secret", "credential": row.pk, "variable": "API_TOKEN"},
     ]
-    text = '#!/bin/sh\nprintf "<%s>" "$@"; echo; echo "$SSH_CONNECTION" | wc -w; echo "$API_TOKEN $NETMON_RUN"; exit 3\n'
+    text = (
+        '#!/bin/sh\nprintf "<%s>" "$@"; echo; echo "$SSH_CONNECTION" | wc -w; echo "$API_TOKEN $NETMON_RUN"; exit 3\n'
+    )
     action = place.action(text, run_on="ssh", parameters=schema)
     done = ran(action, box_at(server), {"text": "a; id $(id) 'q'"}, cast.omar)
     assert (done.status, done.exit_code, done.error_code) == ("failed", 3, "exit_status"), done.error_detail

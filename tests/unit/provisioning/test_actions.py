@@ -19,7 +19,7 @@ from netmon.audit.models import AuditEvent
 from netmon.common.errors import ActionUnavailable, AlreadyRunning, Conflict
 from netmon.jobs import services as jobs
 from netmon.jobs.models import Job
-from provisioning.models import Action, ActionRun
+from provisioning.models import Action, ActionRun, ActionSecret
 from provisioning.services import actions, running, scripts
 from tests import alerts, factories, people
 from tests.people import make_person
@@ -190,8 +190,38 @@ def test_secrets_reach_the_script_and_nothing_else(place: Place, device: Device)
     assert AuditEvent.objects.filter(action="use", object_id=str(row.pk)).exists()
     Credential.objects.filter(pk=row.pk).update(tenant=factories.make_tenant())
     assert run(action, device).error_code == "credential_scope"
+    action.secrets.all().delete()  # past the model
     Credential.objects.filter(pk=row.pk).delete()
     assert run(action, device).error_code == "no_credential"
+
+
+def test_a_credential_that_an_action_names_stays(place: Place, cast: people.Cast) -> None:
+    first, second = (factories.make_credential(kind="api_key", secret="hush-hush-77") for _ in range(2))
+    secret = {"name": "token", "kind": "secret", "credential": first.pk, "variable": "API_TOKEN"}
+    ada = people.client_for(cast.ada)
+    body = {"name": "Reboot", "executable": "hello", "parameters": [secret]}
+    url = f"/api/v1/actions/{ada.post('/api/v1/actions/', body).json()['id']}/"
+    refused = ada.delete(f"/api/v1/credentials/{first.pk}/")
+    assert (refused.status_code, refused.json()["code"]) == (409, "in_use")
+    assert refused.json()["detail"].startswith("Still in use by: action Reboot.")
+    page = ada.get(f"/admin/inventory/credential/{first.pk}/delete/").content.decode()
+    assert "protected related objects" in page and "Reboot" in page
+    ada.post(f"/admin/inventory/credential/{first.pk}/delete/", {"post": "yes"})
+    assert Credential.objects.filter(pk=first.pk).exists()
+    assert ada.patch(url, {"parameters": [{**secret, "credential": second.pk}]}).status_code == 200
+    assert ada.delete(f"/api/v1/credentials/{first.pk}/").status_code == 204
+    assert ada.delete(f"/api/v1/credentials/{second.pk}/").status_code == 409
+    assert ada.delete(url).status_code == 204
+    assert ada.delete(f"/api/v1/credentials/{second.pk}/").status_code == 204
+
+
+def test_a_tenant_goes_with_its_actions_and_credentials(place: Place) -> None:
+    tenant = factories.make_tenant()
+    row = factories.make_credential(kind="api_key", secret="hush-hush-77", tenant=None)
+    secret = {"name": "token", "kind": "secret", "credential": row.pk, "variable": "API_TOKEN"}
+    factories.make_action(tenant=tenant, parameters=[secret])
+    tenant.delete()
+    assert not Action.objects.exists() and not ActionSecret.objects.exists()
 
 
 def test_a_run_whose_worker_was_lost_is_not_done_twice(place: Place, device: Device) -> None:
