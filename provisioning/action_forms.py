@@ -71,6 +71,8 @@ class ActionForm(ScopedForm):
             "remedies": "Proposed at alerts of these rules",
             "is_enabled": "Switched on",
         }
+        # Said by the label already.
+        help_texts = dict.fromkeys(("role", "parallel_limit", "is_risky", "confirmation"), "")
         widgets = {
             "name": forms.TextInput(attrs=QUIET),
             "executable": forms.TextInput(attrs={**QUIET, "list": "script-names", "class": "mono"}),
