@@ -210,6 +210,8 @@ def actions() -> Findings:
         yield Finding(OK, "actions", detail)
     else:
         remedy = "name an account of its own (NETMON_ACTIONS_USER), and run the runner with CAP_SYS_ADMIN or apart"
+        if confined.account.uid is None:  # only root may change to another
+            remedy = "run the runner apart, as an account that owns nothing else and stands in NETMON_ACTIONS_USER"
         yield Finding(WARN, "actions", detail, remedy)
 
 
