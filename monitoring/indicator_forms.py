@@ -25,4 +25,5 @@ class IndicatorForm(forms.ModelForm):
         }  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, auto_id="indicator-%s", **kwargs)
+        super().__init__(*args, **kwargs)
+        self.auto_id = "indicator-%s"

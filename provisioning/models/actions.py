@@ -132,7 +132,7 @@ class Action(Scoped):
 
     def _hold_credentials(self) -> None:
         try:
-            wanted = {one.credential for one in action_parameters.secrets(self.schema)}
+            wanted = {one.credential for one in action_parameters.secrets(self.schema) if one.credential is not None}
         except action_parameters.Wrong:  # written past the model: it cannot run either
             return
         held = set(self.secrets.values_list("credential_id", flat=True))
