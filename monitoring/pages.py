@@ -311,6 +311,12 @@ def health() -> Health:
         lines=[
             _line("Worker", found["worker"], "It polls and runs jobs.", "No worker has reported: nothing is polled."),
             _line(
+                "Runner",
+                "ok" if health_service.is_alive("runner") else "missing",
+                "It scans and runs actions.",
+                "No runner has reported: scans and actions wait.",
+            ),
+            _line(
                 "Scheduler", found["beat"], "It hands out what is due.", "No scheduler has reported: nothing is due."
             ),
             _polling_line(checks, found["poller_lag_seconds"], at),

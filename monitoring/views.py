@@ -18,7 +18,7 @@ from inventory import ssh_setup
 from inventory.models import Credential, Device, ManagementEndpoint, Site, Tag, Tenant
 from inventory.panels import PANELS
 from monitoring import charts, device_pages, pages, topology_pages
-from monitoring.models import Indicator
+from monitoring.indicator_forms import IndicatorForm
 from monitoring.navigation import BY_KIND, GROUPS
 from netmon.common.permissions import has_role, rank
 from netmon.drivers.targets import SSH_PLATFORMS
@@ -175,7 +175,7 @@ def _context(request: HttpRequest, device: Device, tab: str) -> dict[str, Any]:
         "section": "devices",
         "kind_group": group.key if group else "",
         "group": group,
-        "severities": Indicator.Severity.choices,
+        "indicator_form": IndicatorForm(),
     }
 
 

@@ -5,6 +5,8 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Iterable
+from typing import Any
 
 from celery import Celery
 from celery.signals import beat_init, worker_ready
@@ -40,9 +42,14 @@ def _beat_of(process: str) -> None:
     threading.Thread(target=notes, name="netmon-heartbeat", daemon=True).start()
 
 
+def kind_of_worker(queues: Iterable[str]) -> str:
+    """The name under which it reports: only who polls is the worker, for the runner must not stand in for it."""
+    return "worker" if "poll" in queues else "runner" if {"scans", "actions"} & set(queues) else "helper"
+
+
 @worker_ready.connect
-def _worker_lives(**kwargs: object) -> None:
-    _beat_of("worker")
+def _worker_lives(sender: Any, **kwargs: object) -> None:
+    _beat_of(kind_of_worker(sender.app.amqp.queues.consume_from))
 
 
 @beat_init.connect

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.core import checks
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Count, Min
 from django.utils import timezone
 
 from monitoring.services import health
@@ -25,6 +26,8 @@ from netmon.accounts.services.totp import TotpUnreadable, clear_secret
 from netmon.drivers import process
 from netmon.drivers.errors import DriverError
 from netmon.drivers.icmp import RECEIVE_BUFFER
+from netmon.jobs.models import Job
+from netmon.processes import RUNNER_QUEUES
 from provisioning.services import scripts
 
 OK, WARN, FAIL = "ok", "warn", "fail"
@@ -34,6 +37,7 @@ USERS_TRIED = 20  # a slow hash is slow here too
 KEY_WARN, KEYS_NAMED = timedelta(days=14), 5
 NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs", "afs"}
 DISK_WARN_BYTES, DISK_FAIL_BYTES = 2 << 30, 200 << 20
+RUNNER_LAG_SECONDS = 120
 LOCAL_NAMES = {"127.0.0.1", "localhost", "[::1]", "testserver"}
 
 
@@ -130,6 +134,28 @@ def background() -> Findings:
         yield Finding(OK, "poller", f"{lag:.0f} s behind")
 
 
+def runner() -> Findings:
+    if health.is_alive("runner"):
+        yield Finding(OK, "runner", "alive")
+    else:
+        detail = "no sign of life in the last 35 s: scans and actions wait"
+        yield Finding(FAIL, "runner", detail, "start netmon, or its service runner, and see its log")
+    routes: dict[str, dict[str, str]] = settings.CELERY_TASK_ROUTES
+    tasks = [name for name, route in routes.items() if route["queue"] in RUNNER_QUEUES]
+    # One that another runner goes on with has begun already.
+    rows = Job.objects.filter(status=Job.Status.QUEUED, started_at=None, task__in=tasks)
+    waiting = rows.aggregate(number=Count("pk"), oldest=Min("created_at"))
+    if not waiting["number"]:
+        return
+    seconds = (timezone.now() - waiting["oldest"]).total_seconds()
+    detail = f"{waiting['number']} scans and actions wait, the oldest for {max(0.0, seconds):.0f} s"
+    if seconds > RUNNER_LAG_SECONDS:
+        remedy = "start the runner; if it runs, look at jobs/ for what keeps it, or start another one"
+        yield Finding(WARN, "queue", detail, remedy)
+    else:
+        yield Finding(OK, "queue", detail)
+
+
 def encryption() -> Findings:
     report = rotation.survey()
     older = sum(one.waiting for one in report.models)
@@ -184,6 +210,8 @@ def actions() -> Findings:
         yield Finding(OK, "actions", detail)
     else:
         remedy = "name an account of its own (NETMON_ACTIONS_USER), and run the runner with CAP_SYS_ADMIN or apart"
+        if confined.account.uid is None:  # only root may change to another
+            remedy = "run the runner apart, as an account that owns nothing else and stands in NETMON_ACTIONS_USER"
         yield Finding(WARN, "actions", detail, remedy)
 
 
@@ -288,6 +316,7 @@ CHECKS: tuple[Callable[[], Findings], ...] = (
     database,
     sqlite,
     background,
+    runner,
     encryption,
     passwords,
     api_keys,

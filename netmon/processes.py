@@ -6,6 +6,8 @@ from pathlib import Path
 
 from django.conf import settings
 
+RUNNER_QUEUES = ("scans", "actions")
+
 
 @dataclass(frozen=True, slots=True)
 class Process:
@@ -39,8 +41,8 @@ def runner() -> Process:
     """Long work that people start, scans and actions: it takes minutes, and polls must not wait for it."""
     argv = (
         sys.executable, "-m", "celery", "--quiet", "-A", "netmon.celery",
-        "worker", "--queues", "scans,actions", "--pool", "threads", "--concurrency", "2", "--loglevel", "WARNING",
-        "--without-gossip", "--without-mingle", "--without-heartbeat",
+        "worker", "--queues", ",".join(RUNNER_QUEUES), "--pool", "threads", "--concurrency", "2",
+        "--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat",
     )  # fmt: skip
     return Process("runner", argv, stop_order=2)
 

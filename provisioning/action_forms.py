@@ -34,6 +34,10 @@ class SchemaField(forms.CharField):
             return json.loads(text)
         except ValueError as error:
             raise ValidationError(f"This is no JSON: {error}.") from None
+        except RecursionError:
+            raise ValidationError(
+                "Lists and objects stand within each other too deep: write a list of objects."
+            ) from None
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return bool(self.prepare_value(initial) != data)
@@ -67,6 +71,8 @@ class ActionForm(ScopedForm):
             "remedies": "Proposed at alerts of these rules",
             "is_enabled": "Switched on",
         }
+        # Said by the label already.
+        help_texts = dict.fromkeys(("role", "parallel_limit", "is_risky", "confirmation"), "")
         widgets = {
             "name": forms.TextInput(attrs=QUIET),
             "executable": forms.TextInput(attrs={**QUIET, "list": "script-names", "class": "mono"}),
@@ -129,14 +135,18 @@ class RunForm(forms.Form):
 
 
 def _field(one: Parameter) -> forms.Field:
+    is_needed = one.required and one.default is None
     common: dict[str, Any] = {
-        "label": one.title, "help_text": one.help, "required": False, "initial": one.default,
+        "label": one.title, "help_text": one.help, "required": is_needed, "initial": one.default,
     }  # fmt: skip
+    if one.default is not None and one.kind in ("string", "integer", "address"):
+        common["help_text"] = f"{one.help} Empty: {one.default}.".strip()
     if one.kind == "boolean":
-        return forms.BooleanField(**common)
+        return forms.BooleanField(**{**common, "required": False})
     if one.kind == "choice":
-        choices = [(text, text) for text in one.choices]
-        return forms.ChoiceField(choices=choices if one.required else [("", "none"), *choices], **common)
+        # What is left out takes the default, so with one there is no "none".
+        nothing = [] if one.default is not None else [("", "choose" if is_needed else "none")]
+        return forms.ChoiceField(choices=[*nothing, *((text, text) for text in one.choices)], **common)
     if one.kind == "integer":
         return forms.IntegerField(min_value=one.minimum, max_value=one.maximum, **common)
     return forms.CharField(max_length=one.max_length, strip=False, widget=forms.TextInput(attrs=QUIET), **common)

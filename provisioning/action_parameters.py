@@ -25,7 +25,7 @@ OWN = {
 }
 COMMON = {"name", "kind", "label", "help"}
 VALUED = {"default", "required"}
-LIMIT = 2**53
+LIMIT, MAX_NUMBER = 2**53, 2**63 - 1
 
 
 class Wrong(Exception):
@@ -171,11 +171,11 @@ def _check_kind(kind: str, one: Mapping[str, Any]) -> None:
         pattern, length = one.get("pattern", ""), one.get("max_length", 100)
         if not _is_whole(length) or not 1 <= length <= MAX_LENGTH:
             raise ValueError(f"max_length: 1 to {MAX_LENGTH}.")
-        if not isinstance(pattern, str) or len(pattern) > MAX_TEXT:
-            raise ValueError(f"pattern: a regular expression of at most {MAX_TEXT} characters.")
+        if not isinstance(pattern, str) or len(pattern) > MAX_TEXT or not pattern.isprintable():
+            raise ValueError(f"pattern: a regular expression of at most {MAX_TEXT} characters on one line.")
         try:
             re.compile(pattern)
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             raise ValueError(f"pattern: {error}.") from None
     elif kind == "integer":
         low, high = one.get("minimum"), one.get("maximum")
@@ -190,7 +190,8 @@ def _check_kind(kind: str, one: Mapping[str, Any]) -> None:
         if not all(isinstance(text, str) and text and len(text) <= MAX_TEXT and text.isprintable() for text in choices):
             raise ValueError(f"choices: each a text of at most {MAX_TEXT} characters on one line.")
     elif kind == "secret":
-        if not _is_whole(one.get("credential")):
+        number = one.get("credential")
+        if not isinstance(number, int) or not _is_whole(number) or not 1 <= number <= MAX_NUMBER:
             raise ValueError("credential: the number of a credential.")
         variable = one.get("variable")
         if not isinstance(variable, str) or not VARIABLE.fullmatch(variable):

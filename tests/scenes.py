@@ -169,7 +169,7 @@ def make_scene(*, now: datetime | None = None, hours: int = 24) -> dict[str, Dev
     Outage.objects.create(
         device=first, kind="unknown", started_at=gap, ended_at=gap + timedelta(minutes=40), cause="Nothing was measured"
     )
-    for name, process in (("poller", "worker"), ("scheduler", "beat"), ("web", "web")):
+    for name, process in (("poller", "worker"), ("runner", "runner"), ("scheduler", "beat"), ("web", "web")):
         Heartbeat.objects.create(
             process=process, host=name, pid=4000 + len(name), started_at=at - timedelta(days=2), at=at
         )

@@ -34,6 +34,11 @@ def beat(process: str) -> None:
         Heartbeat.objects.create(**identity, started_at=STARTED_AT, at=now)
 
 
+def is_alive(process: str) -> bool:
+    """Whether such a process reported in the last 35 seconds, on whatever machine."""
+    return Heartbeat.objects.filter(process=process, at__gte=timezone.now() - FRESH).exists()
+
+
 def poller_lag_seconds(now: datetime) -> float:
     """How long the most overdue check has been waiting to be handed out."""
     due = Check.objects.filter(watched(now)).aggregate(oldest=Min("next_run_at"))["oldest"]

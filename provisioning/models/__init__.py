@@ -1,3 +1,3 @@
-from provisioning.models.actions import Action, ActionRun
+from provisioning.models.actions import Action, ActionRun, ActionSecret
 
-__all__ = ["Action", "ActionRun"]
+__all__ = ["Action", "ActionRun", "ActionSecret"]

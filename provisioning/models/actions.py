@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -124,6 +124,23 @@ class Action(Scoped):
         if errors:
             raise ValidationError(errors)
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """With it go the rows that hold its secrets' credentials."""
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+            self._hold_credentials()
+
+    def _hold_credentials(self) -> None:
+        try:
+            wanted = {one.credential for one in action_parameters.secrets(self.schema) if one.credential is not None}
+        except action_parameters.Wrong:  # written past the model: it cannot run either
+            return
+        held = set(self.secrets.values_list("credential_id", flat=True))
+        if wanted != held:
+            self.secrets.filter(credential__in=held - wanted).delete()
+            known = Credential.objects.filter(pk__in=wanted - held)
+            ActionSecret.objects.bulk_create(ActionSecret(action=self, credential=row) for row in known)
+
     def _foreign(self) -> dict[str, str]:
         """An action of a tenant speaks of that tenant's things only."""
         if self.tenant_id is None:
@@ -139,6 +156,35 @@ class Action(Scoped):
     def schema(self) -> action_parameters.Schema:
         """Raises Wrong where the column was written past the model."""
         return action_parameters.parse(self.parameters)
+
+
+class SecretQuerySet(VisibleQuerySet):
+    tenant_path = "action__tenant"
+
+
+class ActionSecret(models.Model):
+    """A credential that an action's parameters name: as long as they do, it is not deleted."""
+
+    action = models.ForeignKey(Action, on_delete=models.CASCADE, related_name="secrets")
+    # A tenant is deleted with both.
+    credential = models.ForeignKey(Credential, on_delete=models.RESTRICT, related_name="+")
+
+    objects: ClassVar[models.Manager["ActionSecret"]] = models.Manager.from_queryset(SecretQuerySet)()
+
+    class Meta:
+        verbose_name = "action"  # so that who wants to delete the credential reads what holds it
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                name="action_secret_once",
+                fields=["action", "credential"],
+                violation_error_code="unique",
+                violation_error_message="The action holds this credential already.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return str(self.action)
 
 
 class RunQuerySet(VisibleQuerySet):

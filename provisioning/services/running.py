@@ -8,13 +8,14 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from inventory.models import Credential
+from inventory.models import Credential, Device
 from inventory.targets import secret_for
 from monitoring.modules import Collected
 from monitoring.services import testing
 from netmon.audit import services as audit
 from netmon.audit.context import acting
 from netmon.common.errors import Conflict, NetmonError, NoCredential
+from netmon.common.permissions import has_role
 from netmon.common.secrets import Undecryptable
 from netmon.drivers import process
 from netmon.drivers.errors import DriverError
@@ -75,7 +76,7 @@ class _Run:
         self.job, self.run, self.follow = job, run, follow
         self.redactor = Redactor(())
         self.pieces: list[str] = []
-        self.kept = 0
+        self.is_unwritten = False
         self.began = time.monotonic()
         self.said_at = 0.0
 
@@ -111,6 +112,7 @@ class _Run:
             raise Conflict("The device is gone.")
         if not action.is_enabled:
             raise Conflict(f"The action {action} was switched off.")
+        self._check_who(action, run.device)
         if (action.executable, action.run_on) != (run.executable, run.run_on) or not actions.is_for(action, run.device):
             raise Conflict(f"The action {action} was changed after this run was asked for: ask anew.")
         try:
@@ -128,6 +130,16 @@ class _Run:
             if action.run_on == Action.RunOn.SSH:
                 return self._over_ssh(script, argv, names | secrets)
             return self._here(script, argv, names | secrets)
+
+    def _check_who(self, action: Action, device: Device) -> None:
+        """A run may wait for a day: who asked for it may have lost the right to by now. Raises Conflict."""
+        run, who = self.run, self.run.requested_by
+        if device.tenant_id != run.tenant_id:
+            raise Conflict(f"{device.name} has come to another tenant since this run was asked for: ask anew.")
+        if who is None:
+            return
+        if not has_role(who, action.role) or not Device.objects.visible_to(who).filter(pk=device.pk).exists():
+            raise Conflict(f"{who} may not run this action here any more.")
 
     def _secrets(self, action: Action) -> dict[str, str]:
         """Variable -> secret. Raises NoCredential, OutOfScope and Undecryptable."""
@@ -195,22 +207,29 @@ class _Run:
     # --- along the way
     def _take(self, raw: bytes) -> None:
         self._keep(self.redactor.feed(raw))
-        now = time.monotonic()
-        if now - self.said_at >= SAY_SECONDS:
-            self.said_at = now
-            self._write()
+        self._write()
 
     def _keep(self, text: str) -> None:
+        if not text:
+            return
         self.pieces.append(text)
-        if text and self.follow is not None:
+        self.is_unwritten = True
+        if self.follow is not None:
             self.follow(text)
 
     def _write(self) -> None:
+        """What is new, now and then: each time the whole of it is written."""
+        now = time.monotonic()
+        if not self.is_unwritten or now - self.said_at < SAY_SECONDS:
+            return
+        self.said_at, self.is_unwritten = now, False
         self.pieces = ["".join(self.pieces)]
         ActionRun.objects.filter(pk=self.run.pk, status=ActionRun.Status.RUNNING).update(output=self.pieces[0])
 
     def _is_cancelled(self) -> bool:
-        """Also what keeps the job this worker's: it says that it is alive."""
+        """Also what keeps the job this worker's: it says that it is alive. And a script that falls silent has its last
+        words shown."""
+        self._write()
         done = min(int(time.monotonic() - self.began), max(0, self.run.action.timeout_seconds - 1))
         try:
             jobs.progress(self.job, done)

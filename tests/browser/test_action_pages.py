@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from provisioning.models import ActionRun
 from provisioning.services import running
 from tests import factories, people
-from tests.browser.helpers import SECONDS
+from tests.browser.helpers import SECONDS, VARIANTS
 from tests.browser.test_alert_pages import check
 from tests.unit.provisioning.conftest import Place
 
@@ -21,7 +21,7 @@ def place(tmp_path: Path, settings: Any) -> Place:
     return Place(tmp_path / "actions")
 
 
-@pytest.mark.parametrize(("width", "theme"), [(1440, "dark"), (390, "light")])
+@pytest.mark.parametrize(("width", "theme"), VARIANTS)
 def test_the_pages_are_accessible_and_fit(visit: Any, place: Place, cast: people.Cast, width: int, theme: str) -> None:
     device = factories.make_flat(name="core")
     schema = [{"name": "port", "kind": "integer"}, {"name": "deep", "kind": "boolean"}]
@@ -30,6 +30,23 @@ def test_the_pages_are_accessible_and_fit(visit: Any, place: Place, cast: people
     factories.make_run(device, risky, status="waiting", requested_by=cast.omar, started_at=None, finished_at=None)
     done = factories.make_run(device, action, output="line\n" * 60, is_truncated=True, output_bytes=9000)
     visitor = visit("ada", width=width, theme=theme)
+    visitor.tolerate("400")  # forms that are refused, shown again
+    visitor.open(f"/actions/{action.pk}/start/")
+    visitor.page.fill("[name=p_port]", "7")
+    visitor.page.click("button.pri:has-text('Run it')")
+    expect(visitor.page.locator("[name=p_port]")).to_have_value("7")
+    check(visitor, "a run that was refused", width)
+    factories.make_indicator(device, value="disk smells burnt", severity="warning", note="behind the rack " * 12)
+    visitor.open(f"/devices/{device.pk}/")
+    visitor.page.click("text=Add an indicator")
+    visitor.page.fill("[name=kind]", "smell")
+    visitor.page.fill("[name=value]", "burnt")
+    visitor.page.fill("[name=note]", "behind the rack")
+    check(visitor, "the form of an indicator", width)
+    visitor.page.eval_on_selector("[name=kind]", "e => { e.form.noValidate = true; e.value = 'Two words' }")
+    visitor.page.click("text='Add indicator'")
+    expect(visitor.page.locator("[name=note]")).to_have_value("behind the rack")
+    check(visitor, "an indicator that was refused", width)
     for path in (
         "/actions/", f"/actions/{action.pk}/", f"/actions/{action.pk}/start/?device={device.pk}", "/actions/runs/",
         f"/actions/runs/{done.pk}/", "/actions/waiting/", f"/devices/{device.pk}/actions/",

@@ -176,7 +176,8 @@ def test_every_app_uses_the_same_file_names() -> None:
             "delivery_api", "delivery_serializers", "failure_api", "alert_admin", "channel_admin",
             "alert_pages", "alert_story", "alert_views", "rule_views", "delivery_views", "delivery_forms",
             "maintenance_pages", "maintenance_views", "maintenance_forms", "topology_pages", "topology_views",
-            "page_tools", "severity_views", "alert_silences", "indicator_api", "indicator_views", "remedies",
+            "page_tools", "severity_views", "alert_silences", "indicator_api", "indicator_views", "indicator_forms",
+            "remedies",
         },
         "scanning": {
             "guard", "guessing", "host_api", "host_serializers", "nmap_xml", "ports", "registrations", "schedules",

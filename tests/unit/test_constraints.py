@@ -48,6 +48,7 @@ from monitoring.models import (
 from netmon.accounts.models import ApiKey, Invite, LoginThrottle, RecoveryCode, RevokedFamily, Totp, User
 from netmon.common.secrets import open_secret
 from netmon.jobs.models import Job
+from provisioning.models import Action, ActionRun, ActionSecret
 from tests import factories as make
 from tests.alerts import make_alert, make_policy
 from tests.people import make_person
@@ -101,6 +102,17 @@ def alert(**values: Any) -> Alert:
 
 def alert_event(**values: Any) -> AlertEvent:
     return AlertEvent(**{"alert": make_alert(), "seq": 9, "kind": "comment", **values})
+
+
+def action(**values: Any) -> Action:
+    return Action(**{"name": "Restart", "executable": "restart", **values})
+
+
+def action_run(**values: Any) -> ActionRun:
+    device = values.pop("device", None) or make.make_device()
+    own = values.pop("action", None) or make.make_action()
+    base = {"device_name": device.name, "executable": own.executable, "run_on": own.run_on, "sha256": "0" * 64}
+    return ActionRun(**{"action": own, "device": device, **base, **values})
 
 
 def indicator(**values: Any) -> Indicator:
@@ -254,6 +266,19 @@ TWINS: dict[str, Rows] = {
     "alert_open_once": lambda: (alert(), alert(state="firing")),
     "alert_event_seq": lambda: (lambda a: (alert_event(alert=a), alert_event(alert=a, kind="reminded")))(make_alert()),
     "notification dedupe_key": lambda: (message(), message(kind="firing")),
+    "action_name_null": lambda: (action(name="Neustart"), action(name="NEUSTART")),
+    "action_name": lambda: (lambda t: (action(name="Übel", tenant=t), action(name="übel", tenant=t)))(
+        make.make_tenant()
+    ),
+    "action_secret_once": lambda: (
+        lambda a, c: (ActionSecret(action=a, credential=c), ActionSecret(action=a, credential=c))
+    )(make.make_action(), make.make_credential()),
+    "action_run_one_active": lambda: (
+        lambda a, d: (
+            action_run(action=a, device=d, status="running"),
+            action_run(action=a, device=d, status="waiting"),
+        )
+    )(make.make_action(), make.make_device()),
     "credential name": lambda: (
         Credential(name="c", kind="snmp_community", secret="s"),
         Credential(name="c", kind="snmp_community", secret="t"),
@@ -372,6 +397,20 @@ BROKEN: dict[str, Callable[[], models.Model]] = {
     "indicator_is_said by nobody": lambda: indicator(source=""),
     "indicator_is_said nothing": lambda: indicator(value=""),
     "indicator_order": lambda: indicator(expires_at=timezone.now() - timedelta(hours=1)),
+    "action_executable_bare path": lambda: action(executable="a/b"),
+    "action_executable_bare hidden": lambda: action(executable=".hidden"),
+    "action_executable_bare option": lambda: action(executable="-rf"),
+    "action_executable_bare nothing": lambda: action(executable=""),
+    "action_run_on_known": lambda: action(run_on="moon"),
+    "action_role_known": lambda: action(role="viewer"),
+    "action_limits time": lambda: action(timeout_seconds=0),
+    "action_limits output": lambda: action(output_limit_bytes=0),
+    "action_limits parallel": lambda: action(parallel_limit=0),
+    "action_kind_known": lambda: action(kind="toaster"),
+    "action_run_status_known": lambda: action_run(status="odd"),
+    "action_run_second_person": lambda: (lambda one: action_run(requested_by=one, approved_by=one))(
+        make_person("one", "admin")
+    ),
     "outage_order": lambda: outage(device=make.make_device(), ended_at=timezone.now() - timedelta(hours=2)),
     "outage_kind_known": lambda: outage(device=make.make_device(), kind="odd"),
     "job_status_known": lambda: job(status="odd"),
@@ -414,7 +453,7 @@ def test_every_constraint_is_provoked_here() -> None:
                       ApiKey, Invite, LoginThrottle, RecoveryCode, RevokedFamily, Totp, TargetRule, CredentialUse,
                       KnownServer, Dependency, Alert, AlertEvent, AlertRule, SeverityModifier, Silence,
                       MaintenanceWindow, Channel, Contact, EscalationPolicy, EscalationStep, Notification,
-                      DeclinedCheck, Indicator)
+                      DeclinedCheck, Indicator, Action, ActionSecret, ActionRun)
         for constraint in model._meta.constraints
     }  # fmt: skip
     assert declared <= provoked, declared - provoked

@@ -28,10 +28,10 @@ class Account:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is not as it should be, in sentences."""
+        """What is not as it should be, in sentences that hold before a run and after it."""
         if self.uid is None:
-            return ("Ran as netmon's own user: it could read what netmon can.",)
-        return () if self.is_own else (f"Ran as {self.name}, which others use too: no account was set for actions.",)
+            return ("As netmon's own user: the script can read what netmon can.",)
+        return () if self.is_own else (f"As {self.name}, which others use too: no account is set for actions.",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,10 @@ class Confinement:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        namespace = (
-            () if self.has_namespace else ("Ran without a process namespace: its children were ended by number.",)
-        )
-        return (*self.account.notes, *namespace)
+        if self.has_namespace:
+            return self.account.notes
+        text = "Without a process namespace: the script sees other processes, and its children are ended by number."
+        return (*self.account.notes, text)
 
 
 def account_of(name: str) -> Account:

@@ -21,6 +21,7 @@ CLONE_NEWNS, CLONE_NEWPID = 0x00020000, 0x20000000
 MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REC, MS_PRIVATE = 2, 4, 8, 16384, 1 << 18
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP = 1, 4, 24
 PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 36, 38, 47
+CAPABILITY_VERSION_3 = 0x20080522
 MAX_SWEEPS = 400
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -109,10 +110,12 @@ class Guard:
     @staticmethod
     def drop(uid: int | None, gid: int) -> None:
         """No rights but those of the account, and no way to any."""
+        # Also where the account stays: a runner without root may have been given single capabilities.
+        prctl(PR_CAP_AMBIENT, 4)  # clear all
+        clear_inheritable()
         if uid is not None:
             for capability in range(64):
                 prctl(PR_CAPBSET_DROP, capability)
-            prctl(PR_CAP_AMBIENT, 4)  # clear all
             os.setgroups([])
             os.setresgid(gid, gid, gid)
             os.setresuid(uid, uid, uid)
@@ -227,6 +230,16 @@ class Guard:
             return os.getpgid(child) == os.getpgid(0)
         except OSError:
             return False
+
+
+def clear_inheritable() -> None:
+    """With this set and the ambient one empty, a program without capabilities of its own gets none from us."""
+    header, sets = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0), (ctypes.c_uint32 * 6)()
+    if LIBC.capget(header, sets):
+        raise OSError(ctypes.get_errno(), "capget was refused")
+    sets[2] = sets[5] = 0  # effective, permitted, inheritable: twice 32 bits
+    if LIBC.capset(header, sets):
+        raise OSError(ctypes.get_errno(), "capset was refused")
 
 
 def signal_group(group: int, number: int) -> None:

@@ -309,11 +309,20 @@ def _home(account: Account, scratch: Path | None) -> Iterator[Path]:
 
 
 def _remove(path: Path) -> None:
-    def mend(function: Any, name: str, error: Any) -> None:
-        with contextlib.suppress(OSError):
-            os.chmod(os.path.dirname(name), 0o700)  # it may have locked its own directories
-            function(name)
-
     # A tree that is too deep for us is left to the system's cleaning of temporary files.
     with contextlib.suppress(OSError, RecursionError):
-        shutil.rmtree(path, onerror=mend)
+        # Root needs no unlocking, and would do it wherever a link leads.
+        if os.geteuid() != 0 and not path.is_symlink():
+            _unlock(path)
+        shutil.rmtree(path, ignore_errors=True)
+        if path.is_symlink():  # put where its home was
+            path.unlink()
+
+
+def _unlock(path: Path) -> None:
+    """A script may have locked its own directories."""
+    path.chmod(0o700)
+    for folder, names, _ in os.walk(path):
+        for name in names:
+            if not os.path.islink(inner := os.path.join(folder, name)):
+                os.chmod(inner, 0o700)

@@ -24,6 +24,7 @@ TICK_SECONDS = 0.2
 GRACE_SECONDS = 3.0
 NO_ROOM = 125  # of our line: no private directory, or no room in it
 
+# The shell itself says "Terminated" of a script that was stopped, where its own errors are heard.
 # {e}: bytes of environment, {f}: bytes of the file, {s}: seconds, {a}: arguments. What reads stdin must not read ahead.
 LINE = (
     "umask 077; LC_ALL=C; export LC_ALL; "
@@ -38,7 +39,7 @@ LINE = (
     '$g ${{t:+timeout {s}}} "$d/action" {a} </dev/null 3<&- & p=$!; '
     "k() {{ kill -$1 -$p || kill -$1 $p; }}; "
     "(cat <&3; k TERM; sleep 1; k KILL) >/dev/null 2>&1 & w=$!; "
-    "exec 3<&-; wait $p; r=$?; kill $w 2>/dev/null; exit $r"
+    "exec 3<&-; wait $p 2>/dev/null; r=$?; kill $w 2>/dev/null; exit $r"
 )
 
 

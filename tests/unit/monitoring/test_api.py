@@ -15,7 +15,7 @@ from rest_framework.test import APIClient
 from inventory.models import Device
 from monitoring.models import Series
 from monitoring.store.write import SampleWrite, write_many
-from tests import alerts
+from tests import alerts, people
 from tests import factories as make
 
 pytestmark = pytest.mark.django_db
@@ -162,7 +162,7 @@ LISTS = (
     "devices", "routers", "interfaces", "ip-addresses", "endpoints", "credentials", "checks", "series", "sites",
     "ssh-keys", "tenants", "prefixes", "jobs", "monitoring/overview", "dependencies", "alerts", "alert-rules",
     "severity-modifiers", "silences", "maintenance-windows", "channels", "contacts", "escalation-policies",
-    "notifications", "alerts/summary",
+    "notifications", "alerts/summary", "indicators", "actions", "actions/available", "action-runs",
 )  # fmt: skip
 
 
@@ -178,9 +178,20 @@ def _alerting(device: Device) -> None:
     alerts.make_modifier()
 
 
-def test_no_list_asks_more_queries_for_more_rows(api: APIClient, request: pytest.FixtureRequest) -> None:
+def _acting(device: Device) -> None:
+    rule = alerts.make_rule(device=device)
+    action = make.make_action(device=device, approved_by=people.make_person(f"approver of {device.name}", "admin"))
+    action.remedies.add(rule)
+    asked = people.make_person(f"asker of {device.name}", "operator")
+    make.make_run(device, action, requested_by=asked, approved_by=action.approved_by)
+    make.make_indicator(device, created_by=asked)
+
+
+def test_no_list_asks_more_queries_for_more_rows(api: APIClient, settings: Any, tmp_path: Path) -> None:
     """The counts are kept in tests/query_counts.json; UPDATE_QUERY_COUNTS=1 writes them anew, and the diff is read."""
     import os
+
+    settings.ACTIONS_DIR = tmp_path
 
     found: dict[str, int] = {}
     for size in (3, 9):
@@ -190,6 +201,7 @@ def test_no_list_asks_more_queries_for_more_rows(api: APIClient, request: pytest
             make.make_endpoint(device, protocol="ssh", credential=make.make_ssh_key())
             make.make_site(tenant=make.make_tenant())
             _alerting(device)
+            _acting(device)
         for name in LISTS:
             with CaptureQueriesContext(connection) as captured:
                 assert api.get(f"/api/v1/{name}/").status_code == 200, name

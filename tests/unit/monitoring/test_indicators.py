@@ -325,13 +325,19 @@ def test_operators_add_and_delete_on_the_page(omar: Any, cast: people.Cast, devi
 
 
 @pytest.mark.parametrize(
-    "over", [{"kind": "Two words"}, {"value": ""}, {"severity": "x"}, {"note": "\x00"}, {"kind": "cleared"}]
+    ("field", "value"), [("kind", "Two words"), ("value", ""), ("severity", "x"), ("note", "\x00"), ("kind", "cleared")]
 )
-def test_the_page_says_what_is_wrong(omar: Any, device: Device, over: dict[str, str]) -> None:
-    form = {"kind": "smell", "value": "burnt", "severity": "info", "note": "", **over}
-    answer = omar.post(f"/devices/{device.pk}/indicators/", form, follow=True)
-    assert answer.status_code == 200 and "Noted at" not in answer.content.decode()
-    assert len(list(answer.context["messages"])) == 1 and not Indicator.objects.exists()
+def test_the_page_says_what_is_wrong_and_keeps_what_was_typed(
+    omar: Any, device: Device, field: str, value: str
+) -> None:
+    form = {"kind": "smell", "value": "<b>burnt</b>", "severity": "warning", "note": "behind the rack", field: value}
+    answer = omar.post(f"/devices/{device.pk}/indicators/", form)
+    page = answer.content.decode()
+    assert answer.status_code == 400 and not Indicator.objects.exists()
+    assert 'class="error"' in page and (value == "cleared" or f'id="indicator-{field}_error"' in page)
+    kept = {"kind": f'value="{form["kind"]}"', "value": "&lt;b&gt;burnt&lt;/b&gt;", "note": "behind the rack"}
+    assert all(text in page for name, text in kept.items() if name != field)
+    assert field == "severity" or '<option value="warning" selected>' in page
 
 
 def test_the_admin_tells_rules_too(cast: people.Cast, device: Device) -> None:

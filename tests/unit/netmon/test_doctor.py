@@ -20,10 +20,13 @@ from inventory.models import Credential, Device, ManagementEndpoint, Prefix, Ten
 from inventory.transfer import importing
 from monitoring.models import Check
 from monitoring.services import health
-from netmon import demo, doctor, rotation
+from netmon import demo, doctor, processes, rotation
 from netmon.accounts.services import invites
 from netmon.audit.models import AuditEvent
+from netmon.celery import kind_of_worker
+from netmon.common.queue import RUN_ACTION_JOB, RUN_POLL_JOB
 from netmon.common.secrets import open_secret
+from netmon.jobs import services as jobs
 from netmon.jobs.models import Job
 from netmon.lab.devices import DEMO_DEVICES
 from netmon.lab.hosts import HOSTS
@@ -50,20 +53,31 @@ def test_a_fresh_installation_lacks_its_processes_only(tmp_path: Path, settings:
     tmp_path.chmod(0o700)
     code, text = run()
     failed = {line.split()[1] for line in text.splitlines() if line.startswith("fail")}
-    assert code == 1 and failed == {"worker", "beat"}
+    assert code == 1 and failed == {"worker", "runner", "beat"}
     assert all(" -> " in line for line in text.splitlines() if not line.startswith("ok"))
 
 
 def test_a_well_installation_is_well(tmp_path: Path, settings: Any) -> None:
     settings.VAR_DIR = tmp_path
     tmp_path.chmod(0o700)
-    health.beat("worker")
-    health.beat("beat")
+    for name in ("worker", "runner", "beat"):
+        health.beat(name)
     code, text = run("--json")
     document = json.loads(text)
     assert code == 0 and document["ok"] is True, text
     names = {finding["name"] for finding in document["findings"]}
-    assert names >= {"settings", "database", "broker", "worker", "beat", "poller", "secrets", "passwords", "disk"}
+    assert names >= {
+        "settings",
+        "database",
+        "broker",
+        "worker",
+        "runner",
+        "beat",
+        "poller",
+        "secrets",
+        "passwords",
+        "disk",
+    }
     assert ("sqlite" in names) == (connection.vendor == "sqlite")
 
 
@@ -71,6 +85,28 @@ def test_a_late_poller_is_found() -> None:
     device = make_flat()
     Check.objects.filter(endpoint__device=device).update(next_run_at=timezone.now() - timedelta(minutes=5))
     assert by_name(doctor.background())["poller"].state == "fail"
+
+
+def test_a_runner_that_is_away_or_behind_is_found() -> None:
+    health.beat("worker")
+    found = by_name(doctor.runner())
+    assert found["runner"].state == "fail" and "runner" in found["runner"].remedy and "queue" not in found
+    health.beat("runner")
+    assert by_name(doctor.runner())["runner"].state == "ok"
+    job, _ = jobs.start(kind="action.run", key="run 1", task=RUN_ACTION_JOB, user=None, deadline_seconds=3600)
+    jobs.start(kind="device.poll", key="1", task=RUN_POLL_JOB, user=None, deadline_seconds=3600)
+    found = by_name(doctor.runner())
+    assert found["queue"].state == "ok" and found["queue"].detail.startswith("1 scans and actions wait")
+    Job.objects.update(created_at=timezone.now() - timedelta(minutes=5))
+    assert by_name(doctor.runner())["queue"].state == "warn"
+    jobs.claim(job.pk)
+    assert "queue" not in by_name(doctor.runner())
+
+
+@pytest.mark.parametrize(("process", "name"), [(processes.worker(), "worker"), (processes.runner(), "runner")])
+def test_only_who_polls_reports_as_the_worker(process: processes.Process, name: str) -> None:
+    queues = process.argv[process.argv.index("--queues") + 1].split(",")
+    assert kind_of_worker(queues) == name
 
 
 def test_secrets_of_a_lost_key_are_named_and_older_keys_counted(settings: Any) -> None:

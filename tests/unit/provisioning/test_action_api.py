@@ -6,6 +6,7 @@ import pytest
 from django.core.cache import cache
 
 from inventory.models import Device
+from provisioning.action_forms import RunForm
 from provisioning.models import Action, ActionRun
 from provisioning.services import running, scripts
 from tests import alerts, factories, people
@@ -95,6 +96,7 @@ def test_the_pages_from_the_form_to_the_output(place: Place, device: Device, cas
         "parameters": '[{"name": "port", "kind": "integer", "default": 1}, {"name": "deep", "kind": "boolean"}]',
     }  # fmt: skip
     assert "This is no JSON" in ada.post("/actions/add/", {**form, "parameters": "["}).content.decode()
+    assert "too deep" in ada.post("/actions/add/", {**form, "parameters": "[" * 20_000}).content.decode()
     assert ada.post("/actions/add/", form).status_code == 302
     action = Action.objects.get()
     page = ada.get(f"/actions/{action.pk}/").content.decode()
@@ -122,6 +124,39 @@ def test_the_pages_from_the_form_to_the_output(place: Place, device: Device, cas
     assert people.client_for(cast.vera).get(answer["Location"]).status_code == 403
     ada.post(f"/actions/{action.pk}/delete/")
     assert Action.objects.exists()
+
+
+def test_each_parameter_has_a_field_that_keeps_what_was_typed(place: Place, device: Device, cast: people.Cast) -> None:
+    schema = [
+        {"name": "port", "kind": "integer", "minimum": 1, "maximum": 9, "required": True, "label": "Its port"},
+        {"name": "text", "kind": "string", "max_length": 5, "pattern": "[a-z]*", "help": "Small letters."},
+        {"name": "how", "kind": "choice", "choices": ["soft", "hard"], "default": "soft"},
+        {"name": "which", "kind": "choice", "choices": ["one", "two"]},
+        {"name": "via", "kind": "address", "default": "192.0.2.9"},
+        {"name": "deep", "kind": "boolean", "default": True},
+    ]
+    action, omar = place.action(parameters=schema), people.client_for(cast.omar)
+    path = f"/actions/{action.pk}/start/"
+    empty = RunForm(action=action, user=cast.omar)
+    shown = {name: str(empty[f"p_{name}"]) for name in ("port", "text", "how", "which", "via", "deep")}
+    assert all(word in shown["port"] for word in ('type="number"', 'min="1"', 'max="9"', "required"))
+    assert 'maxlength="5"' in shown["text"] and 'type="checkbox"' in shown["deep"] and "checked" in shown["deep"]
+    assert "<select" in shown["how"] and 'value=""' not in shown["how"] and "selected" in shown["how"]
+    assert 'value=""' in shown["which"] and "192.0.2.9" in shown["via"]
+    page = omar.get(path).content.decode()
+    assert "Its port" in page and "Small letters." in page and "Empty: 192.0.2.9." in page
+    typed = {"device": "core", "p_port": "77", "p_text": "ABC", "p_how": "hard", "p_which": "two", "p_via": "nowhere"}
+    answer = omar.post(path, typed)
+    page = answer.content.decode()
+    assert answer.status_code == 400 and 'id="id_p_port_error"' in page
+    assert all(f'value="{one}"' in page for one in ("core", "77", "ABC", "nowhere"))
+    assert '<option value="hard" selected>' in page and '<option value="two" selected>' in page
+    page = omar.post(path, {**typed, "p_port": "7"}).content.decode()  # the service refuses at the fields, too
+    assert 'id="id_p_text_error"' in page and 'id="id_p_via_error"' in page and 'value="ABC"' in page
+    assert omar.post(path, {**typed, "p_port": "7", "p_text": "", "p_via": ""}).status_code == 302
+    assert ActionRun.objects.get().arguments == {
+        "port": 7, "how": "hard", "which": "two", "via": "192.0.2.9", "deep": False,
+    }  # fmt: skip
 
 
 def test_the_second_person_has_a_list(place: Place, device: Device, cast: people.Cast) -> None:

@@ -14,13 +14,15 @@ from django.utils import timezone
 
 from inventory.models import Credential, Device
 from monitoring import remedies
+from netmon.accounts.models import User
 from netmon.audit.models import AuditEvent
 from netmon.common.errors import ActionUnavailable, AlreadyRunning, Conflict
 from netmon.jobs import services as jobs
 from netmon.jobs.models import Job
-from provisioning.models import Action, ActionRun
+from provisioning.models import Action, ActionRun, ActionSecret
 from provisioning.services import actions, running, scripts
 from tests import alerts, factories, people
+from tests.people import make_person
 from tests.unit.provisioning.conftest import Place
 
 pytestmark = pytest.mark.django_db
@@ -98,6 +100,23 @@ def test_what_was_asked_for_is_what_runs(place: Place, device: Device) -> None:
     assert (made.status == "failed" and "ask anew" in made.error_detail) or "true or false" in made.error_detail
 
 
+def test_who_lost_the_right_while_a_run_waited_gets_none(place: Place, device: Device, cast: people.Cast) -> None:
+    action = place.action(is_risky=True)
+    made = [actions.request(action, device, {}, user=cast.omar)]
+    User.objects.filter(pk=cast.omar.pk).update(role="viewer")
+    made += [actions.request(place.action(executable="gone"), device, {}, user=make_person("oskar", "operator"))]
+    User.objects.filter(username="oskar").update(is_active=False)
+    made += [actions.request(place.action(executable="away"), device, {}, user=cast.ada)]
+    approved = actions.approve(made[0], user=cast.ada)
+    for one, text in ((approved, "omar may not"), (made[1], "oskar may not"), (made[2], "another tenant")):
+        if one is made[2]:
+            Device.objects.filter(pk=device.pk).update(tenant=factories.make_tenant())
+        assert one.job is not None
+        running.run_job(one.job.pk)
+        one.refresh_from_db()
+        assert (one.status, one.output) == ("failed", "") and text in one.error_detail
+
+
 def test_off_by_default(device: Device, settings: Any) -> None:
     assert settings.ACTIONS_DIR is None
     with pytest.raises(ActionUnavailable, match="NETMON_ACTIONS_DIR"):
@@ -171,8 +190,38 @@ def test_secrets_reach_the_script_and_nothing_else(place: Place, device: Device)
     assert AuditEvent.objects.filter(action="use", object_id=str(row.pk)).exists()
     Credential.objects.filter(pk=row.pk).update(tenant=factories.make_tenant())
     assert run(action, device).error_code == "credential_scope"
+    action.secrets.all().delete()  # past the model
     Credential.objects.filter(pk=row.pk).delete()
     assert run(action, device).error_code == "no_credential"
+
+
+def test_a_credential_that_an_action_names_stays(place: Place, cast: people.Cast) -> None:
+    first, second = (factories.make_credential(kind="api_key", secret="hush-hush-77") for _ in range(2))
+    secret = {"name": "token", "kind": "secret", "credential": first.pk, "variable": "API_TOKEN"}
+    ada = people.client_for(cast.ada)
+    body = {"name": "Reboot", "executable": "hello", "parameters": [secret]}
+    url = f"/api/v1/actions/{ada.post('/api/v1/actions/', body).json()['id']}/"
+    refused = ada.delete(f"/api/v1/credentials/{first.pk}/")
+    assert (refused.status_code, refused.json()["code"]) == (409, "in_use")
+    assert refused.json()["detail"].startswith("Still in use by: action Reboot.")
+    page = ada.get(f"/admin/inventory/credential/{first.pk}/delete/").content.decode()
+    assert "protected related objects" in page and "Reboot" in page
+    ada.post(f"/admin/inventory/credential/{first.pk}/delete/", {"post": "yes"})
+    assert Credential.objects.filter(pk=first.pk).exists()
+    assert ada.patch(url, {"parameters": [{**secret, "credential": second.pk}]}).status_code == 200
+    assert ada.delete(f"/api/v1/credentials/{first.pk}/").status_code == 204
+    assert ada.delete(f"/api/v1/credentials/{second.pk}/").status_code == 409
+    assert ada.delete(url).status_code == 204
+    assert ada.delete(f"/api/v1/credentials/{second.pk}/").status_code == 204
+
+
+def test_a_tenant_goes_with_its_actions_and_credentials(place: Place) -> None:
+    tenant = factories.make_tenant()
+    row = factories.make_credential(kind="api_key", secret="hush-hush-77", tenant=None)
+    secret = {"name": "token", "kind": "secret", "credential": row.pk, "variable": "API_TOKEN"}
+    factories.make_action(tenant=tenant, parameters=[secret])
+    tenant.delete()
+    assert not Action.objects.exists() and not ActionSecret.objects.exists()
 
 
 def test_a_run_whose_worker_was_lost_is_not_done_twice(place: Place, device: Device) -> None:

@@ -40,3 +40,12 @@ def test_no_account_of_its_own_is_a_warning(place: Place) -> None:
     assert "netmon.W003" in ids(checks.actions_directory(None))
     (found,) = doctor.actions()
     assert found.state == "warn" and "1 scripts" in found.detail
+
+
+@pytest.mark.django_db
+def test_without_root_the_remedy_is_one_that_is_possible(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 65534)
+    (found,) = doctor.actions()
+    assert found.state == "warn" and "netmon's own user" in found.detail
+    assert "run the runner apart" in found.remedy and "CAP_SYS_ADMIN" not in found.remedy
+    assert "netmon.W003" in ids(checks.actions_directory(None))

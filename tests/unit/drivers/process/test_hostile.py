@@ -6,6 +6,9 @@ As root, as in CI, everything is tried with and without a process namespace; els
 import hashlib
 import os
 import stat
+import subprocess
+import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +21,20 @@ from netmon.drivers.process import Limits, Outcome, Refused, account_of, check_d
 from netmon.drivers.process.confinement import may_have_namespace
 from netmon.drivers.process.running import check_arguments
 
+ROOT = Path(__file__).parents[4]
 IS_ROOT = os.geteuid() == 0
 ME = (os.geteuid(), 0)
+GIVEN = "+dac_read_search"  # with which the account also comes to the interpreter, wherever that is
 NAMESPACES = [True, False] if may_have_namespace() else [False]
 WAYS = pytest.mark.parametrize("namespace", NAMESPACES, ids=lambda one: "namespace" if one else "subreaper")
+
+
+@pytest.fixture
+def for_all() -> Iterator[Path]:
+    """A directory that every account comes to: those above `tmp_path` are closed to others."""
+    with tempfile.TemporaryDirectory(prefix="netmon-test-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name).resolve()
 
 
 @pytest.fixture
@@ -425,6 +438,62 @@ def test_locked_and_deep_directories_go_with_it(actions: Path, namespace: bool, 
     assert ran.outcome.exit_code == 0
     assert list(scratch.iterdir()) == []
     assert Path("/etc").exists()
+
+
+@WAYS
+@pytest.mark.parametrize("body", ['cd /; rm -rf "$HOME"', 'cd /; rmdir "$HOME"; ln -s /etc "$HOME"'])
+def test_who_takes_its_home_away_changes_nothing_above_it(
+    actions: Path, namespace: bool, for_all: Path, body: str
+) -> None:
+    scratch = for_all / "scratch"
+    scratch.mkdir()
+    scratch.chmod(0o1777)  # as the directory of temporary files is
+    go(actions, body, namespace=namespace, scratch=scratch)
+    assert stat.S_IMODE(scratch.stat().st_mode) == 0o1777
+    assert list(scratch.iterdir()) == [] and Path("/etc/passwd").exists()
+
+
+def as_nobody(place: Path, body: str) -> str:
+    """What a script writes that a runner without root starts; its home is made below `place`."""
+    put(place, "script", f"#!/bin/sh\n{body}\n")
+    (place / "scratch").mkdir()
+    os.chown(place / "scratch", 65534, 65534)
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from pathlib import Path\n"
+        "from netmon.drivers.process import account_of, open_script, run\n"
+        "place = Path(sys.argv[2])\n"
+        "with open_script(place, 'script') as script:\n"
+        "    run(script, [], account=account_of(''), environment={}, timeout_seconds=20, wants_namespace=False,\n"
+        "        on_output=lambda raw: print(raw.decode(), end=''), scratch=place / 'scratch')\n"
+    )
+    rights = ["--reuid", "65534", "--regid", "65534", "--clear-groups", "--inh-caps", GIVEN, "--ambient-caps", GIVEN]
+    done = subprocess.run(
+        ["setpriv", *rights, sys.executable, "-c", program, str(ROOT), str(place)],
+        cwd="/", env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_rights_of_the_runner_do_not_come_to_the_script(for_all: Path) -> None:
+    """A runner without root may have been given single capabilities, which programs that it starts inherit."""
+    if not IS_ROOT:
+        pytest.skip("only root hands out capabilities")
+    text = as_nobody(for_all, "grep -E '^Cap(Inh|Prm|Eff|Amb)' /proc/self/status")
+    found = {line.split(":")[0]: int(line.split()[1], 16) for line in text.splitlines()}
+    assert found == dict.fromkeys(("CapInh", "CapPrm", "CapEff", "CapAmb"), 0)
+
+
+@pytest.mark.parametrize(
+    "body", ["mkdir -p a/b/c; touch a/b/c/f; ln -s /etc a/etc; chmod 000 a/b", "chmod 000 .", 'cd /; rmdir "$HOME"']
+)
+def test_without_root_homes_go_as_well(for_all: Path, body: str) -> None:
+    if not IS_ROOT:
+        pytest.skip("only root becomes somebody else")
+    as_nobody(for_all, body)
+    assert list((for_all / "scratch").iterdir()) == []
+    assert stat.S_IMODE((for_all / "scratch").stat().st_mode) == 0o755
 
 
 @pytest.fixture(autouse=True)
