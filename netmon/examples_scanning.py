@@ -6,6 +6,7 @@ REQUESTS: dict[str, Any] = {
     "StartScanRequest": {"target": "192.0.2.0/24", "kind": "network", "ports": "web,ssh", "reason": "agreed with Ada"},
     "PingRequest": {"target": "192.0.2.7"},
     "AdoptDiscoveryRequest": {"name": "cam-yard", "kind": "camera", "tcp_ports": [554]},
+    "IdentifyRequest": {"port": 161},
     "IgnoreRequest": {"reason": "a visitor's telephone"},
     "BaselineRequest": {"device": 7},
     "ScanScheduleRequest": {
