@@ -13,6 +13,8 @@ from django.utils.dateparse import parse_datetime
 from monitoring.alerting import observing, sources, templates
 from monitoring.alerting.sources import Observation, Source
 from monitoring.models import Alert
+from netmon.common.addresses import parse_address
+from scanning import targets
 from scanning.models import ExpectedPort, Scan, ScanHost
 from scanning.ports import parse as parse_ports
 from scanning.ports import service_name
@@ -20,6 +22,8 @@ from scanning.services.seeing import Change
 
 EXPIRY_WARNING = timedelta(days=14)
 DAY = 86400
+LOOKED = (Scan.Outcome.SUCCEEDED, Scan.Outcome.PARTIAL)
+EARLIER = 500  # scans that are asked whether they looked at a place
 # A change's kind -> what it ends
 ENDS = {"host_back": "host_gone", "port_back": "port_gone", "port_gone": "new_port", "new_port": "port_gone"}
 
@@ -82,12 +86,32 @@ def register() -> None:
 
 def tell(scan: Scan, changes: Iterable[Change], at: datetime) -> None:
     """Hold a finished scan against the rules. In the caller's transaction."""
-    looks = [look for change in changes for look in _looks_of(scan, change, at)]
+    looks = [look for change in _news(scan, changes) for look in _looks_of(scan, change, at)]
     hosts = list(scan.hosts.filter(device__isnull=False).prefetch_related("ports"))
     looks += _baseline_looks(scan, hosts, at)
     looks += _certificate_looks(hosts, at)
     if looks:
         observing.observe(looks)
+
+
+def _news(scan: Scan, changes: Iterable[Change]) -> list[Change]:
+    """Without new hosts that surprise nobody: those of the inventory, and those where nobody looked before.
+
+    The first look at a network finds all of it: that waits for review, and would be hundreds of alerts.
+    """
+    found = list(changes)
+    if not any(change.kind == "new_host" for change in found):
+        return found
+    earlier = Scan.objects.filter(tenant=scan.tenant, outcome__in=LOOKED).exclude(pk=scan.pk)
+    spans: set[targets.Span] = set()
+    for given, notes in earlier.order_by("-pk").values_list("spans", "notes")[:EARLIER]:
+        spans.update(targets.looked_at(given, notes.get("not_asked")))
+    return [
+        change
+        for change in found
+        if change.kind != "new_host"
+        or (change.host.device_id is None and targets.contains(spans, parse_address(change.host.address)))
+    ]
 
 
 def _looks_of(scan: Scan, change: Change, at: datetime) -> list[Observation]:

@@ -120,7 +120,7 @@ def open_alerts() -> set[str]:
 def test_changes_are_alerts_and_end_with_their_counterpart() -> None:
     device = factories.make_flat(name="core-1", ip="192.0.2.1")
     ended([host("192.0.2.1", 22)])
-    assert open_alerts() == {"New host 192.0.2.1"}
+    assert open_alerts() == set()
     ended([host("192.0.2.1", 22, 443), host("192.0.2.2")], hours=1)
     assert {"New open port tcp/443 https", "New host 192.0.2.2"} <= open_alerts()
     assert Alert.objects.get(summary__startswith="New open port").device == device
@@ -129,6 +129,17 @@ def test_changes_are_alerts_and_end_with_their_counterpart() -> None:
         ended([host("192.0.2.1", 22)], hours=hours)
     alert = Alert.objects.filter(summary__startswith="New open port", is_bad=True).first()
     assert alert is None, "the port is closed again: it is over"
+
+
+def test_new_hosts_are_alerts_only_where_somebody_looked_before() -> None:
+    ended([host("192.0.2.1"), host("192.0.2.2")], target="192.0.2.0-127")
+    assert open_alerts() == set(), "the first look at a network finds all of it"
+    known = factories.make_flat(name="core-1", ip="192.0.2.4")
+    up = [host("192.0.2.1"), host("192.0.2.2"), host("192.0.2.3"), host("192.0.2.4"), host("192.0.2.200")]
+    scan = ended(up, target="192.0.2.0/24", hours=1)
+    assert open_alerts() == {"New host 192.0.2.3"}
+    assert {change["address"] for change in scan.notes["changes"]} == {"192.0.2.3", "192.0.2.4", "192.0.2.200"}
+    assert SeenHost.objects.get(address="192.0.2.4").device == known
 
 
 def test_a_baseline_is_held_against_what_is_open() -> None:
