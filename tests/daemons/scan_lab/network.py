@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,8 +76,11 @@ class ScanLab:
         _run("ip", "-n", self.near, "route", "add", prefix, "via", f"{NET4}1")
 
     @contextmanager
-    def wan(self, *, delay_seconds: float, loss: float, seed: int = 7) -> Iterator[None]:
-        """The hosts as 198.18.8.1 to .50, on a path with this one-way delay and this share lost in each direction."""
+    def wan(self, *, delay_seconds: float, loss: float, seed: int = 7) -> Iterator[Callable[[], float]]:
+        """The hosts as 198.18.8.1 to .50, on a path with this one-way delay and this share lost in each direction.
+
+        Gives a function that says by how many seconds a packet was later than meant, at worst.
+        """
         ready = self.directory / "relay-ready"
         ready.unlink(missing_ok=True)
         words = [self.near, self.far, str(delay_seconds), str(loss), str(seed), str(ready)]
@@ -89,7 +92,7 @@ class ScanLab:
             far = ["link set relay0 up txqueuelen 20000", f"route add {WAN4}{SCANNER} dev relay0"]
             _run("ip", "-n", self.near, "-batch", "-", text="\n".join(near))
             _run("ip", "-n", self.far, "-batch", "-", text="\n".join(far))
-            yield
+            yield lambda: float(ready.read_text() or 0)
         finally:
             end(relay)  # its devices go with it
 

@@ -35,10 +35,16 @@ def test_no_verdict_is_wrong_over_ipv6(near):
 
 def test_a_path_that_loses_packets_costs_time_and_hardly_a_verdict(near):
     """Ten thousand verdicts, 4 % of the probes unanswered. One port of a closed host would have to lose all of its six
-    or more tries to be called filtered: two are allowed, since a busy machine makes the relay lose far more."""
+    or more tries to be called filtered: two are allowed. A path that was far slower than asked, since the machine was
+    busy, shows nothing: once more."""
     hosts = truth(WAN4)
-    with near.wan(delay_seconds=0.02, loss=0.02):
-        asked = ask(hosts, FAST, ports=WAN_PORTS, rtt_ms=40.0)
+    for seed in range(7, 12):
+        with near.wan(delay_seconds=0.02, loss=0.02, seed=seed) as late:
+            asked = ask(hosts, FAST, ports=WAN_PORTS, rtt_ms=40.0)
+            if late() < 0.1:
+                break
+    else:
+        pytest.fail("The relay was late five times: this machine is too busy to be a path of 40 ms.")
     faults = wrong(asked, hosts, WAN_PORTS)
     assert len(faults) <= 2
     # what is lost may hide a port; nothing may invent one
