@@ -66,7 +66,7 @@ def test_a_scan_goes_on_in_another_process(tmp_path: Any, place: Place) -> None:
             seconds=60,
             what="somebody who says that its worker is gone",
         )
-        wait_until(lambda: scan_of(product, pk)["status"] == "succeeded", seconds=90, what="the end of the scan")
+        wait_until(lambda: scan_of(product, pk)["status"] == "succeeded", seconds=180, what="the end of the scan")
         after = scan_of(product, pk)
         assert after["notes"]["resumed"] == 1
         assert after["progress"]["probes_done"] == after["progress"]["probes_total"] == HOSTS * PORTS
