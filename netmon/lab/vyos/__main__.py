@@ -27,13 +27,13 @@ def main() -> None:
     router = Router(arguments.release, key=key, commit_seconds=arguments.commit_seconds)
     router.edit(*arguments.lines)
     router.save()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
     with Server(router, host=arguments.host, port=arguments.port) as server:
         if arguments.ca_file:
             arguments.ca_file.write_text(server.ca_pem)
         print(f"VyOS {router.version} on https://{server.host}:{server.port}, SHA-256 {server.fingerprint}", flush=True)
-        stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
         stop.wait()
 
 

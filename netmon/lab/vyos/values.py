@@ -16,6 +16,7 @@ _PATTERNS = {
     "group": r"[A-Za-z0-9_-][A-Za-z0-9_.+-]*",
     "label": r"[A-Za-z0-9_.-]+",
     "fqdn": r"[A-Za-z0-9][A-Za-z0-9.-]*",
+    "host": r"[A-Za-z0-9][A-Za-z0-9.-]*[A-Za-z0-9]",
     "mac": r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}",
     "duid": r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){0,127}",
     "interface": rf"!?(({_INTERFACES})[0-9*].*|lo)",
@@ -63,7 +64,7 @@ def _is_target(text: str) -> bool:
 
 
 def _is_network(text: str) -> bool:
-    return _parses(ipaddress.ip_address, text) or _parses(ipaddress.ip_network, text)
+    return _parses(ipaddress.ip_interface, text)
 
 
 def _is_protocol(text: str) -> bool:
