@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
+import os
 import re
 import ssl
 import threading
@@ -13,20 +15,19 @@ from typing import Any
 import httpcore2
 import orjson
 
-from netmon.drivers.dialing import Deadline
+from netmon.drivers.dialing import Address, Deadline
 from netmon.drivers.errors import Busy, DeadlineExceeded, DriverError, ProtocolError, Rejected, Unreachable
 from netmon.drivers.httpwire import Wire
 from netmon.drivers.targets import VyosTarget
 from netmon.drivers.vyos.answers import EMPTY, doubt, judge
 from netmon.drivers.vyos.commands import Command
-from netmon.drivers.vyos.texts import clean
 from netmon.drivers.vyos.tls import context_for, failed_handshake, pin_check
 
 MOST_REQUEST_BYTES = 1 << 20  # what a router takes unless it is told otherwise
 Path = Sequence[str]
 
 # Two requests at once hang some builds of 2025 for ever, reads included. Between processes the caller sees to it.
-_asked: set[tuple[str, int]] = set()
+_asked: set[tuple[Address, int]] = set()
 _asked_guard = threading.Lock()
 _TIMER = re.compile(r"Initialized commit-confirm; (\d+) minutes? to confirm")
 
@@ -205,8 +206,9 @@ class VyosClient:
             return doubt("What came is no whole HTTP.", "garbage", changes)
         return doubt("The router closed the connection without an answer.", "closed", changes, instead=Unreachable)
 
-    def _text(self, data: Any) -> str:
-        return clean(data, self._target.key) if isinstance(data, str) else ""
+    @staticmethod
+    def _text(data: Any) -> str:
+        return data if isinstance(data, str) else ""  # scrubbed by `judge`
 
 
 class _TooLarge(Exception):
@@ -230,7 +232,7 @@ def _host(target: VyosTarget) -> str:
 
 @contextlib.contextmanager
 def _alone(target: VyosTarget) -> Iterator[None]:
-    router = (target.address, target.port)
+    router = (ipaddress.ip_address(target.address), target.port)
     with _asked_guard:
         if router in _asked:
             raise Busy(f"{target.address} is being asked something else by this process.", reason="in_use")
@@ -240,3 +242,13 @@ def _alone(target: VyosTarget) -> Iterator[None]:
     finally:
         with _asked_guard:
             _asked.discard(router)
+
+
+def _forget() -> None:
+    """A child of this process asks nobody yet, whatever was under way when it was made."""
+    global _asked_guard
+    _asked_guard = threading.Lock()
+    _asked.clear()
+
+
+os.register_at_fork(after_in_child=_forget)

@@ -34,7 +34,7 @@ class Range:
 class Subnet:
     """A subnet of a DHCP shared network, without its mappings.
 
-    `subnet_id` is needed by 1.5 and unknown before. `lease_seconds` None leaves the router's own.
+    `subnet_id` is needed by 1.5 and unknown before. What is empty or None is not spoken about: the router's own stays.
     """
 
     network: str

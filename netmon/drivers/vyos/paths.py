@@ -107,13 +107,13 @@ def managed_by(item: Item, family: str) -> list[Path]:
     """The parts of the configuration in which nothing but `item` may stand.
 
     A rule or a mapping is ours as a whole. Of a subnet only what the item speaks about is: mappings, and options that
-    somebody else has set, are not.
+    somebody else has set, are not; without ranges in the item its whole dynamic part is somebody else's.
     """
     root = root_of(item, family)
     if not isinstance(item, Subnet):
         return [root]
     option = option_path(family)
-    parts: list[Path] = [("range",), ("exclude",)]
+    parts: list[Path] = [("range",), ("exclude",)] if item.ranges or item.excluded else []
     if _is_kea(family):
         parts.append(("subnet-id",))
     if item.default_router:

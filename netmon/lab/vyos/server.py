@@ -89,6 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Http
     server_version = "nginx"
     sys_version = ""
+    disable_nagle_algorithm = True  # head and body are two writes
 
     def setup(self) -> None:
         self.request.settimeout(60)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import threading
 
 import pytest
@@ -21,6 +22,7 @@ from netmon.drivers.vyos import (
     detect,
     may_have_applied,
 )
+from netmon.drivers.vyos import client as client_module
 from netmon.lab.vyos import VERSIONS
 from tests import vyos_trees
 from tests.unit.drivers.vyos.items import ITEMS, KEY, MAPPING, SSH, SUBNET, router, target
@@ -211,6 +213,18 @@ def test_one_request_at_a_time_leaves_this_process():
         assert not any(may_have_applied(error) for error in refused)
         assert machine.counts["commits"] == 1 and machine.counts["max_in_flight"] == 1
         client.configure(deletion(SSH, "1.5"))  # and afterwards it is free
+
+
+def test_a_child_of_a_process_that_is_asking_may_ask():
+    target = VyosTarget(address="127.0.0.1", key=Secret(KEY))
+    with client_module._alone(target):
+        child = os.fork()
+        if not child:
+            os._exit(1 if client_module._asked else 0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    short, long = (dataclasses.replace(target, address=address) for address in ("::1", "0:0:0:0:0:0:0:1"))
+    with client_module._alone(short), pytest.raises(Busy), client_module._alone(long):
+        pass
 
 
 def test_routers_do_not_wait_for_each_other():

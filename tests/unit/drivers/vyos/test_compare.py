@@ -117,6 +117,17 @@ def test_any_rule_becomes_any_other(wanted, there):
         assert router.running == clean.running
 
 
+@pytest.mark.parametrize("version", vyos_trees.VERSIONS)
+def test_what_an_item_does_not_speak_about_is_left_alone(version):
+    family, router = vyos_trees.family(version), Router(version)
+    told(router, [SUBNET, MAPPING], family)
+    silent = dataclasses.replace(SUBNET, ranges=(), excluded=(), name_servers=(), default_router="", lease_seconds=None)
+    assert compare(silent, router.running, family).is_equal
+    bare = dataclasses.replace(SUBNET, excluded=())
+    (command,) = compare(bare, router.running, family).commands
+    assert command.op == "delete" and command.path[-1] == "exclude"
+
+
 def test_what_should_be_gone_is_named_while_it_is_there():
     router = Router("1.3")
     told(router, [SUBNET, MAPPING], "1.3")

@@ -7,7 +7,6 @@ import copy
 import dataclasses
 import logging
 import socket
-import ssl
 import threading
 import time
 import traceback
@@ -16,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from netmon.drivers import dialing, httpwire
 from netmon.drivers.errors import (
     AuthenticationFailed,
     DeadlineExceeded,
@@ -30,7 +30,7 @@ from netmon.drivers.targets import Secret
 from netmon.drivers.vyos import Locked, UnknownOutcome, VyosClient, creation, may_have_applied
 from netmon.drivers.vyos.answers import judge
 from netmon.drivers.vyos.texts import said
-from netmon.lab.vyos import VERSIONS, Fault, Server
+from netmon.lab.vyos import VERSIONS, Fault
 from netmon.lab.vyos.certificates import make_certificate
 from tests.unit.drivers.vyos.items import KEY, SSH, SUBNET, router, target
 
@@ -342,13 +342,29 @@ def test_a_key_is_never_said(before, after, key):
     assert key not in text or key in f"{before}***{after}" or key in said(f"{before}***{after}", Secret("\x01\x02"))
 
 
+def test_a_short_key_does_not_eat_the_configuration():
+    key = Secret("vyos")
+    answer = b'{"success": true, "data": {"host-name": "vyos-lab", "key": "vyos", "vyos": {"a": "x vyos"}}}'
+    assert judge(200, answer, key=key) == {"host-name": "vyos-lab", "key": "***", "vyos": {"a": "x vyos"}}
+    with pytest.raises(Rejected) as raised:
+        judge(400, b'{"success": false, "error": "bad key vyos"}', key=key)
+    assert raised.value.detail == "bad key ***"
+
+
 def test_an_error_text_is_short_unescaped_and_printable():
     text = said("a &lt;b&gt; &amp; c\x1b[31m\r\n\n\u202e  \n" + "x" * 10_000, Secret(KEY))
     assert text.startswith("a <b> & c[31m\nxxx") and len(text) <= 2000
 
 
-def test_a_server_that_ends_in_the_middle_of_the_request_is_no_unknown_outcome():
+def test_a_server_that_ends_in_the_middle_of_the_request_is_no_unknown_outcome(monkeypatch):
     """It has not got all of it, so it cannot have acted on it."""
+
+    def dial_with_a_small_buffer(*args, **kwargs):  # a larger one takes the request whole, and nobody knows
+        sock, address = dialing.dial(*args, **kwargs)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        return sock, address
+
+    monkeypatch.setattr(httpwire, "dial", dial_with_a_small_buffer)
     with router() as (_, server, _):
         context = server._http.tls
         with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -374,4 +390,3 @@ def test_two_servers_in_one_process_share_nothing():
     with router() as (one, _, _), router() as (two, _, client):
         client.configure(creation(SSH, "1.5"))
         assert "nat" in two.running and "nat" not in one.running
-        assert isinstance(Server, type) and ssl.HAS_TLSv1_3
