@@ -7,7 +7,7 @@ import hmac
 import ssl
 
 from netmon.drivers.dialing import tls_context, tls_error
-from netmon.drivers.errors import DriverError, ProtocolError, UntrustedPeer
+from netmon.drivers.errors import DriverError, ProtocolError, Unreachable, UntrustedPeer
 from netmon.drivers.httpwire import CheckPeer
 from netmon.drivers.targets import VyosTarget
 
@@ -68,4 +68,6 @@ def failed_handshake(target: VyosTarget, error: ssl.SSLError) -> DriverError:
         return UntrustedPeer(
             f"The certificate of {target.address} port {target.port} {sentence}. The key was not sent.", reason=reason
         )
+    if isinstance(error, ssl.SSLEOFError):  # a router that starts or stops: not a matter of trust or protocol
+        return Unreachable(f"{target.address} closed the connection during the handshake.", reason="closed")
     return tls_error(target.address, error)

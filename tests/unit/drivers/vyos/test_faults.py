@@ -386,6 +386,59 @@ def test_a_server_that_ends_in_the_middle_of_the_request_is_no_unknown_outcome(m
     assert type(raised.value) is Unreachable and not may_have_applied(raised.value)
 
 
+@contextlib.contextmanager
+def cutting(port: int, most: dict[str, int]):
+    """A way to the server that breaks after so many bytes "up" or "down"."""
+    ends: list[socket.socket] = []
+
+    def relay(source, sink, left):
+        with contextlib.suppress(OSError):
+            while left > 0 and (chunk := source.recv(min(left, 1024))):
+                sink.sendall(chunk)
+                left -= len(chunk)
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve():
+            with contextlib.suppress(OSError):
+                near, _ = listener.accept()
+                far = socket.create_connection(("127.0.0.1", port))
+                ends.extend((near, far))
+                down = threading.Thread(target=relay, args=(far, near, most.get("down", 1 << 30)), daemon=True)
+                down.start()
+                relay(near, far, most.get("up", 1 << 30))
+                down.join(5)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join(5)
+    for end in ends:
+        end.close()
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_wherever_a_connection_breaks_not_applied_is_never_said_of_what_was(direction):
+    met = set()
+    for most in [*range(0, 2400, 120), 1 << 20]:
+        with router() as (machine, server, _), cutting(server.port, {direction: most}) as port:
+            place = dataclasses.replace(target(server, **QUICK), port=port)
+            error = None
+            try:
+                VyosClient(place).configure(creation(SSH, "1.5"))
+            except DriverError as raised:
+                error = raised
+            server.close()  # whatever was under way is over
+            applied = "nat" in machine.running
+            met.add((applied, type(error)))
+            assert applied if error is None else (may_have_applied(error) or not applied), (most, error)
+    assert (True, type(None)) in met and (False, Unreachable) in met
+    assert (direction == "up") or (True, UnknownOutcome) in met
+
+
 def test_two_servers_in_one_process_share_nothing():
     with router() as (one, _, _), router() as (two, _, client):
         client.configure(creation(SSH, "1.5"))
