@@ -14,6 +14,7 @@ import dataclasses
 import hashlib
 import hmac
 import ipaddress
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -302,6 +303,47 @@ class SshTarget:
             jumps, step = jumps + 1, step.jump
         if jumps > MAX_JUMPS:
             raise ValueError(f"jump: more than {MAX_JUMPS} hosts in a row; take a shorter way")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VyosTarget:
+    """The HTTP API of a VyOS router, always over TLS, and its key.
+
+    The certificate is verified against the system's authorities, or against `ca_pem` alone (PEM text, one certificate
+    or more), for `server_name` or, without one, for the address. With `certificate_sha256` it must be exactly the
+    certificate of this fingerprint instead, whatever its name and dates.
+
+    `connect_timeout_seconds` bounds TCP and TLS, `read_timeout_seconds` each silence of the router (a commit is one),
+    `deadline_seconds` a whole call. `max_answer_bytes` bounds one answer.
+    """
+
+    address: str
+    port: int = 443
+    key: Secret
+    ca_pem: str = ""
+    certificate_sha256: str = _option("")
+    server_name: str = _option("")
+    connect_timeout_seconds: float = _option(10.0, low=0.05, high=120.0)
+    read_timeout_seconds: float = _option(120.0, low=0.05, high=600.0)
+    deadline_seconds: float = _option(150.0, low=0.05, high=3600.0)
+    max_answer_bytes: int = _option(8 << 20, low=1024, high=1 << 28)
+
+    def __post_init__(self) -> None:
+        _check_fields(self)
+        if type(self.port) is not int or not 1 <= self.port <= 65535:
+            raise ValueError(f"port: {self.port!r} is out of range; give 1 to 65535")
+        if not isinstance(self.key, Secret) or not self.key:
+            raise ValueError("key: missing; a VyOS router needs one")
+        if len(self.key.reveal().encode()) > 1024 or not self.key.reveal().isprintable():
+            raise ValueError("key: longer than 1024 bytes or with control characters; copy it anew")
+        if not isinstance(self.ca_pem, str) or (self.ca_pem and "-----BEGIN CERTIFICATE-----" not in self.ca_pem):
+            raise ValueError("ca_pem: holds no certificate; paste the PEM text, from BEGIN to END")
+        pin = self.certificate_sha256.replace(":", "").lower()
+        if pin and not re.fullmatch("[0-9a-f]{64}", pin):
+            raise ValueError("certificate_sha256: is no SHA-256 fingerprint; give 64 hex digits")
+        object.__setattr__(self, "certificate_sha256", pin)
+        if self.server_name and not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", self.server_name):
+            raise ValueError("server_name: is no name of a host; give it as the certificate has it")
 
 
 async def resolve(host: str, *, timeout_seconds: float = 5.0) -> str:

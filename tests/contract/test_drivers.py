@@ -17,6 +17,7 @@ import traceback
 from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,9 @@ from netmon.drivers.errors import AuthenticationFailed, DeadlineExceeded, Driver
 from netmon.drivers.icmp import ping
 from netmon.drivers.snmp import SnmpSession
 from netmon.drivers.ssh import open_session
-from netmon.drivers.targets import IcmpTarget, Secret, SnmpTarget, SshTarget
+from netmon.drivers.targets import IcmpTarget, Secret, SnmpTarget, SshTarget, VyosTarget
+from netmon.drivers.vyos import VyosClient
+from netmon.lab.vyos import Router, Server
 from tests.daemons import free_port, missing
 from tests.daemons.bad_ssh import bad_ssh, talking
 from tests.daemons.netns import lab
@@ -238,6 +241,40 @@ class Http(Smtp):
         )
 
 
+class Vyos:
+    """A read: what a change may end with besides is in tests/unit/drivers/vyos/test_faults.py."""
+
+    wrong_secret_is = AuthenticationFailed
+    budget_seconds = 0.6
+
+    def target(self, port: int, **options: Any) -> VyosTarget:
+        return VyosTarget(
+            address="127.0.0.1", port=port, key=Secret(SECRET), **{"connect_timeout_seconds": 0.6, **options}
+        )
+
+    async def call(self, target: VyosTarget) -> object:
+        return await asyncio.to_thread(lambda: VyosClient(target).show_config(["nat"]))
+
+    @contextlib.contextmanager
+    def refused(self, directory: Path) -> Iterator[VyosTarget]:
+        yield self.target(free_port(socket.SOCK_STREAM))
+
+    @contextlib.contextmanager
+    def blackhole(self, directory: Path) -> Iterator[VyosTarget]:
+        with talking() as port:
+            yield self.target(port)
+
+    @contextlib.contextmanager
+    def wrong_secret(self, directory: Path) -> Iterator[VyosTarget]:
+        with Server(Router(key="another-key-entirely")) as server:
+            yield self.target(server.port, ca_pem=server.ca_pem, connect_timeout_seconds=20.0)
+
+    @contextlib.contextmanager
+    def garbage(self, directory: Path) -> Iterator[VyosTarget]:
+        with talking(b"HTTP/1.0 400 Bad Request\r\n" * 120) as port:
+            yield self.target(port, connect_timeout_seconds=20.0)
+
+
 DRIVERS = [
     pytest.param(Http(), id="http"),
     pytest.param(Smtp(), id="smtp"),
@@ -246,6 +283,7 @@ DRIVERS = [
     pytest.param(Snmp("2c"), id="snmp-v2c"),
     pytest.param(SnmpV3(), id="snmp-v3"),
     pytest.param(Ssh(), id="ssh"),
+    pytest.param(Vyos(), id="vyos"),
 ]
 WITH_SECRET = [one for one in DRIVERS if one.values[0].wrong_secret_is]
 

@@ -48,7 +48,7 @@ def test_the_package_is_empty_so_that_drivers_import_alone() -> None:
     assert (REPOSITORY / "netmon/__init__.py").read_text() == ""
     code = (
         "import sys, netmon.drivers.snmp, netmon.drivers.icmp, netmon.drivers.ssh;"
-        "import netmon.drivers.http, netmon.drivers.smtp;"
+        "import netmon.drivers.http, netmon.drivers.smtp, netmon.drivers.vyos;"
         "print([m for m in sys.modules if m.startswith(('django', 'celery'))])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
