@@ -21,6 +21,16 @@ from provisioning.models.texts import NETWORK_NAME, check_ipv4, parse_ipv4, with
 MAX_NAME_SERVERS = 8
 
 
+def moved(pool: Any, place: str, rows: str, what: str) -> dict[str, str]:
+    """What of a pool may not change while something is given from it: the router holds it where it was."""
+    stored = type(pool)._default_manager.filter(pk=pool.pk).first() if pool.pk else None
+    if stored is None or not getattr(stored, rows).exists():
+        return {}
+    names = (("router", "router_id"), (place, pool._meta.get_field(place).attname))
+    reason = f"This pool has {what}: delete these first, or make another pool."
+    return {name: reason for name, column in names if getattr(stored, column) != getattr(pool, column)}
+
+
 class DhcpPool(TimeStamped):
     """The addresses of a subnet that netmon may give to machines. The router's own dynamic range lies elsewhere."""
 
@@ -96,7 +106,7 @@ class DhcpPool(TimeStamped):
             errors["name_servers"] = f"Write a list of at most {MAX_NAME_SERVERS} addresses."
         else:
             errors |= self._wrong_name_server()
-        errors |= self._other_subnets()
+        errors |= self._other_subnets() | moved(self, "prefix", "reservations", "machines")
         if errors:
             raise ValidationError(errors)
 
@@ -166,6 +176,8 @@ class PortPool(TimeStamped):
         return self.external_address == other.external_address or not (self.external_address and other.external_address)
 
     def clean(self) -> None:
+        if errors := moved(self, "external_address", "forwards", "forwards"):
+            raise ValidationError(errors)
         if self.router_id is None or self.port_start is None or self.port_end is None:
             return
         others = PortPool.objects.filter(router=self.router_id).exclude(pk=self.pk)

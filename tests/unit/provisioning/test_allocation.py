@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -112,10 +113,24 @@ def test_pools_that_meet_at_the_router_share_their_ports() -> None:
 def test_a_pool_that_would_meet_another_is_refused() -> None:
     first = factories.make_port_pool()
     other = PortPool(router=first.router, name="other", port_start=33000, port_end=33100)
-    with pytest.raises(Exception, match="choose others"):
+    with pytest.raises(ValidationError, match="choose others"):
         other.full_clean()
     other.port_start = 33001
     other.full_clean()
+
+
+def test_a_pool_in_use_stays_where_it_is() -> None:
+    vm = factories.make_vm(ports=["ssh"])
+    lan, outside, other = vm.reservation.pool, vm.forwards.get().pool, factories.make_vyos_router()
+    lan.range_end, outside.port_end = "192.168.66.120", 33100
+    lan.full_clean()
+    outside.full_clean()
+    lan.router = outside.router = other
+    lan.prefix, outside.external_address = factories.make_dhcp_pool(cidr="192.168.67.0/24").prefix, "198.51.100.1"
+    for pool, fields in ((lan, {"router", "prefix"}), (outside, {"router", "external_address"})):
+        with pytest.raises(ValidationError) as caught:
+            pool.full_clean()
+        assert fields <= set(caught.value.message_dict)
 
 
 # --- rules ------------------------------------------------------------------------------------------------------------
@@ -179,7 +194,7 @@ def test_whatever_is_asked_for_nothing_is_given_twice_and_everything_comes_back(
         except NetmonError:
             assert (PortClaim.objects.count(), RuleClaim.objects.count()) == rows_before
             continue
-        except wishes.ValidationError:
+        except ValidationError:
             continue
         if machine["is_released"]:
             let_go(vm)
