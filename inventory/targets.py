@@ -8,6 +8,7 @@ from inventory import host_keys, scopes
 from inventory import policy as policies
 from inventory.models import Credential, Device, ManagementEndpoint
 from inventory.policy import Policy
+from inventory.vyos_options import VyosOptions
 from inventory.ways import WayBook
 from netmon.common.addresses import Address, parse_address
 from netmon.common.errors import NoCredential, NoEndpoint
@@ -104,7 +105,9 @@ def _check_options(endpoint: ManagementEndpoint) -> None:
             raise ValueError(f"{name}: write a text of at most 255 characters")
     if endpoint.protocol == "ssh" and JUMP in options:
         _check_jump(endpoint, options[JUMP])
-    if target_class := TARGETS.get(endpoint.protocol):
+    if endpoint.protocol == "vyos":
+        VyosOptions.of(options)
+    elif target_class := TARGETS.get(endpoint.protocol):
         check_options(target_class, _drivers_own(endpoint))
     elif unknown := sorted(options.keys() - texts):
         raise ValueError(f"{unknown[0]}: unknown option; known are {', '.join(sorted(texts)) or 'none'}")

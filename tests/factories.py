@@ -15,6 +15,7 @@ from inventory.models import (
     Interface,
     IPAddress,
     ManagementEndpoint,
+    Prefix,
     Site,
     Tag,
     Tenant,
@@ -35,7 +36,8 @@ from monitoring.modules.config_backup import Backup, ConfigText
 from monitoring.services import configs
 from netmon.drivers.platforms import config_check
 from netmon.drivers.targets import HostKey as DriverHostKey
-from provisioning.models import Action, ActionRun
+from provisioning.models import Action, ActionRun, ConfigChange, DhcpPool, PortPool, Vm, VyosRouter
+from provisioning.services import vms, wishes
 
 _numbers = count(1)
 # Made for these tests; nobody has the private halves.
@@ -188,6 +190,48 @@ def make_run(device: Device, action: Action | None = None, **over: Any) -> Actio
         "output": "well", "started_at": timezone.now(), "finished_at": timezone.now(), **over,
     }  # fmt: skip
     return ActionRun.objects.create(action=action, device=device, **values)
+
+
+def make_vyos_router(*, tenant: Tenant | None = None, **over: Any) -> VyosRouter:
+    """A VyOS router with the endpoint and the key by which it is configured."""
+    n = next(_numbers)
+    device = make_device(name=f"vyos-{n}", tenant=tenant)
+    key = make_credential(kind="api_key", secret="a-key-of-the-tests")
+    endpoint = make_endpoint(device, protocol="vyos", credential=key)
+    return VyosRouter.objects.create(**{"endpoint": endpoint, "inbound_interface": "eth0", **over})
+
+
+def make_dhcp_pool(router: VyosRouter | None = None, *, cidr: str = "192.168.66.0/24", **over: Any) -> DhcpPool:
+    network = cidr.rpartition(".")[0]
+    values = {
+        "name": f"lan-{next(_numbers)}", "shared_network": "LAN", "range_start": f"{network}.10",
+        "range_end": f"{network}.99", "gateway": f"{network}.1", **over,
+    }  # fmt: skip
+    prefix, _ = Prefix.objects.get_or_create(cidr=cidr, site=None)
+    return DhcpPool.objects.create(router=router or make_vyos_router(), prefix=prefix, **values)
+
+
+def make_port_pool(router: VyosRouter | None = None, **over: Any) -> PortPool:
+    values = {"name": f"outside-{next(_numbers)}", **over}
+    return PortPool.objects.create(router=router or make_vyos_router(), **values)
+
+
+def make_vm(router: VyosRouter | None = None, *, user: Any = None, **over: Any) -> Vm:
+    """A machine as one request makes it, at a router with a pool of each kind."""
+    if router is None:
+        router = make_vyos_router()
+    if not router.dhcp_pools.exists():
+        make_dhcp_pool(router)
+    if not router.port_pools.exists():
+        make_port_pool(router)
+    fields = {"vm_name": f"vm-{next(_numbers)}", "router": router.pk, **over}
+    return vms.provision(wishes.read_vm(fields), user=user).vm
+
+
+def make_change(router: VyosRouter | None = None, **over: Any) -> ConfigChange:
+    """A change that waits, unless `over` says otherwise."""
+    router = router or make_vyos_router()
+    return ConfigChange.objects.create(**{"router": router, "router_name": str(router), "kind": "provision", **over})
 
 
 def make_outage(device: Device, started_at: datetime, minutes: float | None, **over: Any) -> Outage:

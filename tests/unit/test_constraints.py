@@ -48,7 +48,21 @@ from monitoring.models import (
 from netmon.accounts.models import ApiKey, Invite, LoginThrottle, RecoveryCode, RevokedFamily, Totp, User
 from netmon.common.secrets import open_secret
 from netmon.jobs.models import Job
-from provisioning.models import Action, ActionRun, ActionSecret
+from provisioning.models import (
+    Action,
+    ActionRun,
+    ActionSecret,
+    ConfigChange,
+    DhcpPool,
+    DhcpReservation,
+    PortClaim,
+    PortForward,
+    PortPool,
+    Quota,
+    RuleClaim,
+    Vm,
+    VyosRouter,
+)
 from tests import factories as make
 from tests.alerts import make_alert, make_policy
 from tests.people import make_person
@@ -152,6 +166,70 @@ def dependency(**values: Any) -> Dependency:
 def of_one_device(**values: Any) -> Dependency:
     device = make.make_device()
     return dependency(device=device, parent=device)
+
+
+def vyos_router(**values: Any) -> VyosRouter:
+    row = make.make_endpoint(make.make_device(), protocol="vyos")
+    return VyosRouter(**{"endpoint": row, "inbound_interface": "eth0", **values})
+
+
+def dhcp_pool(**values: Any) -> DhcpPool:
+    prefix, _ = Prefix.objects.get_or_create(cidr="192.168.66.0/24", site=None)
+    base = {"name": "lan", "shared_network": "LAN", "range_start": "192.168.66.9", "range_end": "192.168.66.10"}
+    return DhcpPool(
+        **{"router": values.pop("router", None) or make.make_vyos_router(), "prefix": prefix, **base, **values}
+    )
+
+
+def port_pool(**values: Any) -> PortPool:
+    return PortPool(**{"router": values.pop("router", None) or make.make_vyos_router(), "name": "outside", **values})
+
+
+def vm(**values: Any) -> Vm:
+    router = values.pop("router", None) or make.make_vyos_router()
+    return Vm(**{"device": make.make_device(kind="vm"), "router": router, "hostname": "web", **values})
+
+
+def kept(row: Any) -> Any:
+    row.save()
+    return row
+
+
+def reservation(**values: Any) -> DhcpReservation:
+    pool = values.pop("pool", None) or make.make_dhcp_pool()
+    own = values.pop("vm", None) or kept(vm(router=pool.router, hostname=f"h{Vm.objects.count()}"))
+    base = {"mac_address": "02:00:00:00:00:01", "address": "192.168.66.10"}
+    return DhcpReservation(**{"router": pool.router, "pool": pool, "vm": own, **base, **values})
+
+
+def forward(**values: Any) -> PortForward:
+    own = values.pop("vm", None) or kept(vm())
+    pool = values.pop("pool", None) or make.make_port_pool(own.router)
+    base = {"name": "ssh", "external_port": 32000, "internal_port": 22, "rule_number": 10000}
+    base = {**base, **values}
+    base.setdefault("external_port_end", base["external_port"])
+    base.setdefault("internal_port_end", base["internal_port"])
+    return PortForward(vm=own, pool=pool, **base)
+
+
+def port_claim(**values: Any) -> PortClaim:
+    own = values.pop("forward", None) or kept(forward())
+    return PortClaim(**{"forward": own, "pool": own.pool, "protocol": "tcp", "port": 32000, **values})
+
+
+def rule_claim(**values: Any) -> RuleClaim:
+    own = values.pop("forward", None) or kept(forward())
+    base = {"router": own.vm.router, "chain": "destination", "number": 10000, "purpose": "forward", "forward": own}
+    return RuleClaim(**{**base, **values})
+
+
+def of_router(router: VyosRouter, **values: Any) -> RuleClaim:
+    return RuleClaim(**{"router": router, "chain": "firewall", "number": 100, "purpose": "opening", **values})
+
+
+def change(**values: Any) -> ConfigChange:
+    router = values.pop("router", None) or make.make_vyos_router()
+    return ConfigChange(**{"router": router, "router_name": "r", "kind": "ports", **values})
 
 
 # name of the constraint: a first row (saved) and a second that the rule refuses
@@ -279,6 +357,55 @@ TWINS: dict[str, Rows] = {
             action_run(action=a, device=d, status="waiting"),
         )
     )(make.make_action(), make.make_device()),
+    "vyos_router endpoint": lambda: (lambda r: (r, VyosRouter(endpoint=r.endpoint, inbound_interface="eth1")))(
+        vyos_router()
+    ),
+    "dhcp_pool_name": lambda: (lambda r: (dhcp_pool(router=r), dhcp_pool(router=r, name="LAN")))(
+        make.make_vyos_router()
+    ),
+    "port_pool_name": lambda: (
+        lambda r: (port_pool(router=r), port_pool(router=r, name="OUTSIDE", port_start=40000, port_end=41000))
+    )(make.make_vyos_router()),
+    "quota owner": lambda: (lambda u: (Quota(owner=u, max_vms=1), Quota(owner=u, max_vms=2)))(
+        make_person("renter", "viewer")
+    ),
+    "quota tenant": lambda: (lambda t: (Quota(tenant=t, max_vms=1), Quota(tenant=t, max_forwards=2)))(
+        make.make_tenant()
+    ),
+    "vm device": lambda: (lambda d: (vm(device=d), vm(device=d, hostname="other")))(make.make_device(kind="vm")),
+    "vm_hostname": lambda: (lambda r: (vm(router=r), vm(router=r)))(make.make_vyos_router()),
+    "dhcp_reservation vm": lambda: (
+        lambda p, one: (one, reservation(pool=p, vm=one.vm, mac_address="02:00:00:00:00:02", address="192.168.66.11"))
+    )(*(lambda p: (p, reservation(pool=p)))(make.make_dhcp_pool())),
+    "dhcp_reservation_mac": lambda: (
+        lambda r: (
+            reservation(pool=make.make_dhcp_pool(r), mac_address="02-00-00-00-00-AA"),
+            reservation(pool=make.make_dhcp_pool(r), mac_address="0200.0000.00aa", address="192.168.66.11"),
+        )
+    )(make.make_vyos_router()),
+    "dhcp_reservation_address": lambda: (
+        lambda r: (
+            reservation(pool=make.make_dhcp_pool(r)),
+            reservation(pool=make.make_dhcp_pool(r), mac_address="02:00:00:00:00:02"),
+        )
+    )(make.make_vyos_router()),
+    "port_forward_name": lambda: (lambda v: (forward(vm=v), forward(vm=v, external_port=32001)))(kept(vm())),
+    "port_claim_once": lambda: (lambda f: (port_claim(forward=f), port_claim(forward=f)))(kept(forward())),
+    "rule_claim_once": lambda: (lambda f: (rule_claim(forward=f), rule_claim(forward=f, purpose="hairpin")))(
+        kept(forward())
+    ),
+    "rule_claim_of_forward": lambda: (lambda f: (rule_claim(forward=f), rule_claim(forward=f, number=10001)))(
+        kept(forward())
+    ),
+    "rule_claim_of_lan": lambda: (
+        lambda p: tuple(
+            of_router(p.router, chain="source", number=n, purpose="masquerade", dhcp_pool=p) for n in (1, 2)
+        )
+    )(make.make_dhcp_pool()),
+    "rule_claim_one_opening": lambda: (lambda r: (of_router(r), of_router(r, number=101)))(make.make_vyos_router()),
+    "config_change_one_applying": lambda: (
+        lambda r: (change(router=r, status="applying"), change(router=r, status="applying"))
+    )(make.make_vyos_router()),
     "credential name": lambda: (
         Credential(name="c", kind="snmp_community", secret="s"),
         Credential(name="c", kind="snmp_community", secret="t"),
@@ -411,6 +538,52 @@ BROKEN: dict[str, Callable[[], models.Model]] = {
     "action_run_second_person": lambda: (lambda one: action_run(requested_by=one, approved_by=one))(
         make_person("one", "admin")
     ),
+    "vyos_router_rules reversed": lambda: vyos_router(rule_start=20, rule_end=19),
+    "vyos_router_rules zero": lambda: vyos_router(rule_start=0),
+    "vyos_router_rules far": lambda: vyos_router(rule_end=1_000_000),
+    "vyos_router_firewall_rule none": lambda: vyos_router(allow_firewall_rule=True),
+    "vyos_router_firewall_rule zero": lambda: vyos_router(firewall_rule_number=0),
+    "vyos_router_family_known": lambda: vyos_router(version_family="1.2"),
+    "vyos_router_claim_whole": lambda: vyos_router(claimed_until=timezone.now()),
+    "dhcp_pool_order": lambda: dhcp_pool(range_start="192.168.66.10", range_end="192.168.66.9"),
+    "dhcp_pool_subnet_id": lambda: dhcp_pool(subnet_id=4_294_967_295),
+    "port_pool_order reversed": lambda: port_pool(port_start=33001),
+    "port_pool_order zero": lambda: port_pool(port_start=0),
+    "port_pool_order far": lambda: port_pool(port_end=65536),
+    "quota_of_one nobody": lambda: Quota(max_vms=1),
+    "quota_of_one both": lambda: Quota(max_vms=1, tenant=make.make_tenant(), owner=make_person("both", "viewer")),
+    "quota_limits_something": lambda: Quota(tenant=make.make_tenant()),
+    "vm_state_known": lambda: vm(state="odd"),
+    "vm_told_of_its_end": lambda: vm(expiry_told_at=timezone.now()),
+    "dhcp_reservation_desired_known": lambda: reservation(desired="odd"),
+    "dhcp_reservation_applied_known": lambda: reservation(applied="odd"),
+    "port_forward_protocol_known": lambda: forward(protocol="sctp"),
+    "port_forward_external zero": lambda: forward(external_port=0),
+    "port_forward_external far": lambda: forward(external_port=65536),
+    "port_forward_external reversed": lambda: forward(
+        external_port=20, external_port_end=19, internal_port=20, internal_port_end=19
+    ),
+    "port_forward_internal zero": lambda: forward(internal_port=0),
+    "port_forward_internal far": lambda: forward(internal_port=65536),
+    "port_forward_as_many": lambda: forward(external_port_end=32005),
+    "port_forward_rule_range zero": lambda: forward(rule_number=0),
+    "port_forward_rule_range far": lambda: forward(rule_number=1_000_000),
+    "port_forward_desired_known": lambda: forward(desired="odd"),
+    "port_forward_why_known": lambda: forward(desired="disabled", why_disabled="odd"),
+    "port_forward_why_only_disabled": lambda: forward(why_disabled="paused"),
+    "port_forward_applied_known": lambda: forward(applied="odd"),
+    "port_forward_told_of_its_end": lambda: forward(expiry_told_at=timezone.now()),
+    "port_claim_protocol_known": lambda: port_claim(protocol="all"),
+    "port_claim_port_range": lambda: port_claim(port=0),
+    "rule_claim_range": lambda: rule_claim(number=0),
+    "rule_claim_purpose_fits chain": lambda: rule_claim(chain="source"),
+    "rule_claim_purpose_fits nobody": lambda: rule_claim(forward=kept(forward()), purpose="masquerade"),
+    "rule_claim_purpose_fits opening": lambda: of_router(make.make_vyos_router(), chain="destination"),
+    "config_change_kind_known": lambda: change(kind="odd"),
+    "config_change_status_known": lambda: change(status="odd", finished_at=timezone.now()),
+    "config_change_end open": lambda: change(finished_at=timezone.now()),
+    "config_change_end over": lambda: change(status="applied"),
+    "config_change_saved_after_applied": lambda: change(status="failed", finished_at=timezone.now(), is_saved=True),
     "outage_order": lambda: outage(device=make.make_device(), ended_at=timezone.now() - timedelta(hours=2)),
     "outage_kind_known": lambda: outage(device=make.make_device(), kind="odd"),
     "job_status_known": lambda: job(status="odd"),
@@ -453,7 +626,8 @@ def test_every_constraint_is_provoked_here() -> None:
                       ApiKey, Invite, LoginThrottle, RecoveryCode, RevokedFamily, Totp, TargetRule, CredentialUse,
                       KnownServer, Dependency, Alert, AlertEvent, AlertRule, SeverityModifier, Silence,
                       MaintenanceWindow, Channel, Contact, EscalationPolicy, EscalationStep, Notification,
-                      DeclinedCheck, Indicator, Action, ActionSecret, ActionRun)
+                      DeclinedCheck, Indicator, Action, ActionSecret, ActionRun, VyosRouter, DhcpPool, PortPool,
+                      Quota, Vm, DhcpReservation, PortForward, PortClaim, RuleClaim, ConfigChange)
         for constraint in model._meta.constraints
     }  # fmt: skip
     assert declared <= provoked, declared - provoked

@@ -15,6 +15,7 @@ from netmon.accounts.services import invites, keys
 from netmon.audit import services as audit
 from netmon.audit.models import AuditEvent
 from netmon.jobs import services as jobs
+from provisioning.models import Quota
 from tests import alerts, factories, people, scans
 
 SECRET = "a community that no page may show"
@@ -56,6 +57,14 @@ def _address() -> Any:
     return factories.make_address(interface, tenant=factories.make_tenant())
 
 
+def _place() -> dict[str, Any]:
+    """A router and a network of a machine's own: another's address may not be in the inventory already."""
+    router = factories.make_vyos_router()
+    factories.make_dhcp_pool(router, cidr=f"10.{next(_numbers) % 250}.1.0/24")
+    owner = people.make_person(f"renter-{next(_numbers)}", "operator")
+    return {"router": router, "user": owner}
+
+
 MAKERS: dict[str, Callable[[], Any]] = {
     "inventory.Tenant": factories.make_tenant,
     "inventory.Tag": lambda: Tag.objects.create(
@@ -82,6 +91,16 @@ MAKERS: dict[str, Callable[[], Any]] = {
     "provisioning.Action": factories.make_action,
     "provisioning.ActionRun": lambda: factories.make_run(
         factories.make_device(), requested_by=people.make_person(f"runner-{next(_numbers)}", "operator")
+    ),
+    "provisioning.VyosRouter": factories.make_vyos_router,
+    "provisioning.DhcpPool": factories.make_dhcp_pool,
+    "provisioning.PortPool": factories.make_port_pool,
+    "provisioning.Quota": lambda: Quota.objects.create(tenant=factories.make_tenant(), max_vms=5),
+    "provisioning.Vm": lambda: factories.make_vm(**_place()),
+    "provisioning.DhcpReservation": lambda: factories.make_vm(**_place()).reservation,
+    "provisioning.PortForward": lambda: factories.make_vm(ports=["ssh"], **_place()).forwards.get(),
+    "provisioning.ConfigChange": lambda: factories.make_change(
+        requested_by=people.make_person(f"changer-{next(_numbers)}", "operator")
     ),
     "scanning.Scan": lambda: scans.make_scan(requested_by=people.make_person(f"asker-{next(_numbers)}", "operator")),
     "scanning.ScanHost": lambda: scans.make_scan().hosts.get(),

@@ -1,0 +1,245 @@
+import django.core.validators
+import django.db.models.deletion
+import django.db.models.expressions
+import django.utils.timezone
+import netmon.common.fields
+import provisioning.models.texts
+import provisioning.models.vms
+from django.conf import settings
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+
+    dependencies = [
+        ('accounts', '__first__'),
+        ('inventory', '0010_known_servers'),
+        ('jobs', '0005_leases'),
+        ('provisioning', '0003_fill_action_secrets'),
+    ]
+
+    operations = [
+        migrations.CreateModel(
+            name='VyosRouter',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('updated_at', models.DateTimeField(auto_now=True)),
+                ('version_text', models.CharField(blank=True, editable=False, help_text='As the router says it.', max_length=200)),
+                ('version_family', models.CharField(blank=True, editable=False, help_text='Whose paths it takes: 1.3, 1.4 or 1.5. Found, not chosen.', max_length=8)),
+                ('capabilities', models.JSONField(blank=True, default=dict, editable=False)),
+                ('inbound_interface', models.CharField(help_text='Where the outside comes in, such as eth0.', max_length=15, validators=[django.core.validators.RegexValidator('\\A[A-Za-z][A-Za-z0-9._-]{0,14}\\Z', 'Write the name of an interface of the router, such as eth0 or eth1.20.')])),
+                ('lan_interface', models.CharField(blank=True, help_text='Where the machines are; needed for hairpin NAT.', max_length=15, validators=[django.core.validators.RegexValidator('\\A[A-Za-z][A-Za-z0-9._-]{0,14}\\Z', 'Write the name of an interface of the router, such as eth0 or eth1.20.')])),
+                ('external_address', models.CharField(blank=True, help_text='The address by which the outside reaches it.', max_length=15, validators=[provisioning.models.texts.check_ipv4])),
+                ('rule_start', models.PositiveIntegerField(default=10000, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(999999)])),
+                ('rule_end', models.PositiveIntegerField(default=19999, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(999999)])),
+                ('allow_firewall_rule', models.BooleanField(default=False, help_text='netmon may add the one firewall rule that lets its forwards through.')),
+                ('firewall_rule_number', models.PositiveIntegerField(blank=True, null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(999999)])),
+                ('is_saved', models.BooleanField(editable=False, help_text='Whether what runs survives a reboot; empty: not known.', null=True)),
+                ('last_read_at', models.DateTimeField(editable=False, null=True)),
+                ('claimed_until', models.DateTimeField(editable=False, null=True)),
+                ('claim_token', models.UUIDField(editable=False, null=True)),
+                ('endpoint', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='vyos_router', to='inventory.managementendpoint')),
+            ],
+            options={
+                'verbose_name': 'VyOS router',
+                'ordering': ['endpoint__device__name_key'],
+                'constraints': [models.CheckConstraint(condition=models.Q(('rule_end__lte', 999999), ('rule_start__gte', 1), ('rule_start__lte', models.F('rule_end'))), name='vyos_router_rules', violation_error_message='The rules go from a lower to a higher number, within 1 to 999999.'), models.CheckConstraint(condition=models.Q(models.Q(('firewall_rule_number__isnull', False), ('firewall_rule_number__range', (1, 999999))), models.Q(('allow_firewall_rule', False), ('firewall_rule_number__isnull', True)), _connector='OR'), name='vyos_router_firewall_rule', violation_error_message='Say which firewall rule netmon may add: a number of 1 to 999999.'), models.CheckConstraint(condition=models.Q(('version_family__in', ['', '1.3', '1.4', '1.5'])), name='vyos_router_family_known', violation_error_message='The paths are those of 1.3, 1.4 or 1.5.'), models.CheckConstraint(condition=models.Q(models.Q(('claim_token__isnull', True), ('claimed_until__isnull', True)), models.Q(('claim_token__isnull', False), ('claimed_until__isnull', False)), _connector='OR'), name='vyos_router_claim_whole', violation_error_message='A claim has its holder and its end.')],
+            },
+        ),
+        migrations.CreateModel(
+            name='DhcpPool',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('updated_at', models.DateTimeField(auto_now=True)),
+                ('name', models.CharField(max_length=63, validators=[django.core.validators.RegexValidator('\\A[A-Za-z0-9][A-Za-z0-9.-]{0,62}\\Z', 'Write letters, digits, dots and hyphens, at most 63, no underscore.')])),
+                ('name_key', netmon.common.fields.FoldedField(max_length=63, source='name')),
+                ('shared_network', models.CharField(help_text="The router's shared-network-name.", max_length=63, validators=[django.core.validators.RegexValidator('\\A[A-Za-z0-9][A-Za-z0-9.-]{0,62}\\Z', 'Write letters, digits, dots and hyphens, at most 63, no underscore.')])),
+                ('subnet_id', models.PositiveBigIntegerField(blank=True, help_text="The router's number of the subnet; VyOS 1.5 needs one.", null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(4294967294)])),
+                ('range_start', models.CharField(help_text='The first address to give.', max_length=15, validators=[provisioning.models.texts.check_ipv4])),
+                ('range_end', models.CharField(help_text='The last one.', max_length=15, validators=[provisioning.models.texts.check_ipv4])),
+                ('range_start_key', models.CharField(editable=False, max_length=32)),
+                ('range_end_key', models.CharField(editable=False, max_length=32)),
+                ('gateway', models.CharField(blank=True, help_text='Never given away.', max_length=15, validators=[provisioning.models.texts.check_ipv4])),
+                ('name_servers', models.JSONField(blank=True, default=list, help_text='Such as ["192.168.66.1"].')),
+                ('is_enabled', models.BooleanField(default=True)),
+                ('prefix', models.ForeignKey(help_text='The subnet that the addresses lie in.', on_delete=django.db.models.deletion.PROTECT, related_name='dhcp_pools', to='inventory.prefix')),
+                ('router', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='dhcp_pools', to='provisioning.vyosrouter')),
+            ],
+            options={
+                'verbose_name': 'DHCP pool',
+                'ordering': ['name_key', 'pk'],
+                'constraints': [models.UniqueConstraint(fields=('router', 'name_key'), name='dhcp_pool_name', violation_error_code='unique', violation_error_message='This router has a DHCP pool of this name.'), models.CheckConstraint(condition=models.Q(('range_start_key__lte', models.F('range_end_key'))), name='dhcp_pool_order', violation_error_message='The range is reversed: exchange its ends.'), models.CheckConstraint(condition=models.Q(('subnet_id__isnull', True), ('subnet_id__range', (1, 4294967294)), _connector='OR'), name='dhcp_pool_subnet_id', violation_error_message='A subnet id is 1 to 4294967294.')],
+            },
+        ),
+        migrations.CreateModel(
+            name='PortPool',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('updated_at', models.DateTimeField(auto_now=True)),
+                ('name', models.CharField(max_length=63, validators=[django.core.validators.RegexValidator('\\A[A-Za-z0-9][A-Za-z0-9.-]{0,62}\\Z', 'Write letters, digits, dots and hyphens, at most 63, no underscore.')])),
+                ('name_key', netmon.common.fields.FoldedField(max_length=63, source='name')),
+                ('external_address', models.CharField(blank=True, help_text='Empty: whatever address was asked for.', max_length=15, validators=[provisioning.models.texts.check_ipv4])),
+                ('port_start', models.PositiveIntegerField(default=32000, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(65535)])),
+                ('port_end', models.PositiveIntegerField(default=33000, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(65535)])),
+                ('is_enabled', models.BooleanField(default=True)),
+                ('router', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='port_pools', to='provisioning.vyosrouter')),
+            ],
+            options={
+                'ordering': ['name_key', 'pk'],
+                'constraints': [models.UniqueConstraint(fields=('router', 'name_key'), name='port_pool_name', violation_error_code='unique', violation_error_message='This router has a port pool of this name.'), models.CheckConstraint(condition=models.Q(('port_end__lte', 65535), ('port_start__gte', 1), ('port_start__lte', models.F('port_end'))), name='port_pool_order', violation_error_message='The ports go from a lower to a higher number, within 1 to 65535.')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Quota',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('updated_at', models.DateTimeField(auto_now=True)),
+                ('max_vms', models.PositiveIntegerField(blank=True, help_text='Empty: as many as there is room for.', null=True)),
+                ('max_forwards', models.PositiveIntegerField(blank=True, help_text='Empty: as many as there is room for.', null=True)),
+                ('owner', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='quota', to=settings.AUTH_USER_MODEL)),
+                ('tenant', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='quota', to='inventory.tenant')),
+            ],
+            options={
+                'ordering': ['pk'],
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('owner__isnull', True), ('tenant__isnull', False)), models.Q(('owner__isnull', False), ('tenant__isnull', True)), _connector='OR'), name='quota_of_one', violation_error_message="A quota is a person's or a tenant's: choose one of them."), models.CheckConstraint(condition=models.Q(('max_vms__isnull', False), ('max_forwards__isnull', False), _connector='OR'), name='quota_limits_something', violation_error_message='Say how many machines or how many forwards.')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Vm',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('updated_at', models.DateTimeField(auto_now=True)),
+                ('hostname', models.CharField(help_text="In lower case; the router's name of its mapping.", max_length=63, validators=[provisioning.models.texts.check_label])),
+                ('metadata', models.JSONField(blank=True, default=dict, validators=[provisioning.models.vms.check_metadata])),
+                ('state', models.CharField(choices=[('active', 'Active'), ('expired', 'Expired'), ('leaving', 'Leaving')], default='active', max_length=8)),
+                ('expires_at', models.DateTimeField(blank=True, null=True)),
+                ('expiry_told_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('device', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='vm', to='inventory.device')),
+                ('owner', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='vms', to=settings.AUTH_USER_MODEL)),
+                ('router', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='vms', to='provisioning.vyosrouter')),
+            ],
+            options={
+                'verbose_name': 'virtual machine',
+                'ordering': ['device__name_key'],
+                'constraints': [models.UniqueConstraint(fields=('router', 'hostname'), name='vm_hostname', violation_error_code='unique', violation_error_message='Another machine of this router has this host name.'), models.CheckConstraint(condition=models.Q(('state__in', ['active', 'expired', 'leaving'])), name='vm_state_known'), models.CheckConstraint(condition=models.Q(('expiry_told_at__isnull', True), ('expires_at__isnull', False), _connector='OR'), name='vm_told_of_its_end', violation_error_message='What does not expire is not told of.')],
+                'indexes': [models.Index(condition=models.Q(('expires_at__isnull', False), ('state', 'active')), fields=['expires_at'], name='vm_by_end')],
+            },
+        ),
+        migrations.CreateModel(
+            name='DhcpReservation',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('updated_at', models.DateTimeField(auto_now=True)),
+                ('mac_address', netmon.common.fields.MACAddressField(max_length=17, validators=[provisioning.models.texts.check_mac])),
+                ('address', models.CharField(max_length=15, validators=[provisioning.models.texts.check_ipv4])),
+                ('address_key', models.CharField(editable=False, max_length=32)),
+                ('desired', models.CharField(choices=[('enabled', 'Enabled'), ('disabled', 'Disabled'), ('absent', 'Absent')], default='enabled', max_length=8)),
+                ('applied', models.CharField(choices=[('pending', 'Pending'), ('applied', 'Applied'), ('failed', 'Failed'), ('drifted', 'Drifted')], default='pending', max_length=8)),
+                ('pool', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='reservations', to='provisioning.dhcppool')),
+                ('vm', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='reservation', to='provisioning.vm')),
+                ('router', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='reservations', to='provisioning.vyosrouter')),
+            ],
+            options={
+                'verbose_name': 'DHCP reservation',
+                'ordering': ['address_key'],
+                'constraints': [models.UniqueConstraint(fields=('router', 'mac_address'), name='dhcp_reservation_mac', violation_error_code='unique', violation_error_message='Another machine of this router has this MAC address.'), models.UniqueConstraint(fields=('router', 'address'), name='dhcp_reservation_address', violation_error_code='unique', violation_error_message='Another machine of this router has this address.'), models.CheckConstraint(condition=models.Q(('desired__in', ['enabled', 'disabled', 'absent'])), name='dhcp_reservation_desired_known'), models.CheckConstraint(condition=models.Q(('applied__in', ['pending', 'applied', 'failed', 'drifted'])), name='dhcp_reservation_applied_known')],
+            },
+        ),
+        migrations.CreateModel(
+            name='PortForward',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('updated_at', models.DateTimeField(auto_now=True)),
+                ('name', models.CharField(help_text='In lower case, such as ssh.', max_length=63, validators=[provisioning.models.texts.check_label])),
+                ('protocol', models.CharField(choices=[('tcp', 'TCP'), ('udp', 'UDP'), ('tcp_udp', 'TCP and UDP')], default='tcp', max_length=8)),
+                ('external_port', models.PositiveIntegerField(validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(65535)])),
+                ('external_port_end', models.PositiveIntegerField(help_text='Of one port, the port itself.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(65535)])),
+                ('internal_port', models.PositiveIntegerField(validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(65535)])),
+                ('internal_port_end', models.PositiveIntegerField(validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(65535)])),
+                ('source', models.CharField(blank=True, help_text='Who may come in; with a leading ! who may not.', max_length=40, validators=[provisioning.models.texts.check_source])),
+                ('rule_number', models.PositiveIntegerField(validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(999999)])),
+                ('wants_hairpin', models.BooleanField(default=False, help_text='Also for those inside who ask for the outer address.')),
+                ('desired', models.CharField(choices=[('enabled', 'Enabled'), ('disabled', 'Disabled'), ('absent', 'Absent')], default='enabled', max_length=8)),
+                ('why_disabled', models.CharField(blank=True, choices=[('paused', 'Paused'), ('expired', 'Expired')], max_length=8)),
+                ('applied', models.CharField(choices=[('pending', 'Pending'), ('applied', 'Applied'), ('failed', 'Failed'), ('drifted', 'Drifted')], default='pending', max_length=8)),
+                ('expires_at', models.DateTimeField(blank=True, null=True)),
+                ('expiry_told_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('pool', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='forwards', to='provisioning.portpool')),
+                ('vm', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='forwards', to='provisioning.vm')),
+            ],
+            options={
+                'ordering': ['vm_id', 'rule_number'],
+                'constraints': [models.UniqueConstraint(fields=('vm', 'name'), name='port_forward_name', violation_error_code='unique', violation_error_message='This machine has a forward of this name.'), models.CheckConstraint(condition=models.Q(('protocol__in', ['tcp', 'udp', 'tcp_udp'])), name='port_forward_protocol_known'), models.CheckConstraint(condition=models.Q(('external_port__gte', 1), ('external_port__lte', models.F('external_port_end')), ('external_port_end__lte', 65535)), name='port_forward_external', violation_error_message='External ports go from a lower to a higher one, within 1 to 65535.'), models.CheckConstraint(condition=models.Q(('internal_port__gte', 1), ('internal_port__lte', models.F('internal_port_end')), ('internal_port_end__lte', 65535)), name='port_forward_internal', violation_error_message='Internal ports go from a lower to a higher one, within 1 to 65535.'), models.CheckConstraint(condition=models.Q(('external_port_end', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('external_port'), '+', models.F('internal_port_end')), '-', models.F('internal_port')))), name='port_forward_as_many', violation_error_message='There are as many external as internal ports.'), models.CheckConstraint(condition=models.Q(('rule_number__range', (1, 999999))), name='port_forward_rule_range', violation_error_message='A rule has a number of 1 to 999999.'), models.CheckConstraint(condition=models.Q(('desired__in', ['enabled', 'disabled', 'absent'])), name='port_forward_desired_known'), models.CheckConstraint(condition=models.Q(('why_disabled__in', ['', 'paused', 'expired'])), name='port_forward_why_known'), models.CheckConstraint(condition=models.Q(('why_disabled', ''), ('desired', 'disabled'), _connector='OR'), name='port_forward_why_only_disabled', violation_error_message='Only what is disabled is paused or expired.'), models.CheckConstraint(condition=models.Q(('applied__in', ['pending', 'applied', 'failed', 'drifted'])), name='port_forward_applied_known'), models.CheckConstraint(condition=models.Q(('expiry_told_at__isnull', True), ('expires_at__isnull', False), _connector='OR'), name='port_forward_told_of_its_end', violation_error_message='What does not expire is not told of.')],
+                'indexes': [models.Index(condition=models.Q(('desired', 'enabled'), ('expires_at__isnull', False)), fields=['expires_at'], name='forward_by_end')],
+            },
+        ),
+        migrations.CreateModel(
+            name='PortClaim',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('protocol', models.CharField(choices=[('tcp', 'TCP'), ('udp', 'UDP')], max_length=3)),
+                ('port', models.PositiveIntegerField(validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(65535)])),
+                ('forward', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='port_claims', to='provisioning.portforward')),
+                ('pool', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='claims', to='provisioning.portpool')),
+            ],
+            options={
+                'ordering': ['pool_id', 'protocol', 'port'],
+                'constraints': [models.UniqueConstraint(fields=('pool', 'protocol', 'port'), name='port_claim_once', violation_error_code='unique', violation_error_message='This port is taken.'), models.CheckConstraint(condition=models.Q(('protocol__in', ['tcp', 'udp'])), name='port_claim_protocol_known'), models.CheckConstraint(condition=models.Q(('port__range', (1, 65535))), name='port_claim_port_range', violation_error_message='A port is 1 to 65535.')],
+            },
+        ),
+        migrations.CreateModel(
+            name='RuleClaim',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('chain', models.CharField(choices=[('destination', 'Destination NAT'), ('source', 'Source NAT'), ('firewall', 'Firewall')], max_length=16)),
+                ('number', models.PositiveIntegerField()),
+                ('purpose', models.CharField(choices=[('forward', 'A forward'), ('hairpin', 'A forward for those inside'), ('masquerade', 'Answers to those inside'), ('opening', 'What lets forwards through the firewall')], max_length=16)),
+                ('dhcp_pool', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='rule_claims', to='provisioning.dhcppool')),
+                ('forward', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='rule_claims', to='provisioning.portforward')),
+                ('router', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='rule_claims', to='provisioning.vyosrouter')),
+            ],
+            options={
+                'ordering': ['router_id', 'chain', 'number'],
+                'constraints': [models.UniqueConstraint(fields=('router', 'chain', 'number'), name='rule_claim_once', violation_error_code='unique', violation_error_message='This rule number is taken.'), models.UniqueConstraint(condition=models.Q(('forward__isnull', False)), fields=('forward', 'purpose'), name='rule_claim_of_forward', violation_error_code='unique', violation_error_message='This forward has this rule already.'), models.UniqueConstraint(condition=models.Q(('dhcp_pool__isnull', False)), fields=('dhcp_pool',), name='rule_claim_of_lan', violation_error_code='unique', violation_error_message='This subnet has its rule already.'), models.UniqueConstraint(condition=models.Q(('purpose', 'opening')), fields=('router',), name='rule_claim_one_opening', violation_error_code='unique', violation_error_message='This router has its firewall rule already.'), models.CheckConstraint(condition=models.Q(('number__range', (1, 999999))), name='rule_claim_range', violation_error_message='A rule has a number of 1 to 999999.'), models.CheckConstraint(condition=models.Q(models.Q(('chain', 'destination'), ('dhcp_pool__isnull', True), ('forward__isnull', False), ('purpose__in', ['forward', 'hairpin'])), models.Q(('chain', 'source'), ('dhcp_pool__isnull', False), ('forward__isnull', True), ('purpose', 'masquerade')), models.Q(('chain', 'firewall'), ('dhcp_pool__isnull', True), ('forward__isnull', True), ('purpose', 'opening')), _connector='OR'), name='rule_claim_purpose_fits', violation_error_message='A rule stands in the chain of its purpose, and says whose it is.')],
+            },
+        ),
+        migrations.CreateModel(
+            name='ConfigChange',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('router_name', models.CharField(max_length=100)),
+                ('vm_name', models.CharField(blank=True, max_length=100)),
+                ('kind', models.CharField(choices=[('provision', 'Provision'), ('decommission', 'Decommission'), ('ports', 'Ports'), ('expiry', 'Expiry'), ('reconcile', 'Reconcile'), ('revert', 'Revert'), ('save', 'Save')], max_length=16)),
+                ('lines', models.JSONField(blank=True, default=list, help_text='What is sent: set and delete lines.')),
+                ('undo', models.JSONField(blank=True, default=list, help_text='What would take it back.')),
+                ('diff', models.JSONField(blank=True, default=list, help_text='What changes, as a person reads it.')),
+                ('digest', models.CharField(blank=True, help_text='SHA-256 of the lines: what was approved is sent.', max_length=64)),
+                ('status', models.CharField(choices=[('queued', 'Queued'), ('applying', 'Applying'), ('applied', 'Applied'), ('failed', 'Failed'), ('unknown', 'Unknown'), ('reverted', 'Reverted')], default='queued', max_length=16)),
+                ('is_saved', models.BooleanField(default=False, help_text='Whether it survives a reboot of the router.')),
+                ('via', models.CharField(blank=True, help_text='Page, API, key or command.', max_length=200)),
+                ('error_code', models.CharField(blank=True, max_length=64)),
+                ('error_detail', models.TextField(blank=True)),
+                ('sent_requests', models.PositiveIntegerField(default=0, help_text='How often a request left for the router.')),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('started_at', models.DateTimeField(blank=True, null=True)),
+                ('finished_at', models.DateTimeField(blank=True, null=True)),
+                ('job', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='config_change', to='jobs.job')),
+                ('requested_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('tenant', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='inventory.tenant')),
+                ('vm', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='changes', to='provisioning.vm')),
+                ('router', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='changes', to='provisioning.vyosrouter')),
+            ],
+            options={
+                'ordering': ['-id'],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('status', 'applying')), fields=('router',), name='config_change_one_applying', violation_error_code='unique', violation_error_message='A change of this router is under way.'), models.CheckConstraint(condition=models.Q(('kind__in', ['provision', 'decommission', 'ports', 'expiry', 'reconcile', 'revert', 'save'])), name='config_change_kind_known'), models.CheckConstraint(condition=models.Q(('status__in', ['queued', 'applying', 'applied', 'failed', 'unknown', 'reverted'])), name='config_change_status_known'), models.CheckConstraint(condition=models.Q(models.Q(('finished_at__isnull', True), ('status__in', ['queued', 'applying'])), models.Q(models.Q(('status__in', ['queued', 'applying']), _negated=True), ('finished_at__isnull', False)), _connector='OR'), name='config_change_end', violation_error_message='A change has its end when it ended.'), models.CheckConstraint(condition=models.Q(('is_saved', False), ('status__in', ['applied', 'reverted']), _connector='OR'), name='config_change_saved_after_applied', violation_error_message='Only what was applied is saved.')],
+                'indexes': [models.Index(condition=models.Q(('status__in', ['queued', 'applying'])), fields=['router', 'id'], name='config_change_active')],
+            },
+        ),
+    ]

@@ -1,0 +1,63 @@
+"""A process that provisions machines on the database of a test, all at once, and says what became of each.
+
+Arguments: alias=database ..., the router's number, a prefix of names, how many. It says "ready", waits for a line, and
+then prints a JSON list: [address, port, rule] of a machine, or the code of a refusal.
+"""
+
+import json
+import os
+import sys
+import threading
+from typing import Any
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "netmon.settings")
+    import django
+    from django.conf import settings
+
+    *databases, router, prefix, count = sys.argv[1:]
+    for alias, name in (pair.split("=", 1) for pair in databases):
+        settings.DATABASES[alias]["NAME"] = name
+    django.setup()
+    results: list[Any] = [None] * int(count)
+    barrier = threading.Barrier(int(count))
+    threads = [
+        threading.Thread(target=work, args=(results, number, int(router), f"{prefix}-{number}", barrier))
+        for number in range(int(count))
+    ]
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    print(json.dumps(results), flush=True)
+
+
+def work(results: list[Any], number: int, router: int, name: str, barrier: threading.Barrier) -> None:
+    from django.db import OperationalError, connections
+
+    from netmon.common.errors import NetmonError
+    from provisioning.services import vms, wishes
+
+    wish = wishes.read_vm({"vm_name": name, "router": router, "ports": ["ssh"]})
+    barrier.wait()
+    while results[number] is None:
+        try:
+            made = vms.provision(wish)
+            (forward,) = made.forwards
+            results[number] = [made.reservation.address, forward.external_port, forward.rule_number]
+        except NetmonError as refusal:
+            results[number] = refusal.code
+        except OperationalError as error:  # SQLite's only writer was waited for too long: asked again, as clients do
+            if "locked" not in str(error):
+                results[number] = repr(error)
+        except Exception as fault:  # noqa: BLE001 - told to the test
+            results[number] = repr(fault)
+        finally:
+            connections.close_all()
+
+
+if __name__ == "__main__":
+    main()
