@@ -27,15 +27,16 @@ test: ## everything: checks, then the suite on SQLite and on PostgreSQL with Red
 	@sh .ci/environment test
 	@sh .ci/packages
 	@$(MAKE) --no-print-directory check
-	@WORKERS=2 $(PYTHON_IN_VENV) .ci/side_by_side.py test-embedded test-production
+	@$(MAKE) --no-print-directory test-embedded
+	@$(MAKE) --no-print-directory test-production
 
 test-embedded: ## the suite on SQLite and the filesystem broker
 	@sh .ci/environment test
-	$(PYTHON_IN_VENV) -m pytest -n $${WORKERS:-3} --dist loadfile --no-loadscope-reorder
+	$(PYTHON_IN_VENV) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test-production: ## the suite on PostgreSQL and Redis
 	@sh .ci/environment test
-	NETMON_TEST_STACK=production $(PYTHON_IN_VENV) -m pytest -n $${WORKERS:-3} --dist loadfile --no-loadscope-reorder
+	NETMON_TEST_STACK=production $(PYTHON_IN_VENV) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 unit: ## the fast part
 	@sh .ci/environment test

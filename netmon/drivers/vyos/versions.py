@@ -15,6 +15,7 @@ from netmon.drivers.vyos.client import VyosClient
 FAMILIES = ("1.3", "1.4", "1.5")
 _REST = ("service", "https", "api", "rest")
 _NAME = re.compile(r"(?im)^[ \t]*version:[ \t]*(?:vyos[ \t]+)?(\S{1,100})")
+_NUMBERED = re.compile(r"(\d+\.\d+)(?:\D.*)?")
 _BUILT = re.compile(r"(20\d{2})(\d{2})(\d{2})\d{0,6}\b")
 # The handler that hangs with two requests at once came with T7588; T7090 and T8235 mended it.
 _HANGS_SINCE, _HANGS_UNTIL = "20250627", "20260209"
@@ -74,9 +75,10 @@ def detect(client: VyosClient) -> Version:
     name = re.sub(r"(?i)^vyos\s+", "", name.strip())
     if client.exists(_REST):
         return Version(name, "1.5", hostname, has_info)
-    if match := re.match(r"1\.[34](?=\D|$)", name):
-        return Version(name, match[0], hostname, has_info)
-    if not name or re.match(r"\d+\.\d+", name):
+    numbered = _NUMBERED.fullmatch(name)
+    if numbered and numbered[1] in ("1.3", "1.4"):
+        return Version(name, numbered[1], hostname, has_info)
+    if not name or numbered:
         raise NotSupported(
             f"The router runs {name or 'a version it does not tell'}, whose paths are not known.",
             reason="unknown_version",

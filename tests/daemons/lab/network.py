@@ -133,6 +133,12 @@ class RoutedLab:
             found += (answers[2].count('"state":"Established"'),)
             if found != wanted:
                 return f"{name} has OSPF, OSPFv3, BGP {found} of {wanted}"
+        # A session is up before all that it tells stands in the table.
+        loopbacks = {f"10.{self.octet}.255.{number}/32" for number in (1, 2, 3)}
+        for name in ROUTERS:
+            known = json.loads(self.vtysh(name, "show ip route json").stdout or "{}")
+            if missing := loopbacks - set(known):
+                return f"{name} has no route to {', '.join(sorted(missing))}"
         route = self.vtysh("r2", f"show ip route 10.{self.octet}.101.0/24 json").stdout or "{}"
         if not any(row.get("selected") for rows in json.loads(route).values() for row in rows):
             return "r2 has no route to the network of s1"

@@ -26,6 +26,15 @@ def test_it_acts_for_the_same_person() -> None:
 
 
 def test_the_second_signal_ends_the_command() -> None:
+    # A shell has its background jobs ignore it, and tests may be one.
+    started_with = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        _signal_twice()
+    finally:
+        signal.signal(signal.SIGINT, started_with)
+
+
+def _signal_twice() -> None:
     before, said = signal.getsignal(signal.SIGINT), []
     with pytest.raises(KeyboardInterrupt), interrupts(lambda: said.append(1)):
         os.kill(os.getpid(), signal.SIGINT)
