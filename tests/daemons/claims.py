@@ -8,7 +8,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.daemons import missing
+from tests.daemons import missing, wait_until
 
 
 @contextmanager
@@ -30,6 +30,24 @@ def claimed(what: str, count: int) -> Iterator[int]:
             yield number
             return
     missing(f"all {count} of {what} are taken by other test runs")
+
+
+@contextmanager
+def alone(what: str, *, seconds: float = 600.0) -> Iterator[None]:
+    """Waits until nobody else on the machine is in such a block."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as claim:
+        wait_until(lambda: _is_mine(claim, what), seconds=seconds, what=f"the end of what others do with {what}")
+        yield
+
+
+def _is_mine(claim: socket.socket, what: str) -> bool:
+    try:
+        claim.bind(f"\0netmon-tests/{what}")
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return False
+    return True
 
 
 @contextmanager

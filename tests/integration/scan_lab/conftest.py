@@ -6,12 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.daemons.claims import alone
 from tests.daemons.scan_lab import ScanLab, scan_lab
 
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[ScanLab]:
-    with scan_lab() as running:
+    # The kernel has one table of neighbours for all namespaces: a sweep in another process would push ours out.
+    with alone("neighbours"), scan_lab() as running:
         yield running
 
 
