@@ -16,6 +16,7 @@ import pytest
 from netmon.lab.vyos import VERSIONS, Fault, Router, Server
 from netmon.lab.vyos.certificates import make_certificate
 from netmon.lab.vyos.router import KEY, Refusal
+from tests.daemons import wait_until
 
 CERTIFICATE = make_certificate()
 OLD, NEW = ("1.3", "1.4", "1.5-2024-10"), ("1.5-2026-02",)
@@ -184,10 +185,7 @@ def test_an_unconfirmed_change_goes_back_by_reboot_or_reload():
         router.edit(f"set system config-management commit-confirm action {action}")
         router.edit("set system host-name unsaved")
         router.configure([("set", ("interfaces", "ethernet", "eth5", "description", "x"))], 1)
-        for _ in range(200):
-            if not router.is_waiting:
-                break
-            time.sleep(0.01)
+        wait_until(lambda: not router.is_waiting, what="the end of the timer")  # noqa: B023
         assert "eth5" not in router.running["interfaces"]["ethernet"]
         assert router.counts["reboots"] == reboots
         assert router.exists(("system", "host-name", "unsaved")) is (action == "reload")
