@@ -258,7 +258,7 @@ def test_a_build_of_2025_hangs_for_ever_once_two_changes_meet():
         threads = [threading.Thread(target=send, args=("/configure", change)) for _ in range(2)]
         for thread in threads:
             thread.start()
-        time.sleep(0.4)
+        wait_until(lambda: router.counts["max_in_flight"] == 2, what="two changes that meet")
         read = threading.Thread(target=send, args=("/retrieve", {"key": KEY, "op": "exists", "path": ["nat"]}))
         read.start()
         read.join(0.4)
