@@ -9,7 +9,6 @@ from django.utils import timezone
 
 from inventory.models import Tenant
 from netmon.common.querysets import VisibleQuerySet
-from netmon.jobs.models import Job
 from provisioning.models.routers import VyosRouter
 from provisioning.models.vms import Vm
 
@@ -19,7 +18,10 @@ class ChangeQuerySet(VisibleQuerySet):
 
 
 class ConfigChange(models.Model):
-    """One request to a router, which is one commit. It outlives its router and its machine."""
+    """One request to a router, which is one commit. It outlives its router and its machine.
+
+    It is no Job: a job whose worker is lost has ended, a change has not, for the router may hold it.
+    """
 
     class Kind(models.TextChoices):
         PROVISION = "provision", "Provision"
@@ -28,6 +30,7 @@ class ConfigChange(models.Model):
         EXPIRY = "expiry", "Expiry"
         RECONCILE = "reconcile", "Reconcile"
         REVERT = "revert", "Revert"
+        IMPORT = "import", "Import"
         SAVE = "save", "Save"
 
     class Status(models.TextChoices):
@@ -49,12 +52,18 @@ class ConfigChange(models.Model):
     tenant = models.ForeignKey(Tenant, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
     vm = models.ForeignKey(Vm, null=True, blank=True, on_delete=models.SET_NULL, related_name="changes")
     vm_name = models.CharField(max_length=100, blank=True)
-    job = models.OneToOneField(Job, null=True, blank=True, on_delete=models.SET_NULL, related_name="config_change")
     kind = models.CharField(max_length=16, choices=Kind.choices)
     lines = models.JSONField(default=list, blank=True, help_text="What is sent: set and delete lines.")
     undo = models.JSONField(default=list, blank=True, help_text="What would take it back.")
     diff = models.JSONField(default=list, blank=True, help_text="What changes, as a person reads it.")
     digest = models.CharField(max_length=64, blank=True, help_text="SHA-256 of the lines: what was approved is sent.")
+    is_approved = models.BooleanField(
+        default=False, help_text="Somebody saw the plan of this digest: nothing else may be sent."
+    )
+    confirm_minutes = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="The router was asked to go back by itself unless confirmed in this time."
+    )
+    remark = models.TextField(blank=True, help_text="What the router remarked, and what netmon noticed.")
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.QUEUED)
     is_saved = models.BooleanField(default=False, help_text="Whether it survives a reboot of the router.")
     requested_by = models.ForeignKey(
@@ -65,6 +74,8 @@ class ConfigChange(models.Model):
     error_detail = models.TextField(blank=True)
     sent_requests = models.PositiveIntegerField(default=0, help_text="How often a request left for the router.")
     created_at = models.DateTimeField(default=timezone.now)
+    due_at = models.DateTimeField(default=timezone.now, help_text="Not before this is it tried, or tried again.")
+    tries = models.PositiveIntegerField(default=0)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
@@ -82,7 +93,9 @@ class ConfigChange(models.Model):
             ),
             models.CheckConstraint(
                 name="config_change_kind_known",
-                condition=Q(kind__in=["provision", "decommission", "ports", "expiry", "reconcile", "revert", "save"]),
+                condition=Q(
+                    kind__in=["provision", "decommission", "ports", "expiry", "reconcile", "revert", "import", "save"]
+                ),
             ),
             models.CheckConstraint(
                 name="config_change_status_known",
@@ -113,3 +126,46 @@ class ConfigChange(models.Model):
     def shape(self) -> str:
         """Its status in the shapes that states of devices have."""
         return self.SHAPES.get(self.status, "unknown")
+
+
+class ChangeItemQuerySet(VisibleQuerySet):
+    tenant_path = "change__tenant"
+
+
+class ChangeItem(models.Model):
+    """A machine that a change concerns, and what became of its part."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending", "Pending"
+        APPLIED = "applied", "Applied"
+        FAILED = "failed", "Failed"
+        UNKNOWN = "unknown", "Unknown"
+        REVERTED = "reverted", "Reverted"
+
+    change = models.ForeignKey(ConfigChange, on_delete=models.CASCADE, related_name="items")
+    vm = models.ForeignKey(Vm, null=True, blank=True, on_delete=models.SET_NULL, related_name="change_items")
+    vm_name = models.CharField(max_length=100)
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
+    error_code = models.CharField(max_length=64, blank=True)
+    error_detail = models.TextField(blank=True)
+
+    objects: ClassVar[models.Manager["ChangeItem"]] = models.Manager.from_queryset(ChangeItemQuerySet)()
+
+    class Meta:
+        ordering = ["change_id", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                name="change_item_once",
+                fields=["change", "vm"],
+                condition=Q(vm__isnull=False),
+                violation_error_code="unique",
+                violation_error_message="This machine is in this change already.",
+            ),
+            models.CheckConstraint(
+                name="change_item_status_known",
+                condition=Q(status__in=["pending", "applied", "failed", "unknown", "reverted"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.vm_name}: {self.status}"

@@ -57,6 +57,9 @@ class DhcpPool(TimeStamped):
     gateway = models.CharField(max_length=15, blank=True, validators=[check_ipv4], help_text="Never given away.")
     name_servers = models.JSONField(default=list, blank=True, help_text='Such as ["192.168.66.1"].')
     is_enabled = models.BooleanField(default=True)
+    made_subnet = models.BooleanField(
+        default=False, editable=False, help_text="netmon made the router's subnet, and takes it away when it is empty."
+    )
 
     objects: ClassVar[models.Manager["DhcpPool"]] = models.Manager.from_queryset(RouterChildQuerySet)()
 

@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from inventory.models import Device, ManagementEndpoint
 from inventory.models.access import EndpointChildQuerySet
 from netmon.common.models import TimeStamped
-from provisioning.models.texts import PORT_RANGE, RULE_RANGE, check_ipv4
+from provisioning.models.texts import NETWORK_NAME, PORT_RANGE, RULE_RANGE, check_ipv4
 
 INTERFACE = RegexValidator(
     r"\A[A-Za-z][A-Za-z0-9._-]{0,14}\Z", "Write the name of an interface of the router, such as eth0 or eth1.20."
@@ -52,9 +52,25 @@ class VyosRouter(TimeStamped):
     firewall_rule_number = models.PositiveIntegerField(
         null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(MOST_RULE)]
     )
+    firewall_ruleset = models.CharField(
+        max_length=63,
+        blank=True,
+        validators=[NETWORK_NAME],
+        help_text="VyOS 1.3 only: the rule set, bound to an interface, that gets the rule.",
+    )
+    confirm_minutes = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(60)],
+        help_text="The router goes back by itself unless netmon confirms within so many minutes, which it does when "
+        "the checks of the touched machines are not worse than before. VyOS 1.5 of 2025-05 or later; empty: at once.",
+    )
     is_saved = models.BooleanField(
         null=True, editable=False, help_text="Whether what runs survives a reboot; empty: not known."
     )
+    last_error_code = models.CharField(max_length=64, blank=True, editable=False)
+    last_error_detail = models.TextField(blank=True, editable=False, help_text="Of the last request, when it failed.")
+    compared_at = models.DateTimeField(null=True, editable=False, help_text="When drift was last looked for.")
     last_read_at = models.DateTimeField(null=True, editable=False)
     claimed_until = models.DateTimeField(null=True, editable=False)
     claim_token = models.UUIDField(null=True, editable=False)
@@ -83,6 +99,11 @@ class VyosRouter(TimeStamped):
                 violation_error_message="The paths are those of 1.3, 1.4 or 1.5.",
             ),
             models.CheckConstraint(
+                name="vyos_router_confirm_minutes",
+                condition=Q(confirm_minutes__isnull=True) | Q(confirm_minutes__range=(1, 60)),
+                violation_error_message="Give 1 to 60 minutes, or none.",
+            ),
+            models.CheckConstraint(
                 name="vyos_router_claim_whole",
                 condition=Q(claimed_until__isnull=True, claim_token__isnull=True)
                 | Q(claimed_until__isnull=False, claim_token__isnull=False),
@@ -108,6 +129,29 @@ class VyosRouter(TimeStamped):
 
 class RouterChildQuerySet(EndpointChildQuerySet):
     tenant_path = "router__endpoint__device__tenant"
+
+
+class RunningConfig(models.Model):
+    """What netmon needs of a router's running configuration, as it was last read.
+
+    Parts only: the whole holds the hashes of passwords and private keys. `interfaces` are names and addresses.
+    """
+
+    router = models.OneToOneField(VyosRouter, on_delete=models.CASCADE, related_name="running")
+    read_at = models.DateTimeField()
+    dhcp = models.JSONField(default=dict, help_text="Below service dhcp-server.")
+    nat = models.JSONField(default=dict)
+    firewall = models.JSONField(default=dict, help_text="The rule sets that forwards pass.")
+    interfaces = models.JSONField(default=list)
+
+    objects: ClassVar[models.Manager["RunningConfig"]] = models.Manager.from_queryset(RouterChildQuerySet)()
+
+    class Meta:
+        ordering = ["router_id"]
+        verbose_name = "running configuration"
+
+    def __str__(self) -> str:
+        return f"Running configuration of {self.router}"
 
 
 def ports_valid() -> list[Any]:

@@ -128,6 +128,9 @@ class DhcpReservation(TimeStamped):
     address_key = models.CharField(max_length=32, editable=False)
     desired = models.CharField(max_length=8, choices=Desired.choices, default=Desired.ENABLED)
     applied = models.CharField(max_length=8, choices=Applied.choices, default=Applied.PENDING)
+    lease_state = models.CharField(max_length=32, blank=True, editable=False, help_text="As the router says it.")
+    lease_ends = models.CharField(max_length=64, blank=True, editable=False, help_text="As the router says it.")
+    lease_read_at = models.DateTimeField(null=True, editable=False)
 
     objects: ClassVar[models.Manager["DhcpReservation"]] = models.Manager.from_queryset(VmChildQuerySet)()
 
@@ -209,6 +212,12 @@ class PortForward(TimeStamped):
     applied = models.CharField(max_length=8, choices=Applied.choices, default=Applied.PENDING)
     expires_at = models.DateTimeField(null=True, blank=True)
     expiry_told_at = models.DateTimeField(null=True, blank=True, editable=False)
+    hit_packets = models.BigIntegerField(
+        null=True, editable=False, help_text="New connections since the rule was made."
+    )
+    hit_bytes = models.BigIntegerField(null=True, editable=False)
+    hits_read_at = models.DateTimeField(null=True, editable=False)
+    last_hit_at = models.DateTimeField(null=True, editable=False, help_text="When the count was last seen to grow.")
 
     objects: ClassVar[models.Manager["PortForward"]] = models.Manager.from_queryset(VmChildQuerySet)()
 

@@ -52,9 +52,11 @@ from provisioning.models import (
     Action,
     ActionRun,
     ActionSecret,
+    ChangeItem,
     ConfigChange,
     DhcpPool,
     DhcpReservation,
+    DriftItem,
     PortClaim,
     PortForward,
     PortPool,
@@ -234,6 +236,15 @@ def change(**values: Any) -> ConfigChange:
 
 # name of the constraint: a first row (saved) and a second that the rule refuses
 TWINS: dict[str, Rows] = {
+    "change_item_once": lambda: (
+        lambda one, vm: (ChangeItem(change=one, vm=vm, vm_name="a"), ChangeItem(change=one, vm=vm, vm_name="b"))
+    )(kept(change()), make.make_vm()),
+    "drift_item_once": lambda: (
+        lambda router: (
+            DriftItem(router=router, label="rule 1", kind="missing"),
+            DriftItem(router=router, label="rule 1", kind="differs"),
+        )
+    )(make.make_vyos_router()),
     "tenant_name": lambda: (tenant(name="Évry"), tenant(name=" ÉVRY ", slug="u")),
     "site_name": lambda: (lambda t: (Site(name="A", tenant=t), Site(name="a", tenant=t)))(make.make_tenant()),
     "site_name_null": lambda: (Site(name="Zürich"), Site(name="ZÜRICH")),
@@ -544,6 +555,8 @@ BROKEN: dict[str, Callable[[], models.Model]] = {
     "vyos_router_firewall_rule none": lambda: vyos_router(allow_firewall_rule=True),
     "vyos_router_firewall_rule zero": lambda: vyos_router(firewall_rule_number=0),
     "vyos_router_family_known": lambda: vyos_router(version_family="1.2"),
+    "vyos_router_confirm_minutes none": lambda: vyos_router(confirm_minutes=0),
+    "vyos_router_confirm_minutes long": lambda: vyos_router(confirm_minutes=61),
     "vyos_router_claim_whole": lambda: vyos_router(claimed_until=timezone.now()),
     "dhcp_pool_order": lambda: dhcp_pool(range_start="192.168.66.10", range_end="192.168.66.9"),
     "dhcp_pool_subnet_id": lambda: dhcp_pool(subnet_id=4_294_967_295),
@@ -584,6 +597,8 @@ BROKEN: dict[str, Callable[[], models.Model]] = {
     "config_change_end open": lambda: change(finished_at=timezone.now()),
     "config_change_end over": lambda: change(status="applied"),
     "config_change_saved_after_applied": lambda: change(status="failed", finished_at=timezone.now(), is_saved=True),
+    "change_item_status_known": lambda: ChangeItem(change=kept(change()), vm_name="vm", status="odd"),
+    "drift_item_kind_known": lambda: DriftItem(router=make.make_vyos_router(), label="rule 1", kind="odd"),
     "outage_order": lambda: outage(device=make.make_device(), ended_at=timezone.now() - timedelta(hours=2)),
     "outage_kind_known": lambda: outage(device=make.make_device(), kind="odd"),
     "job_status_known": lambda: job(status="odd"),
@@ -627,7 +642,8 @@ def test_every_constraint_is_provoked_here() -> None:
                       KnownServer, Dependency, Alert, AlertEvent, AlertRule, SeverityModifier, Silence,
                       MaintenanceWindow, Channel, Contact, EscalationPolicy, EscalationStep, Notification,
                       DeclinedCheck, Indicator, Action, ActionSecret, ActionRun, VyosRouter, DhcpPool, PortPool,
-                      Quota, Vm, DhcpReservation, PortForward, PortClaim, RuleClaim, ConfigChange)
+                      Quota, Vm, DhcpReservation, PortForward, PortClaim, RuleClaim, ConfigChange,
+                      ChangeItem, DriftItem)
         for constraint in model._meta.constraints
     }  # fmt: skip
     assert declared <= provoked, declared - provoked
