@@ -4,12 +4,13 @@ from inventory import panels
 from monitoring import remedies
 from netmon.common import schedules
 from provisioning.services import remedies as proposals
-from provisioning.services import scripts
+from provisioning.services import scripts, telling
 
 
 def register_all() -> None:
     panels.register("Actions", "device-actions", role="operator", is_for=lambda device: scripts.is_on())
     remedies.register("actions", proposals.of_alert)
+    telling.register()
     for name, task, every, description in (
         (
             "Settle actions",
