@@ -1,7 +1,7 @@
 """Who was seen alive where: apps above say which addresses they met lately, so that none of these is given away.
 
-An app registers `look(addresses, since, tenant_id) -> {address: Sighting}`: of addresses in their canonical form, what it
-met at or after `since` in the networks of a tenant and in nobody's; another tenant may have the same private addresses.
+An app registers `look(addresses, since, tenant_id) -> {address: Sighting}`: of addresses in their canonical form, what
+it met at or after `since` in the networks of a tenant and in nobody's; another tenant may have the same private ones.
 """
 
 from collections.abc import Callable, Iterable, Mapping

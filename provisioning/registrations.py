@@ -30,6 +30,14 @@ def register_all() -> None:
             60,
             "Switches off forwards, and those of machines, whose time is over.",
         ),
+        (
+            "Refresh live truth of VyOS routers",
+            "refresh_live",
+            300,
+            "Asks the routers that have machines for their leases and for the hits of each forward.",
+        ),
+        ("Notices of expiry", "tell_expiries", 600, "Tells of machines and forwards that end within 24 hours."),
+        ("Measure pools", "measure_pools", 3600, "Notes how full pools are, and tells of those that will be full."),
         ("Forget old actions", "prune_actions", 3600, "Drops runs that ended more than NETMON_ACTIONS_DAYS ago."),
     ):
         schedules.register(name, f"provisioning.tasks.{task}", every_seconds=every, description=description)

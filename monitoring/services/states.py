@@ -64,7 +64,9 @@ def is_awaited(check: Check) -> bool:
 def next_wait(check: Check) -> float | None:
     """Seconds until the next run when it differs from the interval: sooner to confirm, later for the long dead."""
     down, interval = check.status == Check.Status.DOWN, check.interval_seconds
-    undecided = (check.consecutive_failures > 0 and not down and not is_awaited(check)) or (down and check.consecutive_successes > 0)
+    undecided = (check.consecutive_failures > 0 and not down and not is_awaited(check)) or (
+        down and check.consecutive_successes > 0
+    )
     wait = interval
     if undecided and is_availability(check):
         wait = min(RECHECK_SECONDS, interval)

@@ -25,7 +25,12 @@ from netmon.drivers.ssh import UntrustedHostKey
 from netmon.jobs import services as jobs
 from netmon.jobs.models import Job
 
-COLLECTS: dict[str, Any] = {"icmp": icmp.collect, "tcp": tcp_port.collect, "snmp": snmp_system.collect, "ssh": ssh_login.collect}
+COLLECTS: dict[str, Any] = {
+    "icmp": icmp.collect,
+    "tcp": tcp_port.collect,
+    "snmp": snmp_system.collect,
+    "ssh": ssh_login.collect,
+}
 SHOWN = ("sys_name", "sys_descr", "sys_object_id", "uptime_seconds")
 JOB_SECONDS = 60.0
 TEST_SECONDS = 25.0

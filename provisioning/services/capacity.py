@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from monitoring import metrics
@@ -81,8 +81,7 @@ def fill(pool: DhcpPool | PortPool | VyosRouter) -> Fill:
 
 
 def fill_of_quota(quota: Quota) -> list[Fill]:
-    """Of the limits that a quota sets. What is being removed counts until its router is clean, as `check_quotas` has it.
-    """
+    """Of the limits that a quota sets. What is being removed counts until its router is clean, as in `check_quotas`."""
     vms = Vm.objects.filter(owner=quota.owner_id) if quota.owner_id else Vm.objects.filter(device__tenant=quota.tenant)
     name = str(quota.owner or quota.tenant)
     found = []
@@ -136,7 +135,7 @@ def _labels(held: Fill) -> str:
     return f"kind={held.kind},pool={held.pk}"
 
 
-def _series(pool: DhcpPool | PortPool | VyosRouter) -> "Series.objects":  # type: ignore[name-defined]
+def _series(pool: DhcpPool | PortPool | VyosRouter) -> QuerySet[Series]:
     kind = {DhcpPool: "dhcp", PortPool: "ports", VyosRouter: "rules"}[type(pool)]
     return Series.objects.filter(metric_set=POOL.key, labels=f"kind={kind},pool={pool.pk}", interface=None)
 

@@ -4,8 +4,8 @@ to be reachable.
 A machine gets a ping and, for each forward that carries TCP, an endpoint `tcp` at the inner port. Its check `tcp.port`
 connects to the machine itself, `tcp.outside` to where the router offers the port: the endpoint's option `outside` names
 these places. Both hang on the machine, which they are about: at the router's device they would call the router degraded
-because somebody's web server stopped, and belong to the router's tenant. They share one endpoint because an inner and an
-outer port may be the same number, of which a device has one endpoint only.
+because somebody's web server stopped, and belong to the router's tenant. They share one endpoint because an inner and
+an outer port may be the same number, of which a device has one endpoint only.
 
 Not checked: UDP, for silence says nothing of a port that nobody speaks to by its own protocol; the other ports of a
 range, for which of them has a service is not known; from outside, what admits some sources only, since this machine

@@ -109,9 +109,7 @@ def tell_expiries(now: datetime | None = None) -> int:
     now = now or timezone.now()
     with transaction.atomic():
         notices = expiry.notices(now)
-        looks = [
-            _expiry_look(notice.vm, notice.forward, notice.expires_at, now, is_bad=True) for notice in notices
-        ]
+        looks = [_expiry_look(notice.vm, notice.forward, notice.expires_at, now, is_bad=True) for notice in notices]
         told = {(look.device_id, look.subject) for look in looks}
         open_ones = Alert.objects.open().filter(source=EXPIRY.key, device__isnull=False)
         ends = _ends(open_ones, now)
@@ -137,9 +135,7 @@ def _expiry_subject(forward: PortForward | None, ends: datetime) -> str:
     return f"{what} until {ends:%Y-%m-%d %H:%M} UTC"
 
 
-def _expiry_look(
-    vm: Vm, forward: PortForward | None, ends: datetime, now: datetime, *, is_bad: bool
-) -> Observation:
+def _expiry_look(vm: Vm, forward: PortForward | None, ends: datetime, now: datetime, *, is_bad: bool) -> Observation:
     what = f"The forward {forward.name} of {vm}" if forward is not None else f"The machine {vm}"
     then = (
         f"Its port {forward.external_port} is closed then; the number stays its own."
@@ -224,9 +220,7 @@ def tell_change(change: ConfigChange, now: datetime | None = None) -> None:
             _tell(look)
 
 
-def _change_looks(
-    change: ConfigChange, router: VyosRouter, part: ChangeItem, now: datetime
-) -> Sequence[Observation]:
+def _change_looks(change: ConfigChange, router: VyosRouter, part: ChangeItem, now: datetime) -> Sequence[Observation]:
     what = part.vm_name or change.get_kind_display()
     status = part.status if part.status in ("failed", "unknown", "applied", "reverted") else change.status
     words = {

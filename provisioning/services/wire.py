@@ -43,9 +43,7 @@ def answering(addresses: Iterable[str], *, tenant_id: int | None = None) -> dict
     wanted = [str(_parsed(text)) for text in dict.fromkeys(addresses)]
     now = timezone.now()
     met = sightings.seen(wanted, since=now - REMEMBERED, tenant_id=tenant_id)
-    found = {
-        address: f"It was seen on {one.at:%Y-%m-%d at %H:%M} UTC {one.words}." for address, one in met.items()
-    }
+    found = {address: f"It was seen on {one.at:%Y-%m-%d at %H:%M} UTC {one.words}." for address, one in met.items()}
     policy = Policy.load()
     ask = [
         address

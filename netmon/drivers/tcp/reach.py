@@ -35,7 +35,7 @@ async def _one(address: str, port: int, timeout_seconds: float) -> float:
     family = socket.AF_INET if ipaddress.ip_address(address).version == 4 else socket.AF_INET6
     where = f"{address}:{port}" if family == socket.AF_INET else f"[{address}]:{port}"
     try:
-        sock = socket.SocketType(family, STREAM, socket.IPPROTO_TCP)
+        sock = socket.socket(family, STREAM, socket.IPPROTO_TCP)
     except OSError as error:
         raise LocalFault(f"This machine has no socket left: {error.strerror}.") from None
     try:

@@ -13,18 +13,18 @@ from netmon.lab.vyos import Router
 from provisioning.models import DhcpReservation, PortForward, Vm, VyosRouter
 from provisioning.services import leases, live, monitored, routers
 from tests import factories
-from tests.integration.vyos.routers import connected, put
+from tests.vyos import site_of
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def site(settings: Any) -> Iterator[tuple[VyosRouter, Router, Vm]]:
-    settings.ALLOW_LOOPBACK = True
-    with connected() as (router, lab):
-        vm = factories.make_vm(router, ports=["ssh", "http"])
-        put(lab, vm)
-        yield router, lab, vm
+def site() -> Iterator[tuple[VyosRouter, Router, Vm]]:
+    with site_of("1.4") as made:
+        made.provision("web-1", ports=["ssh", "http"])
+        made.work()
+        made.lab.counts.clear()
+        yield made.row, made.lab, made.vm("web-1")
 
 
 def forward(name: str = "ssh") -> PortForward:
@@ -71,7 +71,10 @@ def test_a_hit_is_dated_when_the_count_grows_and_after_it_started_anew(site: tup
 def test_what_the_router_does_not_have_is_said(site: tuple[VyosRouter, Router, Vm]) -> None:
     router, lab, vm = site
     live.refresh(router)
-    lab.edit("delete service dhcp-server", "delete nat destination rule 10000")
+    lab.edit(
+        "delete service dhcp-server shared-network-name LAN subnet 192.168.66.0/24 static-mapping web-1",
+        "delete nat destination rule 10000",
+    )
     live.refresh(router)
     held = DhcpReservation.objects.get(vm=vm)
     assert (held.lease_state, held.lease_ends) == ("none", "")
@@ -81,7 +84,7 @@ def test_what_the_router_does_not_have_is_said(site: tuple[VyosRouter, Router, V
 
 
 def test_tables_that_are_not_understood_change_nothing_and_are_said(site: tuple[VyosRouter, Router, Vm]) -> None:
-    router, lab, vm = site
+    router, lab, _ = site
     lab.hits = {10000: (7, 420)}
     live.refresh(router)
     before = (
@@ -112,11 +115,10 @@ def test_all_routers_are_refreshed_whatever_becomes_of_one(site: tuple[VyosRoute
     assert DhcpReservation.objects.filter(lease_state="active").count() == 1
 
 
-def test_a_router_without_machines_is_not_asked(settings: Any) -> None:
-    settings.ALLOW_LOOPBACK = True
-    with connected() as (router, lab):
-        assert live.refresh(router).unknown == [] and live.refresh_all() == {}
-        assert lab.counts["requests"] == 0
+def test_a_router_without_machines_is_not_asked() -> None:
+    with site_of() as made:
+        assert live.refresh(made.row).unknown == [] and live.refresh_all() == {}
+        assert made.lab.counts["requests"] == 0
 
 
 def test_a_lease_elsewhere_and_a_stranger_on_the_address_are_told_apart(site: tuple[VyosRouter, Router, Vm]) -> None:
@@ -153,7 +155,7 @@ def test_many_machines_take_as_many_queries_as_few(
 
 
 def test_the_last_sign_of_a_machine(site: tuple[VyosRouter, Router, Vm]) -> None:
-    router, lab, vm = site
+    router, _, vm = site
     assert live.last_seen(vm) == live.Seen(at=None)
     now = timezone.now()
     PortForward.objects.filter(name="ssh").update(last_hit_at=now - timedelta(hours=3))

@@ -63,7 +63,7 @@ def test_every_place_must_accept_and_the_one_that_does_not_is_named() -> None:
 
 @pytest.mark.parametrize("over", [{"port": 0}, {"port": 70000}, {"address": "router.example"}, {"timeout_seconds": 0}])
 def test_a_target_that_is_none_is_refused(over: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="port|address|timeout_seconds"):
+    with pytest.raises(ValueError, match=r"port|address|timeout_seconds"):
         TcpTarget(**{"address": "127.0.0.1", "port": 22, **over})  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="port|address"):
+    with pytest.raises(ValueError, match=r"port|address"):
         TcpTarget(address="127.0.0.1", port=22, beside=(("router.example", 0),))

@@ -219,4 +219,6 @@ def test_a_pool_that_fills_within_a_week_is_told_before_it_is_nearly_full() -> N
 
 def test_every_source_has_a_rule_from_the_beginning() -> None:
     shipped = set(AlertRule.objects.exclude(template="").values_list("source", flat=True))
-    assert {one.key for one in (telling.EXPIRY, telling.DRIFT, telling.UNSAVED, telling.CHANGE, telling.POOL)} <= shipped
+    assert {
+        one.key for one in (telling.EXPIRY, telling.DRIFT, telling.UNSAVED, telling.CHANGE, telling.POOL)
+    } <= shipped
