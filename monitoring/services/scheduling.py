@@ -216,7 +216,7 @@ def await_first_answer(endpoint: ManagementEndpoint) -> None:
 
 @transaction.atomic
 def delete_checks(checks: Iterable[Check], *, for_good: bool = True) -> None:
-    """Delete checks; what they said of their devices goes with them. `for_good`: they do not come again by themselves."""
+    """Delete checks; what they said of their devices goes with them. `for_good`: by themselves they come no more."""
     checks = list(checks)
     ids = {check.pk: check.endpoint.device_id for check in checks}
     list(states.lock(ids.values()))
