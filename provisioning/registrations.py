@@ -36,6 +36,12 @@ def register_all() -> None:
             300,
             "Asks the routers that have machines for their leases and for the hits of each forward.",
         ),
+        (
+            "Tell of routers",
+            "tell_of_routers",
+            60,
+            "Alerts of changes that failed or that nobody knows of, of what is not saved, and of drift.",
+        ),
         ("Notices of expiry", "tell_expiries", 600, "Tells of machines and forwards that end within 24 hours."),
         ("Measure pools", "measure_pools", 3600, "Notes how full pools are, and tells of those that will be full."),
         ("Forget old actions", "prune_actions", 3600, "Drops runs that ended more than NETMON_ACTIONS_DAYS ago."),

@@ -49,3 +49,8 @@ def tell_expiries() -> None:
 def measure_pools() -> None:
     capacity.measure()
     telling.tell_pools()
+
+
+@shared_task
+def tell_of_routers() -> None:
+    telling.look_around()

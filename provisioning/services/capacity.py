@@ -113,14 +113,19 @@ def full_at(pool: DhcpPool | PortPool | VyosRouter, now: datetime | None = None)
     off, or when it was not measured for long enough (eight times) to tell."""
     now = now or timezone.now()
     held = fill(pool)
-    row = _series(pool).first()
-    return None if row is None else _forecast(row, held, now)
+    frames = list(_frames(_series(pool), now).values())
+    return _forecast(frames[0] if frames else None, held, now)
 
 
-def _forecast(row: Series, held: Fill, now: datetime) -> datetime | None:
+def _frames(rows: Iterable[Series], now: datetime) -> dict[int, store.Frame]:
+    return store.read_many(rows, now - TREND, now, step=HOUR, now=now.timestamp())
+
+
+def _forecast(frame: store.Frame | None, held: Fill, now: datetime) -> datetime | None:
     if not held.free:
         return now
-    frame = store.read(row, now - TREND, now, step=HOUR, now=now.timestamp())
+    if frame is None:
+        return None
     column = frame.columns.index("used")
     points = [
         (float(at), float(value))
@@ -153,15 +158,14 @@ def outlooks(routers: Iterable[VyosRouter], now: datetime | None = None) -> list
     """Of all pools that are switched on, and of the rule numbers."""
     now = now or timezone.now()
     routers = list(routers)
-    rows = Series.objects.filter(
-        device__endpoints__vyos_router__in=[router.pk for router in routers], metric_set=POOL.key, interface=None
-    )
-    series = {row.labels: row for row in rows}
+    devices = [router.device.pk for router in routers]
+    rows = list(Series.objects.filter(device__in=devices, metric_set=POOL.key, interface=None))
+    frames = _frames(rows, now)
+    series = {(row.device_id, row.labels): frames[row.pk] for row in rows}
     found = []
     for router in routers:
         for held in _fills(router):
-            row = series.get(_labels(held))
-            at = _forecast(row, held, now) if row is not None else (None if held.free else now)
+            at = _forecast(series.get((router.device.pk, _labels(held))), held, now)
             found.append(Outlook(router=router, fill=held, full_at=at))
     return found
 

@@ -21,6 +21,7 @@ from provisioning.services import capacity, expiry
 NEARLY_FULL = 0.9
 SOON_FULL = timedelta(days=7)
 MOST_NAMED = 5
+REMEMBERED = timedelta(days=7)
 
 EXPIRY = Source(
     key="provisioning.expiry",
@@ -172,37 +173,40 @@ def _ends(alerts: Any, now: datetime) -> set[tuple[int | None, str]]:
 
 def tell_drift(router: VyosRouter, items: Iterable[DriftItem], now: datetime | None = None) -> None:
     """What a comparison found: one alert for a router, whatever the number of differences."""
-    items = list(items)
+    _tell([_drift_look(router, list(items), now or timezone.now())])
+
+
+def _drift_look(router: VyosRouter, items: Sequence[DriftItem], now: datetime) -> Observation:
     named = "; ".join(f"{item.label}: {' '.join(str(word) for word in item.words[:2])}" for item in items[:MOST_NAMED])
     more = f"; and {len(items) - MOST_NAMED} more" if len(items) > MOST_NAMED else ""
     machines = sorted({str(item.vm) for item in items if item.vm_id})
     about = f" Machines: {', '.join(machines[:MOST_NAMED])}." if machines else ""
     what = "1 thing differs" if len(items) == 1 else f"{len(items)} things differ"
-    _tell(
-        Observation(
-            source=DRIFT.key,
-            at=now or timezone.now(),
-            device_id=router.device.pk,
-            is_bad=bool(items),
-            summary=f"{what} at the router from what netmon means it to be",
-            detail=f"{named}{more}.{about}",
-            data={"router": router.pk, "items": len(items)},
-        )
+    return Observation(
+        source=DRIFT.key,
+        at=now,
+        device_id=router.device.pk,
+        is_bad=bool(items),
+        summary=f"{what} at the router from what netmon means it to be",
+        detail=f"{named}{more}.{about}",
+        data={"router": router.pk, "items": len(items)},
     )
 
 
 def tell_unsaved(router: VyosRouter, now: datetime | None = None) -> None:
     """Whether what the router runs survives a reboot; nothing is said while that is not known."""
-    _tell(
-        Observation(
-            source=UNSAVED.key,
-            at=now or timezone.now(),
-            device_id=router.device.pk,
-            is_bad=None if router.is_saved is None else not router.is_saved,
-            summary="The router's changes are not saved",
-            detail="They run now and are lost when the router reboots: save it at its page before anybody does that.",
-            data={"router": router.pk},
-        )
+    _tell([_unsaved_look(router, now or timezone.now())])
+
+
+def _unsaved_look(router: VyosRouter, now: datetime) -> Observation:
+    return Observation(
+        source=UNSAVED.key,
+        at=now,
+        device_id=router.device.pk,
+        is_bad=None if router.is_saved is None else not router.is_saved,
+        summary="The router's changes are not saved",
+        detail="They run now and are lost when the router reboots: save it at its page before anybody does that.",
+        data={"router": router.pk},
     )
 
 
@@ -211,17 +215,12 @@ def tell_change(change: ConfigChange, now: datetime | None = None) -> None:
     router = change.router
     if router is None or change.status in ConfigChange.ACTIVE:
         return
-    parts = list(change.items.all()) or [
-        ChangeItem(change=change, vm_name=change.vm_name, status=change.status, error_detail=change.error_detail)
-    ]
-    looks = [look for part in parts for look in _change_looks(change, router, part, now or timezone.now())]
-    with transaction.atomic():
-        for look in looks:
-            _tell(look)
+    parts = list(change.items.all()) or [_as_part(change)]
+    _tell([look for part in parts for look in _change_looks(change, router, part, now or timezone.now())])
 
 
 def _change_looks(change: ConfigChange, router: VyosRouter, part: ChangeItem, now: datetime) -> Sequence[Observation]:
-    what = part.vm_name or change.get_kind_display()
+    what = _what(change, part.vm_name)
     status = part.status if part.status in ("failed", "unknown", "applied", "reverted") else change.status
     words = {
         "unknown": f"Nobody knows whether the router took a change of {what}",
@@ -248,6 +247,65 @@ def _change_looks(change: ConfigChange, router: VyosRouter, part: ChangeItem, no
     ]
 
 
+def look_around(now: datetime | None = None) -> None:
+    """Tell of everything as the rows have it: how changes ended, what is not saved, what differs.
+
+    Whoever ends a change or compares a router may tell at once; who died before he could is made up for here.
+    """
+    now = now or timezone.now()
+    looks = _latest_changes(now)
+    routers = VyosRouter.objects.select_related("endpoint__device").prefetch_related("drift_items__vm__device")
+    for router in routers:
+        looks.append(_unsaved_look(router, now))
+        if router.compared_at is not None:
+            looks.append(_drift_look(router, list(router.drift_items.all()), now))
+    _tell(looks)
+
+
+def _latest_changes(now: datetime) -> list[Observation]:
+    """Of each machine, and of each kind of change without machines, what came of the last one; where that was bad
+    lately, or is an alert that is open."""
+    told = Alert.objects.open().filter(source=CHANGE.key, device__isnull=False).values_list("device_id", "subject")
+    wanted = {(device_id, subject.rpartition(" ")[0]) for device_id, subject in told}
+    bad = {"status__in": ("failed", "unknown")}
+    lately = now - REMEMBERED
+    device = "router__endpoint__device"
+    parts = ChangeItem.objects.filter(**bad, change__finished_at__gte=lately, change__router__isnull=False)
+    wanted |= set(parts.values_list(f"change__{device}", "vm_name"))
+    whole = ConfigChange.objects.filter(**bad, finished_at__gte=lately, router__isnull=False, items=None)
+    wanted |= {(row.router.device.pk, _what(row, "")) for row in whole.select_related(device) if row.router}
+    names = {name for _, name in wanted}
+    last: dict[tuple[int, str], tuple[ConfigChange, ChangeItem]] = {}
+    ended = {"change__finished_at__isnull": False, "change__router__isnull": False}
+    items = ChangeItem.objects.filter(vm_name__in=names, **ended).select_related(f"change__{device}")
+    for item in items.order_by("change__finished_at", "pk"):
+        if item.change.router is not None:
+            last[item.change.router.device.pk, item.vm_name] = (item.change, item)
+    for change in (
+        ConfigChange.objects.filter(
+            finished_at__isnull=False, finished_at__gte=lately, router__isnull=False, items=None
+        )
+        .select_related(device)
+        .order_by("finished_at", "pk")
+    ):
+        if change.router is not None:
+            last[change.router.device.pk, _what(change, "")] = (change, _as_part(change))
+    return [
+        look
+        for place, (change, part) in last.items()
+        if place in wanted and change.router is not None and change.status not in ConfigChange.ACTIVE
+        for look in _change_looks(change, change.router, part, now)
+    ]
+
+
+def _as_part(change: ConfigChange) -> ChangeItem:
+    return ChangeItem(change=change, vm_name=change.vm_name, status=change.status, error_detail=change.error_detail)
+
+
+def _what(change: ConfigChange, name: str) -> str:
+    return name or change.vm_name or change.get_kind_display()
+
+
 def tell_pools(now: datetime | None = None) -> int:
     """Which pools are nearly full or will be within a week. Returns how many."""
     now = now or timezone.now()
@@ -264,9 +322,7 @@ def tell_pools(now: datetime | None = None) -> int:
             looks.append(
                 Observation(source=POOL.key, at=now, device_id=device_id, subject=subject, match="", is_bad=False)
             )
-    with transaction.atomic():
-        for look in looks:
-            _tell(look)
+    _tell(looks)
     return sum(look.is_bad is True for look in looks)
 
 
@@ -289,15 +345,16 @@ def _pool_look(one: capacity.Outlook, now: datetime) -> Observation:
     )
 
 
-def _tell(look: Observation) -> None:
-    """A look; where its alert is open already, its words are brought up to date."""
+def _tell(looks: Sequence[Observation]) -> None:
+    """Looks; where an alert is open already, its words are brought up to date."""
     with transaction.atomic():
-        _observe([look])
-        if look.is_bad:
-            rows = Alert.objects.open().filter(source=look.source, device=look.device_id, subject=look.subject)
-            rows.update(
-                summary=wording.clean(look.summary, 300), detail=wording.clean(look.detail, 1000), data=look.data
-            )
+        _observe(looks)
+        for look in looks:
+            if look.is_bad:
+                rows = Alert.objects.open().filter(source=look.source, device=look.device_id, subject=look.subject)
+                rows.update(
+                    summary=wording.clean(look.summary, 300), detail=wording.clean(look.detail, 1000), data=look.data
+                )
 
 
 def _observe(looks: Sequence[Observation]) -> None:

@@ -169,6 +169,43 @@ def test_of_a_change_of_many_machines_each_is_told_of_by_name() -> None:
     assert [alert.subject for alert in firing("provisioning.change")] == ["a failed"]
 
 
+def test_a_look_around_tells_what_nobody_told(django_assert_max_num_queries: Any) -> None:
+    router = factories.make_vyos_router(is_saved=False, compared_at=timezone.now())
+    DriftItem.objects.create(router=router, kind="missing", label="destination rule 10000", words=["It is gone."])
+    change = ended(router, "unknown", error_detail="Nothing came in time.")
+    change.items.create(vm_name="web-1", status="unknown")
+    ended(router, "failed", kind="save", error_detail="disk full")
+    ConfigChange.objects.filter(kind="save").update(vm_name="")
+    for _ in range(2):
+        telling.look_around()
+        advance(minutes=20)
+    subjects = [alert.subject for alert in firing("provisioning.change")]
+    assert subjects == ["Save failed", "web-1 unknown"]
+    assert len(firing("provisioning.drift")) == len(firing("provisioning.unsaved")) == 1
+    # What came after it was well.
+    good = ended(router, "applied")
+    good.items.create(vm_name="web-1", status="applied")
+    ConfigChange.objects.filter(pk=ended(router, "applied", kind="save").pk).update(vm_name="")
+    DriftItem.objects.all().delete()
+    router.is_saved = True
+    router.save()
+    for _ in range(2):
+        telling.look_around()
+        advance()
+    assert not Alert.objects.open().exists() and Alert.objects.count() == 4
+    with django_assert_max_num_queries(25):
+        telling.look_around()
+
+
+def test_what_failed_long_ago_is_not_told_again() -> None:
+    router = factories.make_vyos_router()
+    change = ended(router, "failed")
+    change.items.create(vm_name="web-1", status="failed")
+    ConfigChange.objects.update(finished_at=timezone.now() - timedelta(days=8))
+    telling.look_around()
+    assert not Alert.objects.exists()
+
+
 # --- pools ------------------------------------------------------------------------------------------------------------
 def test_a_pool_that_is_nearly_full_is_told_and_over_when_it_is_wider() -> None:
     router = factories.make_vyos_router()
