@@ -210,8 +210,9 @@ def pause(check: Check) -> Check:
 def await_first_answer(endpoint: ManagementEndpoint) -> None:
     """What the checks of this endpoint ask for is new: nobody is told that it is not there before it was there once."""
     for check in Check.objects.select_for_update().filter(endpoint=endpoint, last_run_at=None).order_by("pk"):
-        check.memory[states.AWAITED] = True
-        check.save(update_fields=["memory", "updated_at"])
+        if not check.memory.get(states.AWAITED):
+            check.memory[states.AWAITED] = True
+            check.save(update_fields=["memory", "updated_at"])
 
 
 @transaction.atomic

@@ -59,8 +59,11 @@ def begin(vm: Vm) -> list[str]:
         device.status = Device.Status.ACTIVE
         device.save(update_fields=["status", "updated_at"])
         audit.record("update", device, before=before, after=audit.snapshot(device), detail="It is on its router.")
-    if not device.endpoints.filter(protocol="icmp").exists():
+    pings = list(device.endpoints.filter(protocol="icmp"))
+    if not pings:
         _add(ManagementEndpoint(device=device, protocol="icmp"))
+    for endpoint in pings:  # made with the device, and not asked as long as it was planned
+        scheduling.await_first_answer(endpoint)
     return _follow(vm, device)
 
 
@@ -74,6 +77,12 @@ def follow(vm: Vm) -> list[str]:
     if device is None or device.status != Device.Status.ACTIVE:
         return []
     return _follow(vm, device)
+
+
+def applied(vm: Vm) -> list[str]:
+    """What a worker calls after each change that its router has taken: `begin` for a new machine, else `follow`."""
+    is_new = Device.objects.filter(pk=vm.device_id, status=Device.Status.PLANNED).exists()
+    return begin(vm) if is_new else follow(vm)
 
 
 @transaction.atomic

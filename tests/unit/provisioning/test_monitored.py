@@ -80,6 +80,13 @@ def test_a_machine_gets_a_ping_and_two_looks_at_each_of_its_ports(router: VyosRo
     assert endpoint.options == {"forwards": "ssh", "outside": f"{OUTSIDE}:32000"}
 
 
+def test_a_ping_that_came_with_the_address_is_awaited_too(settings: Any) -> None:
+    vm = factories.make_vm()  # not on loopback, where nobody is pinged by default
+    assert checks(vm) == {"icmp": "unknown"}
+    monitored.begin(vm)
+    assert Check.objects.get(endpoint__device=vm.device, module="icmp").memory == {"awaits_first_answer": True}
+
+
 def test_to_begin_again_changes_nothing(router: VyosRouter) -> None:
     vm = begun(router)
     before = list(Check.objects.order_by("pk").values_list("pk", "next_run_at", "memory", "updated_at"))
@@ -106,6 +113,7 @@ def test_both_sides_of_a_forward_are_asked(router: VyosRouter, listening: Any) -
 
 def test_a_machine_that_has_not_booted_wakes_nobody(router: VyosRouter, settings: Any) -> None:
     vm = begun(router, ports=["ssh"], ip_address="127.66.0.21")
+    assert all(check.memory["awaits_first_answer"] for check in Check.objects.all())
     Check.objects.filter(module="icmp").delete()  # loopback always answers a ping
     poll(vm, times=5)
     assert set(checks(vm).values()) == {"unknown"}
