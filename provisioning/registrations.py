@@ -3,8 +3,8 @@
 from inventory import panels
 from monitoring import remedies
 from netmon.common import schedules
+from provisioning.services import live, scripts, telling
 from provisioning.services import remedies as proposals
-from provisioning.services import scripts, telling
 
 
 def register_all() -> None:
@@ -33,7 +33,7 @@ def register_all() -> None:
         (
             "Refresh live truth of VyOS routers",
             "refresh_live",
-            300,
+            live.EVERY_SECONDS,
             "Asks the routers that have machines for their leases and for the hits of each forward.",
         ),
         (

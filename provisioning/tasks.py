@@ -37,7 +37,12 @@ def expire_forwards() -> None:
 
 @shared_task
 def refresh_live() -> None:
-    live.refresh_all()
+    live.spread()
+
+
+@shared_task
+def refresh_router(router_id: int) -> None:
+    live.refresh_quietly(router_id)
 
 
 @shared_task

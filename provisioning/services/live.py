@@ -1,5 +1,6 @@
 """What is true of machines now: leases and hits as their router tells them, and when they were last seen."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -9,12 +10,16 @@ from django.utils import timezone
 
 from monitoring.models import Check, DeviceState
 from netmon.common.errors import NetmonError
+from netmon.common.queue import REFRESH_ROUTER, send_after_commit
 from netmon.drivers.errors import DriverError
 from netmon.drivers.vyos import Lease, RuleCount, read_leases, read_statistics
 from provisioning.models import DhcpReservation, PortForward, Vm, VyosRouter
 from provisioning.services import routers
 
+log = logging.getLogger(__name__)
+
 BATCH = 200
+EVERY_SECONDS = 300
 NO_LEASE = "none"  # the router was asked and holds no lease of it
 MOST_COUNT = (1 << 63) - 1
 LEASES, STATISTICS = ("dhcp", "server", "leases"), ("nat", "destination", "statistics")
@@ -63,17 +68,28 @@ def refresh(router: VyosRouter, *, wait_seconds: float = 5.0) -> Refreshed:
     return found
 
 
-def refresh_all() -> dict[str, list[str]]:
-    """Refresh every router that has machines; what was not known of which, by router. One that fails costs no other."""
-    unknown: dict[str, list[str]] = {}
-    rows = VyosRouter.objects.filter(vms__isnull=False, endpoint__is_enabled=True)
-    for router in rows.distinct().select_related("endpoint__device__tenant", "endpoint__credential"):
-        try:
-            said = refresh(router, wait_seconds=1.0).unknown
-        except (NetmonError, routers.LeaseLost) as error:
-            said = [str(error) or "Another process is asking the router."]
-        if said:
-            unknown[str(router)] = said
+def spread() -> int:
+    """Have every router with machines refreshed, a task each: one that is slow keeps no other waiting."""
+    rows = VyosRouter.objects.filter(vms__isnull=False, endpoint__is_enabled=True).distinct()
+    numbers = list(rows.order_by("pk").values_list("pk", flat=True))
+    for number in numbers:
+        send_after_commit(REFRESH_ROUTER, number, expires=EVERY_SECONDS)
+    return len(numbers)
+
+
+def refresh_quietly(router_id: int) -> list[str]:
+    """The worker's: what was not known, and why, a sentence each; also in the log. The next round asks again."""
+    rows = VyosRouter.objects.select_related("endpoint__device__tenant", "endpoint__credential")
+    if (router := rows.filter(pk=router_id).first()) is None:
+        return []
+    try:
+        unknown = refresh(router, wait_seconds=1.0).unknown
+    except NetmonError as error:
+        unknown = [error.detail]
+    except routers.LeaseLost:
+        unknown = ["Another process is asking the router."]
+    for words in unknown:
+        log.warning("leases and hits of the router %s are not known: %s", router.pk, words)
     return unknown
 
 

@@ -108,16 +108,18 @@ def test_a_router_that_is_being_asked_is_left_alone(site: tuple[VyosRouter, Rout
 
 
 def test_all_routers_are_refreshed_whatever_becomes_of_one(site: tuple[VyosRouter, Router, Vm]) -> None:
-    dead = factories.make_vyos_router()
+    (router, _, _), dead = site, factories.make_vyos_router()
     factories.make_vm(dead)
-    unknown = live.refresh_all()
-    assert list(unknown) == [str(dead)] and "address" in unknown[str(dead)][0]
+    assert live.spread() == 2
+    unknown = {row: live.refresh_quietly(row.pk) for row in (dead, router)}
+    assert unknown[router] == [] and "address" in unknown[dead][0]
+    assert live.refresh_quietly(0) == []  # gone since the task was sent
     assert DhcpReservation.objects.filter(lease_state="active").count() == 1
 
 
 def test_a_router_without_machines_is_not_asked() -> None:
     with site_of() as made:
-        assert live.refresh(made.row).unknown == [] and live.refresh_all() == {}
+        assert live.refresh(made.row).unknown == [] and live.spread() == 0
         assert made.lab.counts["requests"] == 0
 
 
