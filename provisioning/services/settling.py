@@ -7,7 +7,6 @@ from django.db import transaction
 from django.db.models import ProtectedError, RestrictedError
 from django.utils import timezone
 
-from inventory.models import Device
 from netmon.audit import services as audit
 from netmon.drivers.vyos import Item, describe, read_subnets
 from provisioning import vyos_items
@@ -23,7 +22,7 @@ from provisioning.models import (
     VyosRouter,
 )
 from provisioning.planning import Plan
-from provisioning.services import plans, ports, vms
+from provisioning.services import monitored, plans, ports, vms
 
 Status = ConfigChange.Status
 
@@ -90,8 +89,8 @@ def _rules(forward: PortForward) -> list[Item]:
 
 
 def _follow(vm: Vm) -> None:
-    """From now on it is watched."""
-    Device.objects.filter(pk=vm.device_id, status="planned").update(status="active")
+    """From now on it is watched, at the ports that it now has."""
+    monitored.applied(vm)
 
 
 def _tidy(router: VyosRouter, plan: Plan, running: RunningConfig) -> None:
