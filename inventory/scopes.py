@@ -94,6 +94,7 @@ class Way:
     port: int | None
     is_own_host: bool  # a host of the endpoint's own, not the device's address
     jump: int | None = None
+    trust: tuple[str, ...] = ()  # whose certificate is believed, where that is the endpoint's own choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +121,23 @@ def _way_of(endpoint: ManagementEndpoint) -> Way | None:
     address = address_of(endpoint)
     shown = str(address) if address else host.lower().removesuffix(".")
     return Way(
-        endpoint.credential.pk, endpoint.protocol, shown, endpoint.effective_port, is_own_host, jump_of(endpoint)
+        endpoint.credential.pk,
+        endpoint.protocol,
+        shown,
+        endpoint.effective_port,
+        is_own_host,
+        jump_of(endpoint),
+        trust_of(endpoint),
     )
+
+
+def trust_of(endpoint: ManagementEndpoint) -> tuple[str, ...]:
+    """What says that the right one answers at the address: with another, the secret may go to somebody between."""
+    options = endpoint.options if isinstance(endpoint.options, dict) else {}
+    if endpoint.protocol != "vyos":
+        return ()
+    named = (options.get(name) for name in ("ca_pem", "certificate_sha256", "server_name"))
+    return tuple(value if isinstance(value, str) else "" for value in named)
 
 
 def jump_of(endpoint: ManagementEndpoint) -> int | None:
@@ -132,13 +148,15 @@ def jump_of(endpoint: ManagementEndpoint) -> int | None:
 
 
 def redirected(endpoint: ManagementEndpoint, before: Ways, policy: Policy) -> str | None:
-    """What of a change would send a stored secret elsewhere: "credential", "address", "host", "port", or None."""
+    """What of a change would send a stored secret elsewhere: "credential", "address", "host", "port", "trust", None."""
     credential, way = endpoint.credential, _way_of(endpoint)
     if credential is None or way is None or way in before.by_endpoint.values():
         return None
     old = before.by_endpoint.get(endpoint.pk)
     if way.jump is not None and (old is None or old.jump != way.jump):
         return "host"
+    if any(way.trust) and (old is None or old.trust != way.trust):
+        return "trust"
     if keeps_away_from(credential, endpoint, policy):
         return None
     address = endpoint.device.primary_ip
@@ -185,6 +203,7 @@ SENTENCES: dict[str, str] = {
     "host": "Stored secrets would be sent to another host",
     "address": "Stored secrets would be sent to the new address",
     "port": "Stored secrets would be sent to another port",
+    "trust": "Stored secrets would be sent to whoever has another certificate",
 }
 
 

@@ -270,7 +270,7 @@ def save_endpoint(endpoint: ManagementEndpoint, *, may_redirect: bool = True) ->
     if not may_redirect:
         what = scopes.redirected(endpoint, scopes.Ways.of(device), Policy.load())
         if what is not None:
-            field = {"host": "options", "port": "port"}.get(what, "credential")
+            field = {"host": "options", "trust": "options", "port": "port"}.get(what, "credential")
             remedy = f"enter the secret anew at the device, or {scopes.REMEDY}"
             raise ValidationError({field: scopes.sentence(what, remedy)})
     endpoint.full_clean()

@@ -1,5 +1,6 @@
 """A row becomes a frozen driver target here, and only here is a credential opened."""
 
+from dataclasses import asdict
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -8,12 +9,12 @@ from inventory import host_keys, scopes
 from inventory import policy as policies
 from inventory.models import Credential, Device, ManagementEndpoint
 from inventory.policy import Policy
-from inventory.vyos_options import VyosOptions
+from inventory.vyos_options import TIMES, VyosOptions
 from inventory.ways import WayBook
 from netmon.common.addresses import Address, parse_address
 from netmon.common.errors import NoCredential, NoEndpoint
 from netmon.common.secrets import open_secret
-from netmon.drivers.targets import MAX_JUMPS, IcmpTarget, Secret, SnmpTarget, SshTarget, check_options
+from netmon.drivers.targets import MAX_JUMPS, IcmpTarget, Secret, SnmpTarget, SshTarget, VyosTarget, check_options
 
 Target = IcmpTarget | SnmpTarget | SshTarget
 TARGETS: dict[str, type] = {"icmp": IcmpTarget, "snmp": SnmpTarget, "ssh": SshTarget}
@@ -107,6 +108,7 @@ def _check_options(endpoint: ManagementEndpoint) -> None:
         _check_jump(endpoint, options[JUMP])
     if endpoint.protocol == "vyos":
         VyosOptions.of(options)
+        check_options(VyosTarget, _times(options))
     elif target_class := TARGETS.get(endpoint.protocol):
         check_options(target_class, _drivers_own(endpoint))
     elif unknown := sorted(options.keys() - texts):
@@ -214,6 +216,28 @@ def _ssh_target(endpoint: ManagementEndpoint, address: str, policy: Policy, book
         jump=_jump_target(endpoint, policy, book, depth),
         **check_options(SshTarget, _drivers_own(endpoint)),
     )
+
+
+def vyos_target(endpoint: ManagementEndpoint, policy: Policy | None = None) -> VyosTarget:
+    """The target of a router's HTTP API. Raises what `target_of` raises."""
+    address = str(contact_address(endpoint, policy or Policy.load()))
+    credential = endpoint.credential
+    if credential is None or not credential.secret:
+        raise NoCredential(f"{endpoint.device} has a VyOS endpoint without an API key: choose a credential.")
+    try:
+        return VyosTarget(
+            address=address,
+            port=endpoint.effective_port or 443,
+            key=_open(credential, "secret"),
+            **asdict(VyosOptions.of(endpoint.options)),
+            **check_options(VyosTarget, _times(endpoint.options)),
+        )
+    except ValueError as error:
+        raise NoEndpoint(f"The vyos endpoint of {endpoint.device} is not usable: {error}") from None
+
+
+def _times(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name in TIMES}
 
 
 def _jump_target(endpoint: ManagementEndpoint, policy: Policy, book: WayBook, depth: int) -> SshTarget | None:

@@ -9,6 +9,7 @@ from cryptography import x509
 
 MAX_PEM = 65536
 FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+TIMES = ("connect_timeout_seconds", "read_timeout_seconds", "deadline_seconds")
 SERVER_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 
@@ -26,14 +27,14 @@ class VyosOptions:
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Self:
-        """Raises ValueError ("<option>: reason; remedy")."""
+        """Of an endpoint's options; others are the driver's. Raises ValueError ("<option>: reason; remedy")."""
         known = sorted(field.name for field in fields(cls))
         for name, value in options.items():
-            if name not in known:
-                raise ValueError(f"{name}: unknown option; known are {', '.join(known)}")
-            if not isinstance(value, str):
+            if name not in known and name not in TIMES:
+                raise ValueError(f"{name}: unknown option; known are {', '.join((*known, *TIMES))}")
+            if name in known and not isinstance(value, str):
                 raise ValueError(f"{name}: write a text")
-        return cls(**options)
+        return cls(**{name: value for name, value in options.items() if name in known})
 
     def __post_init__(self) -> None:
         if self.ca_pem:

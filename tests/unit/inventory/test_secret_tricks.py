@@ -78,6 +78,24 @@ def test_an_endpoint_redirects_no_stored_secret(
     assert admin.patch(url, body, format="json").status_code == 200
 
 
+@pytest.mark.parametrize("trust", [{"certificate_sha256": "ab" * 32}, {"server_name": "evil.example"}])
+def test_whoever_has_another_certificate_gets_no_stored_key(
+    trust: dict[str, str], api: APIClient, admin: APIClient
+) -> None:
+    router = make.make_vyos_router()
+    url = f"/api/v1/endpoints/{router.endpoint_id}/"
+    assert pointer(api.patch(url, {"options": trust}, format="json")) == "/options"
+    assert admin.patch(url, {"options": trust}, format="json").status_code == 200
+    assert api.patch(url, {"options": {**trust, "deadline_seconds": 60}}, format="json").status_code == 200
+    another = {
+        "device": router.device.pk,
+        "protocol": "vyos",
+        "port": 8443,
+        "credential": router.endpoint.credential_id,
+    }
+    assert pointer(api.post("/api/v1/endpoints/", {**another, "options": trust}, format="json")) == "/options"
+
+
 def test_a_second_endpoint_sends_the_devices_own_secret_nowhere_else(api: APIClient, device: Device) -> None:
     own = device.endpoints.get(protocol="ssh").credential
     assert own is not None
