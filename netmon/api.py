@@ -25,6 +25,7 @@ import netmon.accounts.api as accounts
 import netmon.audit.api
 import netmon.jobs.api
 import provisioning.api
+import provisioning.mcp_api
 import scanning.api
 import scanning.host_api
 from monitoring.facts_api import DeviceEventViewSet, ExpectedNeighbourViewSet, HostFactsMixin, RoutingFactsMixin
@@ -158,6 +159,9 @@ urlpatterns = [
     path("monitoring/overview/", monitoring.api.OverviewView.as_view(), name="monitoring-overview"),
     path("alert-drill/", monitoring.failure_api.AlertDrillView.as_view(), name="alert-drill"),
     path("config-search/", monitoring.config_search_api.ConfigSearchView.as_view(), name="config-search"),
+    path("mcp/provision/", provisioning.mcp_api.ProvisionView.as_view(), name="mcp-provision"),
+    path("mcp/decommission/", provisioning.mcp_api.DecommissionView.as_view(), name="mcp-decommission"),
+    path("mcp/set-port/", provisioning.mcp_api.SetPortView.as_view(), name="mcp-set-port"),
     path("ping/", scanning.api.PingView.as_view(), name="ping"),
     path("health/", monitoring.api.HealthView.as_view(), name="health"),
     path("", include(router.urls)),

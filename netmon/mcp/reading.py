@@ -1,9 +1,10 @@
 """Tools that look: devices, alerts, measurements, scans."""
 
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, Literal
 
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
+from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
 
 from netmon.mcp import calls
 from netmon.mcp.tools import Entry, Limit, Number, Offset, Rows, fitting, page

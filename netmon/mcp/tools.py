@@ -4,12 +4,13 @@ import functools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any
 
 from asgiref.sync import sync_to_async
 from mcp.server.mcpserver.tools import Tool
 from mcp.types import ToolAnnotations
 from pydantic import Field
+from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
 
 MAX_ANSWER_BYTES = 200_000  # as JSON: a model reads all of it
 
