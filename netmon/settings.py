@@ -278,6 +278,8 @@ SPECTACULAR_SETTINGS = {
         "CredentialKindEnum": "inventory.models.Credential.Kind",
         "ScanKindEnum": "scanning.models.Scan.Kind",
         "ActionRunStatusEnum": "provisioning.models.ActionRun.Status",
+        "AppliedEnum": "provisioning.models.vms.Applied",
+        "PortStateEnum": "provisioning.models.vms.PortState",
         "SnmpAuthProtocolEnum": "inventory.models.Credential.AuthProtocol",
         "SnmpPrivProtocolEnum": "inventory.models.Credential.PrivProtocol",
     },
