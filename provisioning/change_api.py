@@ -34,4 +34,5 @@ class ConfigChangeViewSet(VisibleReadViewSet):
     narrow_area = "vms"
 
     def get_queryset(self) -> Any:
-        return super().get_queryset().prefetch_related("items")
+        rows = ConfigChange.objects.visible_to(self.request.user).select_related(*self.related)
+        return rows.prefetch_related("items")

@@ -28,13 +28,10 @@ class VyosRouterViewSet(SetUpViewSet):
     brief = {"id": "pk", "name": "endpoint__device__name", "version_family": "version_family", "is_saved": "is_saved"}
 
     def get_queryset(self) -> Any:
-        return (
-            super()
-            .get_queryset()
-            .prefetch_related(
-                Prefetch("dhcp_pools", fill.with_addresses(DhcpPool.objects.all())),
-                Prefetch("port_pools", fill.with_ports(PortPool.objects.all())),
-            )
+        rows = VyosRouter.objects.visible_to(self.request.user).select_related(*self.related)
+        return rows.prefetch_related(
+            Prefetch("dhcp_pools", fill.with_addresses(DhcpPool.objects.all())),
+            Prefetch("port_pools", fill.with_ports(PortPool.objects.all())),
         )
 
 
@@ -66,7 +63,8 @@ class DhcpPoolViewSet(PoolViewSet):
     brief = {"id": "pk", "name": "name", "router": "router_id", "is_enabled": "is_enabled"}
 
     def get_queryset(self) -> Any:
-        return fill.with_addresses(super().get_queryset())
+        rows = DhcpPool.objects.visible_to(self.request.user).select_related(*self.related)
+        return fill.with_addresses(rows)
 
 
 class PortPoolViewSet(PoolViewSet):
@@ -80,7 +78,8 @@ class PortPoolViewSet(PoolViewSet):
     brief = {"id": "pk", "name": "name", "router": "router_id", "is_enabled": "is_enabled"}
 
     def get_queryset(self) -> Any:
-        return fill.with_ports(super().get_queryset())
+        rows = PortPool.objects.visible_to(self.request.user).select_related(*self.related)
+        return fill.with_ports(rows)
 
 
 class QuotaViewSet(VisibleViewSet):
@@ -96,4 +95,5 @@ class QuotaViewSet(VisibleViewSet):
     narrow_area = "vms"
 
     def get_queryset(self) -> Any:
-        return fill.with_use(super().get_queryset())
+        rows = Quota.objects.visible_to(self.request.user).select_related(*self.related)
+        return fill.with_use(rows)

@@ -59,7 +59,8 @@ class VmsMixin(VisibleReadViewSet):
     related = ("device", "router__endpoint__device", "reservation__pool", "owner")
 
     def get_queryset(self) -> Any:
-        return super().get_queryset().prefetch_related("forwards")
+        rows = Vm.objects.visible_to(self.request.user).select_related(*self.related)
+        return rows.prefetch_related("forwards")
 
     def get_object(self) -> Any:
         vm = find_vm(self.get_queryset(), self.kwargs["name"])
