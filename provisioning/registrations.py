@@ -17,6 +17,18 @@ def register_all() -> None:
             60,
             "Ends runs of actions whose worker was lost, or that nobody approved.",
         ),
+        (
+            "Settle changes of routers",
+            "sweep_changes",
+            60,
+            "Takes up changes of VyOS routers that were not sent, whose worker was lost, or that are due again.",
+        ),
+        (
+            "Expire forwards and machines",
+            "expire_forwards",
+            60,
+            "Switches off forwards, and those of machines, whose time is over.",
+        ),
         ("Forget old actions", "prune_actions", 3600, "Drops runs that ended more than NETMON_ACTIONS_DAYS ago."),
     ):
         schedules.register(name, f"provisioning.tasks.{task}", every_seconds=every, description=description)

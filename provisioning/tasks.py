@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from provisioning.services import actions, running
+from provisioning.services import actions, changes, requests, running
 
 
 @shared_task
@@ -18,3 +18,18 @@ def settle_actions() -> None:
 @shared_task
 def prune_actions() -> None:
     actions.prune()
+
+
+@shared_task
+def work_on_router(router_id: int) -> None:
+    changes.run(router_id)
+
+
+@shared_task
+def sweep_changes() -> None:
+    changes.sweep()
+
+
+@shared_task
+def expire_forwards() -> None:
+    requests.expire()

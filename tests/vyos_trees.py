@@ -6,6 +6,7 @@ import functools
 import ipaddress
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +117,9 @@ def _parses(parse: Any, value: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def line_fault(version: str, line: str) -> str:
+    """The same of a line as people type it."""
+    op, *words = shlex.split(line)
+    return fault(version, op, words)

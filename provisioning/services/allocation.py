@@ -4,7 +4,8 @@ Whoever gives something holds the router first (`hold`), inside the transaction 
 same thing free. That no two rows share one is the database's own rule, whatever walks past here.
 """
 
-import secrets
+import hashlib
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
@@ -109,8 +110,9 @@ def _used_addresses(pool: DhcpPool, tenant: Tenant | None) -> set[IPv4Address]:
     return {IPv4Address(text) for text in (*known, *given)}
 
 
-def give_mac(router: VyosRouter, *, wanted: str | None = None, taken: Taken = NOTHING) -> str:
-    """The wanted MAC address, or a new locally administered one. Raises MacTaken."""
+def give_mac(router: VyosRouter, name: str, *, wanted: str | None = None, taken: Taken = NOTHING) -> str:
+    """The wanted MAC address, or a locally administered one made of the machine's name, so that a plan and what is
+    done by it have the same. Raises MacTaken."""
     if wanted is not None:
         if wanted in taken.macs or DhcpReservation.objects.filter(router=router, mac_address=wanted).exists():
             raise MacTaken(
@@ -118,8 +120,9 @@ def give_mac(router: VyosRouter, *, wanted: str | None = None, taken: Taken = NO
                 field="mac_address",
             )
         return wanted
-    while True:
-        made = ":".join(f"{octet:02x}" for octet in b"\x02" + secrets.token_bytes(5))
+    for attempt in itertools.count():
+        digest = hashlib.sha256(f"{router.pk} {name} {attempt}".encode()).digest()
+        made = ":".join(f"{octet:02x}" for octet in b"\x02" + digest[:5])
         is_known = (
             made in taken.macs
             or DhcpReservation.objects.filter(mac_address=made).exists()
@@ -127,6 +130,7 @@ def give_mac(router: VyosRouter, *, wanted: str | None = None, taken: Taken = NO
         )
         if not is_known:
             return made
+    raise AssertionError("a count does not end")
 
 
 def give_ports(
@@ -263,6 +267,15 @@ def _rule(forward: PortForward, number: int, purpose: str) -> RuleClaim:
     return RuleClaim(
         router=forward.vm.router, chain=RuleClaim.Chain.DESTINATION, number=number, purpose=purpose, forward=forward
     )
+
+
+def renumber(forward: PortForward, taken: Taken) -> None:
+    """Give a forward that is not on the router yet another rule number. The caller holds the router."""
+    (number,) = give_rules(forward.vm.router, RuleClaim.Chain.DESTINATION, 1, taken=taken)
+    claims = RuleClaim.objects.filter(forward=forward, purpose=RuleClaim.Purpose.FORWARD)
+    claims.update(number=number)
+    forward.rule_number = number
+    forward.save(update_fields=["rule_number", "updated_at"])
 
 
 def claim_masquerade(pool: DhcpPool, *, taken: Taken = NOTHING) -> RuleClaim:

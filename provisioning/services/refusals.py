@@ -83,3 +83,21 @@ class Expired(Refusal):
     """Its time is over: it is given a later end first."""
 
     code = "expired"
+
+
+class InTheWay(Refusal):
+    """Something on the router that is not netmon's stands where this should go."""
+
+    code = "in_the_way"
+
+
+class StalePlan(Refusal):
+    """What was seen and approved is not what would be sent now."""
+
+    code = "stale_plan"
+
+
+class NotPlannable(Refusal):
+    """Nothing can be said before the router was read once."""
+
+    code = "not_plannable"

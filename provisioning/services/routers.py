@@ -16,6 +16,7 @@ from django.utils import timezone
 from inventory import uses
 from inventory.targets import vyos_target
 from netmon.common.errors import Conflict, NetmonError, UpstreamFailed
+from netmon.common.queue import WORK_ON_ROUTER, send_after_commit
 from netmon.drivers.errors import DriverError
 from netmon.drivers.vyos import (
     Commit,
@@ -27,13 +28,15 @@ from netmon.drivers.vyos import (
     rooted,
 )
 from netmon.drivers.vyos.commands import Command
-from provisioning.models import RunningConfig, VyosRouter
+from provisioning.models import ConfigChange, RunningConfig, VyosRouter
 from provisioning.services import leases
 
 MARGIN_SECONDS = 30.0
 VERSION_STAYS = timedelta(hours=1)
 POLL_SECONDS = 0.05
 T = TypeVar("T")
+
+_own_reads: dict[int, datetime] = {}
 
 
 class RouterBusy(Conflict):
@@ -94,8 +97,11 @@ class Session:
         """What runs survives a reboot from now on."""
         self.call(self.client.save)
 
-    def read(self) -> RunningConfig:
-        """The parts of the running configuration that matter here, asked for once and stored."""
+    def read(self, *, is_own: bool = False) -> RunningConfig:
+        """The parts of the running configuration that matter here, asked for once and stored.
+
+        `is_own`: after a change of netmon's own.
+        """
         whole = self.call(self.client.show_config)
         firewall = whole.get("firewall")
         read_subnets(_below(whole, "service", "dhcp-server"))  # odd shapes are refused before they are kept
@@ -110,7 +116,16 @@ class Session:
             },
         )
         VyosRouter.objects.filter(pk=self.router.pk).update(last_read_at=running.read_at)
+        if is_own:
+            _own_reads[self.router.pk] = running.read_at
         return running
+
+    def own_read(self, seconds: float) -> RunningConfig | None:
+        """What this process read back after a change of its own so short a time ago, if nobody has read it since."""
+        read_at = _own_reads.get(self.router.pk)
+        if read_at is None or timezone.now() - read_at > timedelta(seconds=seconds):
+            return None
+        return RunningConfig.objects.filter(router=self.router, read_at=read_at).first()
 
 
 def known_version(router: VyosRouter, now: datetime | None = None) -> Version | None:
@@ -143,6 +158,13 @@ def session(router: VyosRouter, *, wait_seconds: float = 5.0) -> Iterator[Sessio
         leases.let_go(router, token)
         if open_one.requests:
             note(router, error)
+        _look_at_the_queue(router)
+
+
+def _look_at_the_queue(router: VyosRouter) -> None:
+    """A worker that came meanwhile found the router taken, and left."""
+    if ConfigChange.objects.filter(router=router, status="queued", due_at__lte=timezone.now()).exists():
+        send_after_commit(WORK_ON_ROUTER, router.pk)
 
 
 def _claim(router: VyosRouter, seconds: float, wait_seconds: float) -> uuid.UUID:

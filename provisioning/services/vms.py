@@ -60,7 +60,7 @@ def provision(
     Without `tenant` it belongs to the router's; without `owner`, to who asks. Raises ValidationError or a Refusal;
     nothing is written then.
     """
-    router = _router_of(wish, user, tenant)
+    router = router_of(wish, user, tenant)
     allocation.hold(router)
     if (there := _find(wish, user, tenant, router)) is not None:
         return _again(there, wish)
@@ -76,7 +76,7 @@ def provision(
         raise NameTaken(
             f"Another machine at the router {router} has the host name {hostname}: give another.", field="hostname"
         )
-    mac = allocation.give_mac(router, wanted=wish.mac_address, taken=taken)
+    mac = allocation.give_mac(router, hostname, wanted=wish.mac_address, taken=taken)
     address = allocation.give_address(
         place.dhcp_pool, tenant=tenant, wanted=wish.ip_address, span=wish.ip_range, taken=taken
     )
@@ -102,6 +102,13 @@ def provision(
     return Provisioned(vm=vm, reservation=reservation, forwards=forwards, is_new=True, change=change)
 
 
+def find_again(wish: VmWish, *, user: Any = None, tenant: Tenant | None = None) -> Provisioned | None:
+    """The machine of this name, if it is as asked for; None where there is none yet. Raises VmLeaving or VmDiffers."""
+    router = places.find_router(wish.router, user=user) if wish.router is not None else None
+    there = _find(wish, user, tenant, router)
+    return _again(there, wish) if there is not None else None
+
+
 def _told(address: str, forwards: tuple[PortForward, ...]) -> str:
     ports = ", ".join(f"{forward.name} {forward.external_port}" for forward in forwards)
     return f"{address}; {ports or 'no forwards'}"
@@ -115,7 +122,7 @@ def _tenant_at(router: VyosRouter, tenant: Tenant | None) -> Tenant | None:
     return tenant if tenant is not None else own
 
 
-def _router_of(wish: VmWish, user: Any, tenant: Tenant | None) -> VyosRouter:
+def router_of(wish: VmWish, user: Any, tenant: Tenant | None) -> VyosRouter:
     """Where to look and to give: the named router, else that of the machine of this name, else the only one."""
     if wish.router is not None:
         return places.find_router(wish.router, user=user)

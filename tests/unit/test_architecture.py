@@ -137,6 +137,7 @@ def test_credentials_are_opened_in_one_place_only() -> None:
 
 def test_catch_alls_stand_only_where_they_are_named() -> None:
     allowed = {"monitoring/runner.py", "monitoring/notifying/outbox.py", "netmon/jobs/services.py"}
+    allowed |= {"provisioning/services/applying.py"}  # one change must not keep a router's queue waiting for ever
     for path in sources():
         if re.search(r"except Exception|except BaseException|except:", path.read_text()):
             assert str(path.relative_to(REPOSITORY)) in allowed, path
@@ -189,6 +190,7 @@ def test_every_app_uses_the_same_file_names() -> None:
             "action_parameters", "action_forms", "redaction", "registrations",
             "admin_vyos", "change_api", "fill", "router_api", "router_serializers", "timeline", "vm_api", "vm_filters",
             "vm_serializers",
+            "vyos_items", "planning", "obstacles",
         },
     }  # fmt: skip
     for app in APPS:

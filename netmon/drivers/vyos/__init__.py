@@ -27,13 +27,14 @@ from netmon.drivers.vyos.reading import (
     read_subnets,
 )
 from netmon.drivers.vyos.tables import Lease, RuleCount, read_leases, read_statistics
+from netmon.drivers.vyos.undo import changed, standing, undoing
 from netmon.drivers.vyos.versions import FAMILIES, Version, detect
 
 __all__ = [
     "FAMILIES", "Command", "Commit", "CommitFailed", "Comparison", "Difference", "Forward", "Info", "Item", "Lease",
     "Locked", "Masquerade", "OddConfiguration", "Opening", "Range", "RuleCount", "SeenInterface", "SeenMapping",
     "SeenRange", "SeenRule", "SeenSubnet", "StaticMapping", "Subnet", "UnknownOutcome", "Version", "VyosClient",
-    "absence", "compare", "creation", "deletion", "describe", "detect", "hairpin", "may_have_applied", "merged",
-    "network_deletion", "read_interfaces", "read_leases", "read_mappings", "read_rules", "read_statistics",
-    "read_subnets", "rooted", "switching",
+    "absence", "changed", "compare", "creation", "deletion", "describe", "detect", "hairpin", "may_have_applied",
+    "merged", "network_deletion", "read_interfaces", "read_leases", "read_mappings", "read_rules", "read_statistics",
+    "read_subnets", "rooted", "standing", "switching", "undoing",
 ]  # fmt: skip

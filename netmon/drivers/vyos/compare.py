@@ -69,7 +69,7 @@ def compare(item: Item, running: dict[str, Any], family: str) -> Comparison:
     wanted = {_key(path, family): path for path in paths_of(item, family)}
     found: dict[Path, Path] = {}
     for part in managed_by(item, family):
-        for path in _lines_at(running, part):
+        for path in lines_at(running, part):
             if path != root:
                 found[_key(path, family)] = path
     missing = [path for key, path in wanted.items() if key not in found]
@@ -85,7 +85,7 @@ def compare(item: Item, running: dict[str, Any], family: str) -> Comparison:
 def absence(item: Item, running: dict[str, Any], family: str) -> Comparison:
     """Whether nothing of `item` is left: its differences are what is still there."""
     root = root_of(item, family)
-    found = _lines_at(running, root)
+    found = lines_at(running, root)
     differences = tuple(_differences([], found, len(root)))
     return Comparison(describe(item), not found, differences, (Command("delete", root),) if found else ())
 
@@ -122,7 +122,7 @@ def describe(item: Item) -> str:
             return f"firewall rule {item.rule}"
 
 
-def _lines_at(running: dict[str, Any], path: Path) -> list[Path]:
+def lines_at(running: dict[str, Any], path: Path) -> list[Path]:
     """The lines of the node or leaf at `path`."""
     above = child(running, *path[:-1])
     if path[-1] not in above:

@@ -63,7 +63,7 @@ def test_an_address_is_unique_at_a_router_whatever_its_pool() -> None:
 
 # --- MAC addresses ----------------------------------------------------------------------------------------------------
 def test_a_mac_address_is_made_or_refused(pool: DhcpPool) -> None:
-    made = {allocation.give_mac(pool.router) for _ in range(50)}
+    made = {allocation.give_mac(pool.router, f"vm-{number}") for number in range(50)}
     assert len(made) == 50 and all(mac.startswith("02:") for mac in made)
     vm = factories.make_vm(pool.router)
     for taken, mac in (
@@ -71,7 +71,7 @@ def test_a_mac_address_is_made_or_refused(pool: DhcpPool) -> None:
         (Taken(macs=frozenset({"02:00:00:00:00:01"})), "02:00:00:00:00:01"),
     ):
         with pytest.raises(refusals.MacTaken):
-            allocation.give_mac(pool.router, wanted=mac, taken=taken)
+            allocation.give_mac(pool.router, "vm", wanted=mac, taken=taken)
 
 
 # --- ports ------------------------------------------------------------------------------------------------------------
