@@ -35,6 +35,19 @@ REQUESTS: dict[str, Any] = {
     "PatchedPortPoolRequest": {"is_enabled": False},
     "QuotaRequest": {"owner": 5, "max_vms": 10, "max_forwards": 50},
     "PatchedQuotaRequest": {"max_vms": 20},
+    "ProvisionRequest": {
+        "vm_name": "web-1",
+        "ports": ["ssh", {"name": "shop", "internal_port": 8080, "source": "192.0.2.0/24"}],
+        "expires_at": "2027-01-31T18:00:00Z",
+        "metadata": {"project": "shop"},
+    },
+    "VmBodyRequest": {"vm_name": "web-2", "ports": ["ssh"]},
+    "ApprovalRequest": {"digest": DIGEST},
+    "TemplateRequest": {"action": "pause", "ports": ["ssh"]},
+    "OnePortRequest": {"action": "disable"},
+    "ExpiryRequest": {"expires_at": "2027-01-31T18:00:00Z", "ports": ["ssh"]},
+    "NewForwardRequest": {"vm": "web-1", "name": "shop", "internal_port": 8080, "source": "192.0.2.0/24"},
+    "PatchedAmendForwardRequest": {"desired": "disabled"},
 }
 _VM = {
     "name": "web-1",
@@ -49,6 +62,17 @@ _VM = {
     "state": "active",
     "applied": "applied",
     "metadata": {"project": "shop"},
+}
+_ASKED = {
+    "machine_id": "web-1",
+    "message": "The router is told soon: follow the change.",
+    "status": "queued",
+    "lines": LINES,
+    "undo": UNDO,
+    "diff": DIFF,
+    "remarks": [],
+    "digest": DIGEST,
+    "expires_at": "2027-01-31T18:00:00Z",
 }
 MEANINGS: dict[str, dict[str, Any]] = {
     "VyosRouter": {
@@ -105,5 +129,14 @@ MEANINGS: dict[str, dict[str, Any]] = {
         "via": "api",
     },
     "ChangeItem": {"vm_name": "web-1", "status": "applied"},
+    "PointedChange": {"id": 7, "status": "queued", "url": "/api/v1/config-changes/7/"},
+    "Asked": _ASKED,
+    "Provisioned": {**_VM, **_ASKED, "dhcp_pool_name": "lan"},
+    "PortsAsked": {**_ASKED, "action": "pause"},
+    "PortAsked": {**_ASKED, "action": "disable", "port": "ssh", "port_status": "disabled"},
+    "ExpiryAsked": _ASKED,
+    "ForwardAsked": _ASKED,
+    "ActionResult": {"port": "ssh", "external_port": 32000, "nat_rule_number": 10000, "is_changed": True},
+    "ProvisionResult": {"index": 0, "status": 202, "code": "", "errors": []},
     "TimelineEntry": {"action": "provision", "user": "omar", "via": "api", "text": "192.168.66.10; ssh 32000"},
 }

@@ -279,6 +279,7 @@ SPECTACULAR_SETTINGS = {
         "ScanKindEnum": "scanning.models.Scan.Kind",
         "ActionRunStatusEnum": "provisioning.models.ActionRun.Status",
         "AppliedEnum": "provisioning.models.vms.Applied",
+        "ConfigChangeStatusEnum": "provisioning.models.ConfigChange.Status",
         "PortStateEnum": "provisioning.models.vms.PortState",
         "SnmpAuthProtocolEnum": "inventory.models.Credential.AuthProtocol",
         "SnmpPrivProtocolEnum": "inventory.models.Credential.PrivProtocol",

@@ -134,6 +134,7 @@ class PortForwardSerializer(serializers.ModelSerializer[PortForward]):
     pool_name = serializers.CharField(source="pool.name", read_only=True)
     internal_ip = serializers.CharField(source="vm.reservation.address", read_only=True)
     status = serializers.SerializerMethodField()
+    why_disabled = serializers.CharField(read_only=True, help_text="paused or expired, where it is one of these.")
 
     class Meta:
         model = PortForward
@@ -199,3 +200,86 @@ class TimelineEntrySerializer(serializers.Serializer[Any]):
     text = serializers.CharField(allow_blank=True)
     change = serializers.IntegerField(allow_null=True, help_text="Number of the change.")
     status = serializers.CharField(allow_blank=True, help_text="What became of the change; of a record empty.")
+
+
+class PointedChangeSerializer(serializers.Serializer[Any]):
+    """The change that tells the router; follow it at `url`."""
+
+    id = serializers.IntegerField()
+    status = serializers.ChoiceField(choices=ConfigChange.Status.choices)
+    url = serializers.CharField()
+
+
+class AskedSerializer(serializers.Serializer[Any]):
+    """What became of a request.
+
+    `status` is queued (202), unchanged (nothing is to be sent), planned (a dry run), or what became of the change
+    within `wait`. `lines` and what follows from them are null where the router was not read yet.
+    """
+
+    status = serializers.CharField(
+        help_text="queued, unchanged, planned; after `wait` applying, applied, failed, unknown, reverted."
+    )
+    machine_id = serializers.CharField()
+    message = serializers.CharField()
+    change = PointedChangeSerializer(allow_null=True)
+    lines = serializers.ListField(child=serializers.CharField(), allow_null=True)
+    undo = serializers.ListField(child=serializers.CharField(), allow_null=True)
+    diff = serializers.ListField(child=serializers.CharField(), allow_null=True)
+    remarks = serializers.ListField(child=serializers.CharField(), allow_null=True)
+    digest = serializers.CharField(allow_blank=True, help_text="Send it to approve of exactly this plan.")
+
+
+class ProvisionedSerializer(AskedSerializer):
+    """A machine with what it got, or of a dry run would get."""
+
+    id = serializers.IntegerField(allow_null=True, help_text="Null of a dry run.")
+    hostname = serializers.CharField()
+    internal_ip = serializers.CharField()
+    mac_address = serializers.CharField()
+    external_ports = serializers.DictField(child=serializers.IntegerField())
+    nat_rule_base = serializers.IntegerField(allow_null=True)
+    router = serializers.IntegerField()
+    router_name = serializers.CharField()
+    dhcp_pool = serializers.IntegerField()
+    dhcp_pool_name = serializers.CharField()
+    expires_at = serializers.DateTimeField(allow_null=True)
+
+
+class ActionResultSerializer(serializers.Serializer[Any]):
+    port = serializers.CharField()
+    status = serializers.ChoiceField(choices=PortState.choices)
+    external_port = serializers.IntegerField(allow_null=True)
+    nat_rule_number = serializers.IntegerField(allow_null=True)
+    is_changed = serializers.BooleanField(help_text="Whether this request changed it.")
+
+
+class PortsAskedSerializer(AskedSerializer):
+    action = serializers.CharField()
+    action_results = ActionResultSerializer(many=True)
+
+
+class PortAskedSerializer(AskedSerializer):
+    action = serializers.CharField()
+    port = serializers.CharField()
+    port_status = serializers.ChoiceField(choices=PortState.choices)
+
+
+class ExpiryAskedSerializer(AskedSerializer):
+    expires_at = serializers.DateTimeField(allow_null=True)
+
+
+class ForwardAskedSerializer(AskedSerializer):
+    port_forward = PortForwardSerializer(allow_null=True, help_text="Null of a dry run that would make one.")
+
+
+class ProvisionResultSerializer(serializers.Serializer[Any]):
+    index = serializers.IntegerField(help_text="Position in the request, from 0.")
+    status = serializers.IntegerField(help_text="202, 200 of one that was there, or that of its refusal.")
+    vm = ProvisionedSerializer(allow_null=True)
+    code = serializers.CharField(allow_blank=True)
+    errors = serializers.ListField(child=serializers.DictField(), help_text="As in a problem.")  # type: ignore[assignment]
+
+
+class ProvisionedManySerializer(serializers.Serializer[Any]):
+    results = ProvisionResultSerializer(many=True)
