@@ -10,6 +10,7 @@ from typing import Any
 
 from inventory.services import create_device
 from netmon.lab.vyos import Router, Server
+from netmon.lab.vyos.certificates import Certificate
 from provisioning.models import ConfigChange, DhcpPool, PortPool, Vm, VyosRouter
 from provisioning.services import changes, requests, wishes
 from tests import factories
@@ -59,7 +60,9 @@ class Site:
 
 
 @contextmanager
-def site_of(version: str = "1.5-2026-02", *, with_range: bool = True, **router: Any) -> Iterator[Site]:
+def site_of(
+    version: str = "1.5-2026-02", *, with_range: bool = True, certificate: Certificate | None = None, **router: Any
+) -> Iterator[Site]:
     """A router that serves 192.168.66.0/24, of which netmon gives .10 to .199 and the ports 32000 to 33000."""
     over = {name: router.pop(name) for name in list(router) if name in ROUTER_COLUMNS}
     lab = Router(version, **router)
@@ -69,7 +72,7 @@ def site_of(version: str = "1.5-2026-02", *, with_range: bool = True, **router: 
         lab.edit(*number, f"{base} range 0 start 192.168.66.200", f"{base} range 0 stop 192.168.66.250")
         lab.save()
         lab.counts.clear()
-    with Server(lab, host=f"127.66.0.{next(_numbers) % 250 + 1}") as server:
+    with Server(lab, host=f"127.66.0.{next(_numbers) % 250 + 1}", certificate=certificate) as server:
         row = _row(lab, server, over)
         pool = factories.make_dhcp_pool(row, range_end="192.168.66.199", subnet_id=1)
         yield Site(lab, server, row, pool, factories.make_port_pool(row))

@@ -45,6 +45,21 @@ BACKOFF_SECONDS = (2, 5, 10, 20, 40, 60, 120, 300, 600, 900)
 PASSING = (Busy, Unreachable, DeadlineExceeded)
 
 
+def save_late(asked: Session) -> None:
+    """Save what an earlier save failed at, and see whether it is still there. Raises DriverError or LeaseLost."""
+    router = asked.router
+    unsaved = ConfigChange.objects.filter(router=router, status=Status.APPLIED, is_saved=False)
+    ids = unsaved.exclude(items__vm=None).values_list("items__vm", flat=True)
+    version = asked.version()
+    asked.save()
+    running = asked.read(is_own=True)
+    if plans.plan_of(router, plans.load(set(ids)), running, version.family).touched:
+        # A reboot was faster: what is missing is drift now, and is told as such.
+        VyosRouter.objects.filter(pk=router.pk).update(is_saved=True)
+    else:
+        settling.saved(router)
+
+
 class NotSettled(Exception):
     """Two readings in a row differ: the router is still at it."""
 
@@ -208,6 +223,7 @@ class Applier:
             is_saved = True
         except DriverError as error:
             is_saved = False
+            self.asked.error = error
             self._remark(f"Not saved: {error.detail}")
         self.running = self.asked.read(is_own=True)
         plan = self._plan(group, version)
@@ -248,6 +264,7 @@ class Applier:
 
     def _failed(self, error: DriverError) -> None:
         """What an error of the router means for the change."""
+        self.asked.error = error
         if isinstance(error, (AuthenticationFailed, NotSupported)):
             # A router that was upgraded has other paths: it is asked again what it is.
             VyosRouter.objects.filter(pk=self.router.pk).update(capabilities={})

@@ -18,6 +18,7 @@ from netmon.audit import context
 from netmon.audit import services as audit
 from netmon.common.errors import Conflict, NetmonError
 from netmon.common.queue import WORK_ON_ROUTER, send_after_commit
+from netmon.drivers.errors import DriverError
 from provisioning.models import ChangeItem, ConfigChange, Vm, VyosRouter
 from provisioning.planning import Plan
 from provisioning.services import routers
@@ -103,18 +104,23 @@ def run(router_id: int) -> int:
 
     Who finds the router taken leaves: whoever has it looks at the queue when done (`routers.session`).
     """
-    from provisioning.services.applying import Applier  # it queues what follows from what it did
+    from provisioning.services.applying import Applier, save_late  # which end changes by what is above
 
     router = VyosRouter.objects.select_related("endpoint__device__tenant", "endpoint__credential").get(pk=router_id)
     done = 0
-    while due(router_id).exists():
+    while due(router_id).exists() or unsaved().filter(pk=router_id).exists():
         try:
             with routers.session(router, wait_seconds=WAIT_SECONDS) as asked:
                 while (change := due(router_id).select_related("requested_by").first()) is not None:
                     with context.acting(change.requested_by, change.via):
                         Applier(asked, change).go()
                     done += 1
+                if unsaved().filter(pk=router_id).exists():
+                    save_late(asked)
         except routers.RouterBusy:
+            return done
+        except DriverError as error:
+            log.warning("the router %s could not save its configuration: %s", router_id, error.detail)
             return done
         except routers.LeaseLost:
             log.warning("the lease of the router %s was lost; whoever has it now goes on", router_id)
@@ -122,6 +128,12 @@ def run(router_id: int) -> int:
         except NetmonError as error:
             _put_off(router_id, error)
     return done
+
+
+def unsaved() -> "models.QuerySet[VyosRouter]":
+    """Routers whose last change is applied and would not survive a reboot."""
+    waiting = ConfigChange.objects.filter(router=models.OuterRef("pk"), status=Status.APPLIED, is_saved=False)
+    return VyosRouter.objects.filter(models.Exists(waiting), is_saved=False)
 
 
 def _put_off(router_id: int, error: NetmonError) -> None:
@@ -199,6 +211,9 @@ def sweep() -> int:
     waiting = Q(status__in=[Status.QUEUED, Status.UNKNOWN], due_at__lte=now) | Q(status=Status.APPLYING)
     free = Q(router__claimed_until__isnull=True) | Q(router__claimed_until__lte=now)
     found = set(ConfigChange.objects.filter(waiting, free, router__isnull=False).values_list("router", flat=True))
+    found |= set(
+        unsaved().filter(Q(claimed_until__isnull=True) | Q(claimed_until__lte=now)).values_list("pk", flat=True)
+    )
     for number in found:
         kick(number)
     return len(found)

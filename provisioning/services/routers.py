@@ -64,6 +64,7 @@ class Session:
     token: uuid.UUID
     seconds: float
     requests: int = 0
+    error: DriverError | None = None  # how the last attempt ended, where whoever asked dealt with it
 
     def call(self, method: Callable[..., T], *args: Any) -> T:
         """Calls a method of the client while the lease is sure to last."""
@@ -148,16 +149,15 @@ def session(router: VyosRouter, *, wait_seconds: float = 5.0) -> Iterator[Sessio
     seconds = target.deadline_seconds + MARGIN_SECONDS
     token = _claim(router, seconds, wait_seconds)
     open_one = Session(router, VyosClient(target), token, seconds)
-    error: DriverError | None = None
     try:
         yield open_one
     except DriverError as failure:
-        error = failure
+        open_one.error = failure
         raise
     finally:
         leases.let_go(router, token)
         if open_one.requests:
-            note(router, error)
+            note(router, open_one.error)
         _look_at_the_queue(router)
 
 
@@ -189,6 +189,7 @@ def read(router: VyosRouter, *, wait_seconds: float = 5.0) -> RunningConfig:
     """Ask a router for its running configuration, and keep it. Raises RouterBusy or RouterFailed."""
     try:
         with session(router, wait_seconds=wait_seconds) as asked:
+            asked.version()
             return asked.read()
     except DriverError as error:
         raise failed(router, error) from None
@@ -197,7 +198,11 @@ def read(router: VyosRouter, *, wait_seconds: float = 5.0) -> RunningConfig:
 def recent(router: VyosRouter, *, max_age_seconds: float = 60.0, wait_seconds: float = 2.0) -> RunningConfig | None:
     """What was read a moment ago, else what the router says now, else what is known, however old; `read_at` tells."""
     known = RunningConfig.objects.filter(router=router).first()
-    if known is not None and timezone.now() - known.read_at <= timedelta(seconds=max_age_seconds):
+    if (
+        known is not None
+        and router.version_family
+        and timezone.now() - known.read_at <= timedelta(seconds=max_age_seconds)
+    ):
         return known
     try:
         return read(router, wait_seconds=wait_seconds)

@@ -58,7 +58,7 @@ class Router:
         self.counts: Counter[str] = Counter()
         self.closing = threading.Event()
         self.running: Tree = {}
-        self._faults: list[Fault] = []
+        self._faults: list[tuple[Fault, str]] = []
         self._one_at_a_time = threading.Lock()
         self._guard = threading.Lock()
         self._in_flight = 0
@@ -98,17 +98,18 @@ class Router:
             self.running = copy.deepcopy(self.saved)
             self.counts["reboots"] += 1
 
-    def arm(self, *faults: Fault) -> None:
-        """Each happens once, in this order, to the next request that it concerns."""
+    def arm(self, *faults: Fault, at: str = "") -> None:
+        """Each happens once, in this order, to the next request that it concerns, or to the next one at the endpoint
+        `at`, such as "configure"."""
         with self._guard:
-            self._faults += faults
+            self._faults += [(fault, at) for fault in faults]
 
-    def strike(self, is_change: bool) -> Fault | None:
+    def strike(self, is_change: bool, path: str = "") -> Fault | None:
         """The fault that meets a request."""
         with self._guard:
-            for position, one in enumerate(self._faults):
-                if one.concerns(is_change):
-                    return self._faults.pop(position)
+            for position, (one, at) in enumerate(self._faults):
+                if one.concerns(is_change) and (not at or path.partition("?")[0] == f"/{at}"):
+                    return self._faults.pop(position)[0]
         return None
 
     @property

@@ -122,7 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, body: bytes) -> None:
         owner = self.server.owner
         router = owner.router
-        fault = router.strike(is_change(self.path))
+        fault = router.strike(is_change(self.path), self.path)
         if router.is_down or fault is Fault.API_DOWN:
             fault = Fault.API_DOWN
         if fault is not None and not fault.comes_after:
