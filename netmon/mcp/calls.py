@@ -54,9 +54,9 @@ def get(path: str, query: Mapping[str, Any] | None = None) -> Any:
     return _ask("GET", path, query or {}, None)
 
 
-def post(path: str, body: Mapping[str, Any]) -> Any:
+def post(path: str, body: Mapping[str, Any], query: Mapping[str, Any] | None = None) -> Any:
     """The JSON answer to POST /api/v1/`path`. Raises ToolError like `get`."""
-    return _ask("POST", path, {}, body)
+    return _ask("POST", path, query or {}, body)
 
 
 def _ask(method: str, path: str, query: Mapping[str, Any], body: Mapping[str, Any] | None) -> Any:

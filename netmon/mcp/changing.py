@@ -45,16 +45,22 @@ class Plan(TypedDict):
 
 class Outcome(TypedDict):
     """`status`: planned (nothing was sent), unchanged (nothing has to be), or that of the change: queued, applying,
-    applied, failed, unknown, reverted."""
+    applied, failed, unknown, reverted. `plan` is null where the router was not read yet."""
 
     status: str
+    message: str
     machine_id: str
-    internal_ip: str | None
-    mac_address: str | None
-    external_ports: dict[str, int]
     change: int | None
     error: str
     plan: Plan | None
+
+
+class Provisioned(Outcome):
+    """With what the machine got, or would get."""
+
+    internal_ip: str
+    mac_address: str
+    external_ports: dict[str, int]
 
 
 def plan_vm(
@@ -70,7 +76,7 @@ def plan_vm(
         Field(max_length=50, description="Without them ssh, http and https; an empty list: none."),
     ] = None,
     expires_at: Annotated[str | None, Field(max_length=40, description="When its ports are closed, ISO 8601.")] = None,
-) -> Outcome:
+) -> Provisioned:
     """What provision_vm with the same arguments would do: the lines for the router, their digest. Sends nothing."""
     return _provision(None, locals())
 
@@ -89,7 +95,7 @@ def provision_vm(
     ] = None,
     expires_at: Annotated[str | None, Field(max_length=40, description="When its ports are closed, ISO 8601.")] = None,
     confirm: Digest = None,
-) -> Outcome:
+) -> Provisioned:
     """Give a machine a fixed address and forwarded ports on its router. Without `confirm` it only plans.
 
     The same call again changes nothing.
@@ -98,19 +104,25 @@ def provision_vm(
     return _provision(confirm, wish)
 
 
-def _provision(confirm: str | None, wish: dict[str, Any]) -> Outcome:
+def _provision(confirm: str | None, wish: dict[str, Any]) -> Provisioned:
     given = {name: value for name, value in wish.items() if value is not None}
     if "ports" in given:
         given["ports"] = [
             port.model_dump(exclude_none=True) if isinstance(port, Port) else port for port in given["ports"]
         ]
-    return _changed("mcp/provision/", confirm, given)
+    found = _changed("vms/provision/", confirm, given)
+    return {
+        **_outcome(found),
+        "internal_ip": found["internal_ip"],
+        "mac_address": found["mac_address"],
+        "external_ports": found["external_ports"],
+    }
 
 
 def decommission_vm(vm_name: Machine, confirm: Digest = None) -> Outcome:
     """Take a machine off its router: its address and forwards go, nobody reaches it any more. Without `confirm` it
     only plans."""
-    return _changed("mcp/decommission/", confirm, {"vm_name": vm_name})
+    return _outcome(_changed(f"vms/{_name(vm_name)}/decommission/", confirm, {}))
 
 
 def set_port(
@@ -122,23 +134,37 @@ def set_port(
     confirm: Digest = None,
 ) -> Outcome:
     """Open, close or delete one forwarded port of a machine. Without `confirm` it only plans."""
-    return _changed("mcp/set-port/", confirm, {"vm_name": vm_name, "port": port, "action": action})
+    # Not ports/{port}/: some names mean something else there.
+    path = f"vms/{_name(vm_name)}/ports/template/"
+    return _outcome(_changed(path, confirm, {"action": action, "ports": [port]}))
 
 
-def _changed(path: str, confirm: str | None, given: dict[str, Any]) -> Outcome:
+def _changed(path: str, confirm: str | None, given: dict[str, Any]) -> dict[str, Any]:
     # An empty `confirm` is none.
-    context = {"confirm": confirm, "wait": WAIT_SECONDS} if confirm else {"dry_run": True}
-    answer = calls.post(path, {"context": context, "input": given})
-    output = answer["output"]
+    query = {"wait": WAIT_SECONDS} if confirm else {"dry_run": 1}
+    body = {**given, "digest": confirm} if confirm else given
+    found: dict[str, Any] = calls.post(path, body, query)
+    return found
+
+
+def _outcome(found: dict[str, Any]) -> Outcome:
+    change = found["change"]["id"] if found["change"] else None
+    error = ""
+    if found["status"] in ("failed", "unknown", "reverted"):
+        row = calls.get(f"config-changes/{change}/")
+        error = f"{row['error_code']}: {row['error_detail']}"
+    plan: Plan | None = None
+    if found["lines"] is not None:
+        plan = {name: found[name] for name in ("lines", "diff", "remarks", "digest")}  # type: ignore[assignment]
+    # A dry run of what is so already.
+    is_idle = found["status"] == "planned" and plan is not None and not plan["digest"]
     return {
-        "status": answer["context"]["status"],
-        "machine_id": output["machine_id"],
-        "internal_ip": output["internal_ip"],
-        "mac_address": output["mac_address"],
-        "external_ports": output["external_ports"],
-        "change": output["change"],
-        "error": output["error"],
-        "plan": output["plan"],
+        "status": "unchanged" if is_idle else found["status"],
+        "message": "It is so already: there is nothing to send." if is_idle else found["message"],
+        "machine_id": found["machine_id"],
+        "change": change,
+        "error": error,
+        "plan": plan,
     }
 
 

@@ -1,6 +1,7 @@
 """What a tool is to the MCP server, and the bounds of what it answers."""
 
 import functools
+import inspect
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,7 +49,11 @@ class Entry:
             open_world_hint=False,
         )
         tool = Tool.from_function(
-            _in_the_callers_thread(self.function), title=self.title, annotations=hints, structured_output=True
+            _in_the_callers_thread(self.function),
+            title=self.title,
+            description=inspect.cleandoc(self.function.__doc__ or "").replace("\n", " "),
+            annotations=hints,
+            structured_output=True,
         )
         # The SDK drops unknown arguments: a misspelt filter would answer with everything.
         model = tool.fn_metadata.arg_model

@@ -14,6 +14,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult
 
+from netmon.lab.vyos import Server
 from tests.daemons import free_port, wait_until
 from tests.databases import REPOSITORY
 from tests.product import PASSWORD, Product
@@ -52,6 +53,24 @@ def web_process(product: Product, **environment: str) -> Iterator[str]:
         assert process.wait(30) == 0, "it ends when it is told to, whatever the door has done"
 
 
+@contextmanager
+def worker(product: Product) -> Iterator[None]:
+    """What tells routers."""
+    argv = (
+        sys.executable, "-m", "celery", "--quiet", "-A", "netmon.celery", "worker", "--queues", "poll,jobs",
+        "--pool", "threads", "--concurrency", "2", "--loglevel", "WARNING", "--without-gossip", "--without-mingle",
+    )  # fmt: skip
+    (Path(product.environment["NETMON_VAR_DIR"]) / "tmp").mkdir(exist_ok=True)
+    environment = {**product.environment, "TMPDIR": str(Path(product.environment["NETMON_VAR_DIR"]) / "tmp")}
+    with (product.directory / "worker.log").open("wb") as log:
+        process = subprocess.Popen(argv, cwd=REPOSITORY, env=environment, stdout=log, stderr=log)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(40)
+
+
 class Site:
     """A netmon with people, their keys, and a tenant that is somebody else's."""
 
@@ -73,6 +92,28 @@ class Site:
         answer = self.product.post(f"/api/v1/{path}", body)
         assert answer.status == 201, answer
         return answer.body
+
+    def add_router(self, server: Server) -> None:
+        """The simulated router, with a pool of addresses and one of ports."""
+        device = self.made("routers/", {"name": "vyos-1", "ip": server.host})
+        key = self.made("credentials/", {"name": "vyos-1", "kind": "api_key", "secret": server.router.key})
+        options = {"certificate_sha256": server.fingerprint, "deadline_seconds": 10, "read_timeout_seconds": 5}
+        endpoint = self.made(
+            "endpoints/",
+            {
+                "device": device["id"],
+                "protocol": "vyos",
+                "port": server.port,
+                "credential": key["id"],
+                "options": options,
+            },
+        )
+        router = self.made("vyos-routers/", {"endpoint": endpoint["id"], "inbound_interface": "eth0"})
+        prefix = self.made("prefixes/", {"cidr": "192.168.66.0/24"})
+        pool = {"router": router["id"], "name": "lan", "shared_network": "LAN", "prefix": prefix["id"], "subnet_id": 1}
+        self.made("dhcp-pools/", {**pool, "range_start": "192.168.66.10", "range_end": "192.168.66.199"})
+        ports = {"router": router["id"], "name": "outside", "port_start": 32000, "port_end": 33000}
+        self.made("port-pools/", ports)
 
     def key(self, name: str, scopes: list[str], *, role: str = "", tenants: Any = ()) -> str:
         person = {"username": name, "password": PASSWORD, "role": role or name, "tenants": list(tenants)}
