@@ -169,6 +169,7 @@ urlpatterns = [
     path("monitoring/overview/", monitoring.api.OverviewView.as_view(), name="monitoring-overview"),
     path("alert-drill/", monitoring.failure_api.AlertDrillView.as_view(), name="alert-drill"),
     path("config-search/", monitoring.config_search_api.ConfigSearchView.as_view(), name="config-search"),
+    path("drift/", provisioning.change_api.DriftView.as_view(), name="drift"),
     path("ports/status/", provisioning.vm_api.PortsStatusView.as_view(), name="ports-status"),
     path("ping/", scanning.api.PingView.as_view(), name="ping"),
     path("health/", monitoring.api.HealthView.as_view(), name="health"),
