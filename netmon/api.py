@@ -170,6 +170,7 @@ urlpatterns = [
     path("monitoring/overview/", monitoring.api.OverviewView.as_view(), name="monitoring-overview"),
     path("alert-drill/", monitoring.failure_api.AlertDrillView.as_view(), name="alert-drill"),
     path("config-search/", monitoring.config_search_api.ConfigSearchView.as_view(), name="config-search"),
+    path("drift/", provisioning.change_api.DriftView.as_view(), name="drift"),
     path("ports/status/", provisioning.vm_api.PortsStatusView.as_view(), name="ports-status"),
     path("mcp/provision/", provisioning.mcp_api.ProvisionView.as_view(), name="mcp-provision"),
     path("mcp/decommission/", provisioning.mcp_api.DecommissionView.as_view(), name="mcp-decommission"),

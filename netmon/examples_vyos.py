@@ -83,6 +83,14 @@ MEANINGS: dict[str, dict[str, Any]] = {
         "lan_interface": "eth1",
         "external_address": "203.0.113.1",
     },
+    "RouterStatus": {"name": "vyos-1", "version_text": "VyOS 1.4.2", "version_family": "1.4", "is_saved": True},
+    "DriftItem": {
+        "router_name": "vyos-1",
+        "vm_name": "web-1",
+        "label": "destination rule 10000",
+        "words": ["The rule is not there."],
+        "lines": LINES[1:],
+    },
     "PoolFill": {"name": "lan", "size": 90, "given": 12},
     "DhcpPool": {
         "name": "lan",

@@ -3,11 +3,16 @@
 from typing import Any
 
 from django.db.models import Prefetch
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
 
+from netmon.common.filters import refuse_unknown
 from netmon.rest.viewsets import VisibleViewSet
 from provisioning import fill, vm_filters
 from provisioning import router_serializers as shapes
-from provisioning.models import DhcpPool, PortPool, Quota, VyosRouter
+from provisioning.models import ConfigChange, DhcpPool, PortPool, Quota, VyosRouter
 from provisioning.services import allocation
 
 
@@ -33,6 +38,18 @@ class VyosRouterViewSet(SetUpViewSet):
             Prefetch("dhcp_pools", fill.with_addresses(DhcpPool.objects.all())),
             Prefetch("port_pools", fill.with_ports(PortPool.objects.all())),
         )
+
+    @extend_schema(responses=shapes.RouterStatusSerializer, filters=False)
+    @action(detail=True, methods=["get"], pagination_class=None)
+    def status(self, request: Request, pk: str) -> Response:
+        """How it stands: its version, what is left of its pools, what waits to be sent, what differs."""
+        refuse_unknown(request, {"format"})
+        router = self.get_object()
+        waiting = ConfigChange.objects.filter(router=router, status__in=ConfigChange.ACTIVE)
+        router.waiting_changes = waiting.count()
+        router.unknown_changes = ConfigChange.objects.filter(router=router, status="unknown").count()
+        router.drift_count = router.drift_items.count()
+        return Response(shapes.RouterStatusSerializer(router).data)
 
 
 class PoolViewSet(SetUpViewSet):

@@ -57,6 +57,25 @@ class VyosRouterSerializer(ValidatedModelSerializer):
         return list(PoolFillSerializer(router.port_pools.all(), many=True).data)
 
 
+class RouterStatusSerializer(serializers.Serializer[Any]):
+    """How a router stands."""
+
+    id = serializers.IntegerField()
+    name = serializers.CharField(source="device.name")
+    version_text = serializers.CharField(allow_blank=True, help_text="As it says it; empty before it was asked.")
+    version_family = serializers.CharField(allow_blank=True)
+    is_saved = serializers.BooleanField(allow_null=True, help_text="Null: not known.")
+    last_read_at = serializers.DateTimeField(allow_null=True)
+    compared_at = serializers.DateTimeField(allow_null=True)
+    last_error_code = serializers.CharField(allow_blank=True)
+    last_error_detail = serializers.CharField(allow_blank=True)
+    waiting_changes = serializers.IntegerField(help_text="Queued, or being applied.")
+    unknown_changes = serializers.IntegerField(help_text="Of these it is not known whether the router has them.")
+    drift_count = serializers.IntegerField(help_text="What differed when it was last compared: `drift/?router=`.")
+    dhcp_pools = PoolFillSerializer(many=True, source="dhcp_pools.all")
+    port_pools = PoolFillSerializer(many=True, source="port_pools.all")
+
+
 class DhcpPoolSerializer(ValidatedModelSerializer):
     router_name = serializers.CharField(source="router.device.name", read_only=True)
     cidr = serializers.CharField(source="prefix.cidr", read_only=True)

@@ -104,7 +104,7 @@ class VmViewSet(VmsMixin):
     brief = {"id": "pk", "name": "device__name", "internal_ip": "reservation__address", "state": "state"}
     parser_classes = [BoundedJSONParser]
     # Who changes their own machines only is told so by `must_change`.
-    required_roles = {"write": "viewer", "provision": "operator", "bulk": "operator"}
+    required_roles = {"write": "viewer", "provision": "operator", "provision_many": "operator"}
 
     def body(self, shape: Any, **context: Any) -> dict[str, Any]:
         """The checked body of a request. Raises ValidationError."""

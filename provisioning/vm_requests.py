@@ -108,7 +108,7 @@ class BodySerializer(serializers.Serializer[Any]):
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if not isinstance(data, Mapping):
-            raise serializers.ValidationError("Write an object.", code="invalid")
+            raise serializers.ValidationError({"non_field_errors": ["Write an object."]}, code="invalid")
         self.errors_found: dict[str, list[Any]] = {}
         body = dict(data)
         for name in [name for name in body if name not in self.properties]:

@@ -1,8 +1,10 @@
 """What became of a change, written down: at it, at the machines that it concerned, and at their rows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from django.db import transaction
+from django.db.models import ProtectedError, RestrictedError
 from django.utils import timezone
 
 from inventory.models import Device
@@ -56,9 +58,22 @@ def settle(
         _tidy(router, plan, running)
         if is_saved:
             _note_saved(router)
+        for vm in gone:
+            _release(change, vm)
         change.save(update_fields=["remark"])
-    for vm in gone:
-        vms.release(vm)
+
+
+def _release(change: ConfigChange, vm: Vm) -> None:
+    try:
+        with transaction.atomic():
+            vms.release(vm)
+    except (ProtectedError, RestrictedError) as error:
+        needed = ", ".join(sorted({str(row._meta.verbose_name) for row in _needing(error)}))
+        change.remark = f"{change.remark}\n{vm} stays in the inventory: it is needed by {needed}.".strip()
+
+
+def _needing(error: ProtectedError | RestrictedError) -> Iterable[Any]:
+    return error.protected_objects if isinstance(error, ProtectedError) else error.restricted_objects
 
 
 def _follow(vm: Vm) -> None:

@@ -39,6 +39,7 @@ READ = {
     "api/v1/vyos-routers/": 2,
     "api/v1/dhcp-pools/": 2,
     "api/v1/port-pools/": 2,
+    "api/v1/drift/": 2,
 }
 WRITE = {
     "api/v1/vyos-routers/": 3,

@@ -274,4 +274,4 @@ def _refuse(site: Site, word: str) -> None:
             raise Refusal("[ nat ]\nsomething is wrong\n\n[[nat]] failed\nCommit failed")
         return configure(operations, *more)
 
-    site.lab.configure = picky  # type: ignore[method-assign]
+    site.lab.configure = picky  # type: ignore[method-assign, assignment]
