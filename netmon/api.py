@@ -25,6 +25,10 @@ import netmon.accounts.api as accounts
 import netmon.audit.api
 import netmon.jobs.api
 import provisioning.api
+import provisioning.change_api
+import provisioning.mcp_api
+import provisioning.router_api
+import provisioning.vm_api
 import scanning.api
 import scanning.host_api
 from monitoring.facts_api import DeviceEventViewSet, ExpectedNeighbourViewSet, HostFactsMixin, RoutingFactsMixin
@@ -113,6 +117,14 @@ router.register("discoveries", scanning.host_api.DiscoveryViewSet, "discovery")
 router.register("expected-ports", scanning.host_api.ExpectedPortViewSet, "expected-port")
 router.register("actions", provisioning.api.ActionViewSet, "action")
 router.register("action-runs", provisioning.api.ActionRunViewSet, "action-run")
+router.register("vyos-routers", provisioning.router_api.VyosRouterViewSet, "vyos-router")
+router.register("dhcp-pools", provisioning.router_api.DhcpPoolViewSet, "dhcp-pool")
+router.register("port-pools", provisioning.router_api.PortPoolViewSet, "port-pool")
+router.register("quotas", provisioning.router_api.QuotaViewSet, "quota")
+router.register("vms", provisioning.vm_api.VmViewSet, "vm")
+router.register("dhcp-reservations", provisioning.change_api.DhcpReservationViewSet, "dhcp-reservation")
+router.register("port-forwards", provisioning.vm_api.PortForwardViewSet, "port-forward")
+router.register("config-changes", provisioning.change_api.ConfigChangeViewSet, "config-change")
 router.register("audit-events", netmon.audit.api.AuditEventViewSet, "audit-event")
 router.register("jobs", netmon.jobs.api.JobViewSet, "job")
 router.register("users", accounts.UserViewSet, "user")
@@ -158,6 +170,10 @@ urlpatterns = [
     path("monitoring/overview/", monitoring.api.OverviewView.as_view(), name="monitoring-overview"),
     path("alert-drill/", monitoring.failure_api.AlertDrillView.as_view(), name="alert-drill"),
     path("config-search/", monitoring.config_search_api.ConfigSearchView.as_view(), name="config-search"),
+    path("drift/", provisioning.change_api.DriftView.as_view(), name="drift"),
+    path("ports/status/", provisioning.vm_api.PortsStatusView.as_view(), name="ports-status"),
+    path("mcp/provision/", provisioning.mcp_api.ProvisionView.as_view(), name="mcp-provision"),
+    path("mcp/decommission/", provisioning.mcp_api.DecommissionView.as_view(), name="mcp-decommission"),
     path("ping/", scanning.api.PingView.as_view(), name="ping"),
     path("health/", monitoring.api.HealthView.as_view(), name="health"),
     path("", include(router.urls)),

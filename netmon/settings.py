@@ -232,6 +232,8 @@ API_PER_MINUTE = {
     "reads": env.integer("NETMON_API_READS_PER_MINUTE", 600, minimum=0, maximum=1_000_000),
     "writes": env.integer("NETMON_API_WRITES_PER_MINUTE", 300, minimum=0, maximum=1_000_000),
 }
+# Model Context Protocol at /mcp, for the same keys and rights.
+MCP = env.boolean("NETMON_MCP", True)
 SPECTACULAR_SETTINGS = {
     "TITLE": "netmon",
     "VERSION": VERSION,
@@ -278,6 +280,9 @@ SPECTACULAR_SETTINGS = {
         "CredentialKindEnum": "inventory.models.Credential.Kind",
         "ScanKindEnum": "scanning.models.Scan.Kind",
         "ActionRunStatusEnum": "provisioning.models.ActionRun.Status",
+        "AppliedEnum": "provisioning.models.vms.Applied",
+        "ConfigChangeStatusEnum": "provisioning.models.ConfigChange.Status",
+        "PortStateEnum": "provisioning.models.vms.PortState",
         "SnmpAuthProtocolEnum": "inventory.models.Credential.AuthProtocol",
         "SnmpPrivProtocolEnum": "inventory.models.Credential.PrivProtocol",
     },

@@ -9,8 +9,11 @@ from rest_framework.request import Request
 ROLE_RANK = {"viewer": 1, "operator": 2, "admin": 3}
 # The parts of netmon that a key can be confined to.
 AREAS = ("inventory", "monitoring", "scanning", "provisioning", "pgwatch", "jobs", "accounts")
+# A part of an area, for keys that are to reach one's own machines and nothing else: provisioning/models/owners.py.
+NARROW_AREAS = {"vms": "provisioning"}
 SCOPES = frozenset(
-    {"read", "write", "metrics:read"} | {f"{area}:{kind}" for area in AREAS for kind in ("read", "write")}
+    {"read", "write", "metrics:read"}
+    | {f"{area}:{kind}" for area in (*AREAS, *NARROW_AREAS) for kind in ("read", "write")}
 )
 PACKAGE_AREAS = {"audit": "accounts"}  # who did what is about people
 # Addresses that tell nothing about the network (what there is, whether netmon is well): any key may read them.
@@ -67,8 +70,12 @@ def scope_needed(view: Any, method: str | None) -> tuple[str, ...]:
     """The scopes of which one is enough for this request; none are for a view of no known area.
 
     Keys, passwords, second factors and people take a scope of their own: `write` alone must not make a stronger key.
+    A view with a `narrow_area` is also open to keys of that part; what they see there is the models' to say.
     """
     area, kind = area_of(view), "read" if method in SAFE_METHODS else "write"
+    if (narrow := getattr(view, "narrow_area", "")) and NARROW_AREAS[narrow] == area:
+        writing = ("write", f"{area}:write", f"{narrow}:write")
+        return ("read", f"{area}:read", f"{narrow}:read", *writing) if kind == "read" else writing
     if not area:
         return ()
     if area == SERVICE:

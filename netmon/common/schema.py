@@ -135,6 +135,13 @@ class ProblemAutoSchema(AutoSchema):
             return CRUD[action].format(plural=plural)
         return FIRST_SENTENCE.match(self.get_description() or words)[0].rstrip(".").replace("\n", " ")  # type: ignore[index]
 
+    def _tells_conflicts(self) -> bool:
+        """Whether a read may be refused for the state of things."""
+        view: Any = self.view
+        return getattr(view, "action", "") in TOLD_BY_READS or (
+            getattr(view, "tells_conflicts", False) and "{" in self.path
+        )
+
     def _is_shaped(self) -> bool:
         """Whether `fields` and `brief` may leave fields out of the answer."""
         return getattr(self.view, "action", "") in ("list", "retrieve") and hasattr(self.view, "brief")
@@ -200,7 +207,7 @@ class ProblemAutoSchema(AutoSchema):
             statuses.append("404")
         if self.method not in ("GET", "HEAD"):
             statuses += ["409", "413", "415"]
-        elif getattr(self.view, "action", "") in TOLD_BY_READS:
+        elif self._tells_conflicts():
             statuses.append("409")
         if self.method in ("PUT", "PATCH", "DELETE") and hasattr(self.view, "create_one"):
             statuses.append("412")

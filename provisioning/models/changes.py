@@ -1,6 +1,6 @@
 """Changes of a router's configuration: what was asked for, what was sent, and what became of it."""
 
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import models
@@ -9,12 +9,17 @@ from django.utils import timezone
 
 from inventory.models import Tenant
 from netmon.common.querysets import VisibleQuerySet
+from provisioning.models.owners import owned
 from provisioning.models.routers import VyosRouter
 from provisioning.models.vms import Vm
 
 
 class ChangeQuerySet(VisibleQuerySet):
     tenant_path = "tenant"
+
+    def visible_to(self, user: Any) -> Self:
+        # One of several machines names none of them: its lines are about the others, too.
+        return owned(super().visible_to(user), user, "vm__owner", "requested_by")
 
 
 class ConfigChange(models.Model):
@@ -133,6 +138,9 @@ class ConfigChange(models.Model):
 
 class ChangeItemQuerySet(VisibleQuerySet):
     tenant_path = "change__tenant"
+
+    def visible_to(self, user: Any) -> Self:
+        return owned(super().visible_to(user), user, "vm__owner", "change__requested_by")
 
 
 class ChangeItem(models.Model):

@@ -14,7 +14,9 @@ from netmon.common.addresses import address_key, parse_prefix
 from netmon.common.constraints import unique
 from netmon.common.fields import FoldedField
 from netmon.common.models import TimeStamped
+from netmon.common.permissions import has_role
 from netmon.common.querysets import VisibleQuerySet
+from provisioning.models.owners import sees_own_only
 from provisioning.models.routers import RouterChildQuerySet, VyosRouter, ports_valid
 from provisioning.models.texts import NETWORK_NAME, check_ipv4, parse_ipv4, within
 
@@ -195,11 +197,13 @@ class QuotaQuerySet(VisibleQuerySet):
     tenant_path = "tenant"
 
     def visible_to(self, user: Any) -> Self:
-        """Those of one's tenants, and one's own."""
+        """Those of one's tenants, and one's own; other people's are for operators to see."""
         seen = super().visible_to(user)
-        if not getattr(user, "tenant_ids", None):
+        if not user.is_authenticated or not user.is_active:
             return seen
-        return self.filter(Q(tenant__in=user.tenant_ids) | Q(owner=user))
+        if user.tenant_ids:
+            return self.filter(Q(tenant__in=user.tenant_ids) | Q(owner=user))
+        return self.filter(owner=user) if sees_own_only(user) or not has_role(user, "operator") else seen
 
 
 class Quota(TimeStamped):

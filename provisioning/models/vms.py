@@ -1,7 +1,7 @@
 """Machines behind a router: their fixed addresses, their forwards, and the claims that keep these from colliding."""
 
 import json
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -15,6 +15,7 @@ from netmon.common.constraints import unique
 from netmon.common.fields import MACAddressField
 from netmon.common.models import TimeStamped
 from netmon.common.querysets import VisibleQuerySet
+from provisioning.models.owners import owned
 from provisioning.models.pools import DhcpPool, PortPool
 from provisioning.models.routers import RouterChildQuerySet, VyosRouter, ports_valid
 from provisioning.models.texts import RULE_RANGE, check_ipv4, check_label, check_mac, check_source, parse_ipv4, within
@@ -49,10 +50,24 @@ class Applied(models.TextChoices):
     DRIFTED = "drifted", "Drifted"
 
 
+class PortState(models.TextChoices):
+    """How a forward stands, as people ask for it: what is wished, and why."""
+
+    ENABLED = "enabled", "Enabled"
+    DISABLED = "disabled", "Disabled"
+    EXPIRED = "expired", "Expired"
+    NOT_ACTIVE = "not_active", "Not active"
+
+
 def applied_known(table: str) -> models.CheckConstraint:
     return models.CheckConstraint(
         name=f"{table}_applied_known", condition=Q(applied__in=["pending", "applied", "failed", "drifted"])
     )
+
+
+class VmQuerySet(DeviceChildQuerySet):
+    def visible_to(self, user: Any) -> Self:
+        return owned(super().visible_to(user), user, "owner")
 
 
 class Vm(TimeStamped):
@@ -77,7 +92,7 @@ class Vm(TimeStamped):
     expires_at = models.DateTimeField(null=True, blank=True)
     expiry_told_at = models.DateTimeField(null=True, blank=True, editable=False)
 
-    objects: ClassVar[models.Manager["Vm"]] = models.Manager.from_queryset(DeviceChildQuerySet)()
+    objects: ClassVar[models.Manager["Vm"]] = models.Manager.from_queryset(VmQuerySet)()
 
     class Meta:
         ordering = ["device__name_key"]
@@ -114,6 +129,9 @@ class Vm(TimeStamped):
 
 class VmChildQuerySet(VisibleQuerySet):
     tenant_path = "vm__device__tenant"
+
+    def visible_to(self, user: Any) -> Self:
+        return owned(super().visible_to(user), user, "vm__owner")
 
 
 class DhcpReservation(TimeStamped):

@@ -231,7 +231,7 @@ def _check(plan: Plan, digest: str) -> None:
     if plan.obstacles:
         first = plan.obstacles[0]
         words = " ".join(dict.fromkeys(obstacle.words for obstacle in plan.obstacles))
-        raise InTheWay(words, field="ports" if first.rule is not None else "ip_address", code=first.code)
+        raise InTheWay(words, field="ports" if first.rule is not None else "ip_address", reason=first.code)
     if digest and digest != plan.digest:
         raise StalePlan(
             "What would be sent now is not what was approved: the router or the machine has changed since. Look at "

@@ -119,6 +119,16 @@ def read_ports(value: Any, *, now: datetime | None = None) -> tuple[PortWish, ..
     return tuple(found.values())
 
 
+def read_port(entry: Any, *, now: datetime | None = None) -> PortWish:
+    """One port, as `read_ports` reads each. Raises ValidationError, by field."""
+    return _port_wish(entry, now or timezone.now())
+
+
+def read_moment(value: Any) -> datetime:
+    """A time to come. Raises ValidationError."""
+    return _moment(value, timezone.now())
+
+
 def read_names(value: Any) -> tuple[str, ...]:
     """Names of ports that exist. Raises ValidationError."""
     if not isinstance(value, list | tuple) or not value or len(value) > MAX_PORTS:

@@ -33,7 +33,7 @@ from netmon.audit import services as audit
 from netmon.audit.models import AuditEvent
 from netmon.common.permissions import SCOPES
 from netmon.jobs import services as jobs
-from tests import alerts, factories, people, scans
+from tests import alerts, factories, machines, people, scans
 from tests.contract.openapi import document
 
 PROMISES = json.loads((Path(__file__).parent / "api_contract.json").read_text(encoding="utf-8"))
@@ -110,6 +110,61 @@ RULED_FIELDS = {
     "ssh-keys": {"", "type", "file", "bits", "comment", "passphrase", "private_key"},
     "tags": {"slug"},
     "users": {"username", "email", "role", "tenants"},
+    "vyos-routers": {
+        "",
+        "endpoint",
+        "inbound_interface",
+        "lan_interface",
+        "external_address",
+        "firewall_ruleset",
+        "rule_start",
+        "firewall_rule_number",
+    },
+    "dhcp-pools": {
+        "",
+        "name",
+        "shared_network",
+        "router",
+        "prefix",
+        "subnet_id",
+        "range_start",
+        "range_end",
+        "gateway",
+        "name_servers",
+    },
+    "port-pools": {"", "name", "router", "port_start", "external_address"},
+    "quotas": {""},
+    "vms": {
+        "",
+        "vm_name",
+        "mac_address",
+        "hostname",
+        "router",
+        "dhcp_pool",
+        "port_pool",
+        "ip_address",
+        "ip_range",
+        "port_range",
+        "ports",
+        "expires_at",
+        "metadata",
+        "digest",
+        "confirm",
+        "owner",
+        "tenant",
+    },
+    "port-forwards": {
+        "",
+        "vm",
+        "name",
+        "internal_port",
+        "internal_port_end",
+        "external_port",
+        "source",
+        "expires_at",
+        "digest",
+        "confirm",
+    },
 }
 # Periods have two ends, a cursor is the server's own word, columns depend on the series, addresses on no regex.
 RULED_PARAMETERS = {
@@ -207,6 +262,7 @@ def make_world(cast: people.Cast) -> dict[str, int]:
         "scan-exclusions": scans.make_exclusion().pk,
         "expected-ports": scans.make_expected(device).pk,
         **_alerting(device),
+        **{name: row.pk for name, row in machines.make_estate().items()},
     }
 
 
@@ -287,6 +343,8 @@ def try_resource(resource: str, who: str, cast: people.Cast) -> list[str]:
         path = case.meta.components.get(ParameterLocation.PATH)
         if path is not None and path.mode.is_positive and "id" in case.path_parameters and number is not None:
             case.path_parameters["id"] = number
+        if path is not None and path.mode.is_positive and "name" in case.path_parameters and number is not None:
+            case.path_parameters["name"] = str(number)
         if path is not None and path.mode.is_positive and "version" in case.path_parameters:
             case.path_parameters["version"] = world["versions"]
         if case.headers and "If-Match" in case.headers:

@@ -13,7 +13,7 @@ from inventory.models import Device, Interface, IPAddress, ManagementEndpoint, P
 from netmon.accounts.services import invites, keys
 from netmon.audit import services as audit
 from netmon.jobs import services as jobs
-from tests import alerts, factories, people, scans
+from tests import alerts, factories, machines, people, scans
 from tests.unit.test_matrix import OPEN, ROUTES
 
 pytestmark = pytest.mark.django_db
@@ -104,6 +104,7 @@ class World:
             "target-rules": TargetRule.objects.create(
                 cidr=f"10.{tenant.pk % 200}.0.0/16", tenant=tenant, action="refuse", note=word
             ),
+            **machines.make_estate(tenant=tenant, word=word, owner=person),
         }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from tests import alerts, factories, people, scans
+from tests import alerts, factories, machines, people, scans
 
 pytestmark = pytest.mark.django_db
 
@@ -36,8 +36,16 @@ READ = {
     "api/v1/actions/available/": 2,
     "api/v1/actions/{pk}/script/": 3,
     "api/v1/action-runs/": 2,
+    "api/v1/vyos-routers/": 2,
+    "api/v1/dhcp-pools/": 2,
+    "api/v1/port-pools/": 2,
+    "api/v1/drift/": 2,
 }
 WRITE = {
+    "api/v1/vyos-routers/": 3,
+    "api/v1/dhcp-pools/": 3,
+    "api/v1/port-pools/": 3,
+    "api/v1/quotas/": 3,
     "api/v1/actions/{pk}/run/": 2,
     "api/v1/actions/": 3,
     "api/v1/host-keys/": 3,
@@ -52,6 +60,7 @@ WRITE = {
     "api/v1/audit-events/": 3,
     "api/v1/auth/": 1,
     "api/v1/api-keys/": 1,
+    "api/v1/mcp/decommission/": 1,  # of their own machines
     "api/v1/users/": 3,
     "api/v1/invites/": 3,
 }
@@ -75,6 +84,8 @@ def api_routes() -> Iterator[tuple[str, Any]]:
         plain = re.sub(r"\(\?P<fingerprint>[^)]*\)", factories.HOST_KEY_FINGERPRINT, plain)
         plain = re.sub(r"\(\?P<version>[^)]*\)", "1", plain)
         plain = re.sub(r"\(\?P<key>[^)]*\)", "a-name", plain)
+        plain = re.sub(r"\(\?P<name>[^)]*\)", "{pk}", plain)  # of a machine, whose number does as well
+        plain = re.sub(r"\(\?P<port>[^)]*\)", "ssh", plain)
         if plain.startswith("api/v1/") and "format" not in plain:
             yield plain, callback
 
@@ -146,6 +157,7 @@ def ids(cast: people.Cast, _clean_cache: None) -> dict[str, int]:
         "actions": factories.make_action().pk,
         "action-runs": factories.make_run(router).pk,
         "api-keys": keys.make(user=cast.ada, name="k", scopes=["read"])[0].pk,
+        **{name: row.pk for name, row in machines.make_estate().items()},
     }
 
 

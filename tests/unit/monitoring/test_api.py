@@ -15,7 +15,7 @@ from rest_framework.test import APIClient
 from inventory.models import Device
 from monitoring.models import Series
 from monitoring.store.write import SampleWrite, write_many
-from tests import alerts, people
+from tests import alerts, machines, people
 from tests import factories as make
 
 pytestmark = pytest.mark.django_db
@@ -163,6 +163,8 @@ LISTS = (
     "ssh-keys", "tenants", "prefixes", "jobs", "monitoring/overview", "dependencies", "alerts", "alert-rules",
     "severity-modifiers", "silences", "maintenance-windows", "channels", "contacts", "escalation-policies",
     "notifications", "alerts/summary", "indicators", "actions", "actions/available", "action-runs",
+    "vyos-routers", "dhcp-pools", "port-pools", "quotas", "vms", "dhcp-reservations", "port-forwards",
+    "config-changes", "ports/status",
 )  # fmt: skip
 
 
@@ -202,6 +204,7 @@ def test_no_list_asks_more_queries_for_more_rows(api: APIClient, settings: Any, 
             make.make_site(tenant=make.make_tenant())
             _alerting(device)
             _acting(device)
+            machines.make_estate(word=f"e{device.pk}", owner=people.make_person(f"owner-{device.pk}", "operator"))
         for name in LISTS:
             with CaptureQueriesContext(connection) as captured:
                 assert api.get(f"/api/v1/{name}/").status_code == 200, name

@@ -15,7 +15,7 @@ from netmon.accounts.services import invites, keys
 from netmon.audit import services as audit
 from netmon.audit.models import AuditEvent
 from netmon.jobs import services as jobs
-from provisioning.models import Quota
+from provisioning.models import DriftItem, Quota, RuleClaim, RunningConfig
 from tests import alerts, factories, people, scans
 
 SECRET = "a community that no page may show"
@@ -65,6 +65,25 @@ def _place() -> dict[str, Any]:
     return {"router": router, "user": owner}
 
 
+def _vm() -> Any:
+    return factories.make_vm(ports=["ssh"], **_place())
+
+
+def _change() -> Any:
+    person = people.make_person(f"changer-{next(_numbers)}", "operator")
+    change = factories.make_change(requested_by=person, lines=["set <b>"], diff=["+ <b>"])
+    for name in ("web-1", "web-2"):
+        change.items.create(vm_name=name, error_detail="<i>")
+    return change
+
+
+def _drift() -> Any:
+    vm = _vm()
+    return DriftItem.objects.create(
+        router=vm.router, vm=vm, kind="differs", label=f"rule {next(_numbers)}", words=["<u>"], lines=["set <b>"]
+    )
+
+
 MAKERS: dict[str, Callable[[], Any]] = {
     "inventory.Tenant": factories.make_tenant,
     "inventory.Tag": lambda: Tag.objects.create(
@@ -99,9 +118,13 @@ MAKERS: dict[str, Callable[[], Any]] = {
     "provisioning.Vm": lambda: factories.make_vm(**_place()),
     "provisioning.DhcpReservation": lambda: factories.make_vm(**_place()).reservation,
     "provisioning.PortForward": lambda: factories.make_vm(ports=["ssh"], **_place()).forwards.get(),
-    "provisioning.ConfigChange": lambda: factories.make_change(
-        requested_by=people.make_person(f"changer-{next(_numbers)}", "operator")
+    "provisioning.ConfigChange": _change,
+    "provisioning.RunningConfig": lambda: RunningConfig.objects.create(
+        router=factories.make_vyos_router(), read_at=timezone.now(), nat={"key": SECRET}, interfaces=["eth0"]
     ),
+    "provisioning.DriftItem": _drift,
+    "provisioning.PortClaim": lambda: _vm().forwards.get().port_claims.get(),
+    "provisioning.RuleClaim": lambda: RuleClaim.objects.get(forward=_vm().forwards.get()),
     "scanning.Scan": lambda: scans.make_scan(requested_by=people.make_person(f"asker-{next(_numbers)}", "operator")),
     "scanning.ScanHost": lambda: scans.make_scan().hosts.get(),
     "scanning.OpenPort": lambda: scans.make_scan().hosts.get().ports.get(),
