@@ -7,7 +7,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.exceptions import PermissionDenied, ValidationError
-from rest_framework.generics import ListAPIView
+from rest_framework.generics import ListAPIView, get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -335,7 +335,8 @@ class PortForwardViewSet(VisibleReadViewSet):
         return self._answer(asked, forward.name, dry_run, wait)
 
     def _forward(self) -> PortForward:
-        forward: PortForward = self.get_object()
+        # Past the filters of the list, which know nothing of dry_run and wait.
+        forward: PortForward = get_object_or_404(self.get_queryset(), pk=self.kwargs["pk"])
         must_change(self.request.user, forward.vm)
         if "If-Match" in self.request.headers:
             etags.check(self.request, etags.of(self.get_serializer(forward).data))

@@ -176,6 +176,10 @@ def test_forwards_as_a_resource_of_their_own(site: Site, api: Any) -> None:
     assert refused["code"] == "vm_differs" and refused["field"] == "ports"
     site.work()
     url = f"/api/v1/port-forwards/{made['port_forward']['id']}/"
+    for method, body in (("patch", {"desired": "disabled"}), ("delete", None)):
+        plan = getattr(api, method)(f"{url}?dry_run=1&wait=0", body, format="json")
+        assert plan.status_code == 200 and plan.json()["status"] == "planned" and plan.json()["lines"]
+    assert PortForward.objects.get().desired == "enabled"
     answer = api.patch(url, {"desired": "disabled"}, format="json")
     assert answer.status_code == 202 and answer.json()["port_forward"]["status"] == "disabled"
     tag = api.get(url)["ETag"]
