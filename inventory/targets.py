@@ -14,12 +14,22 @@ from inventory.ways import WayBook
 from netmon.common.addresses import Address, parse_address
 from netmon.common.errors import NoCredential, NoEndpoint
 from netmon.common.secrets import open_secret
-from netmon.drivers.targets import MAX_JUMPS, IcmpTarget, Secret, SnmpTarget, SshTarget, VyosTarget, check_options
+from netmon.drivers.targets import (
+    MAX_JUMPS,
+    IcmpTarget,
+    Secret,
+    SnmpTarget,
+    SshTarget,
+    TcpTarget,
+    VyosTarget,
+    check_options,
+)
 
-Target = IcmpTarget | SnmpTarget | SshTarget
-TARGETS: dict[str, type] = {"icmp": IcmpTarget, "snmp": SnmpTarget, "ssh": SshTarget}
+Target = IcmpTarget | SnmpTarget | SshTarget | TcpTarget
+TARGETS: dict[str, type] = {"icmp": IcmpTarget, "tcp": TcpTarget, "snmp": SnmpTarget, "ssh": SshTarget}
 # Options that are not the driver's own: where to go instead of the device's address, and through which endpoint.
-TEXT_OPTIONS: dict[str, set[str]] = {"ssh": {"host"}, "rtsp": {"path"}}
+TEXT_OPTIONS: dict[str, set[str]] = {"ssh": {"host"}, "rtsp": {"path"}, "tcp": {"outside", "forwards"}}
+MAX_PLACES = 8
 JUMP = "jump"
 CREDENTIAL_KINDS: dict[str, set[str]] = {
     "icmp": set(),
@@ -86,6 +96,9 @@ def _place_errors(
         return {}
     tenant_id, port = endpoint.device.tenant_id, endpoint.effective_port
     policy = policy or Policy.load()
+    for place, its_port in places_outside(endpoint) if endpoint.protocol == "tcp" else []:
+        if not (decision := policy.decide(place, tenant_id=tenant_id, port=its_port)).is_allowed:
+            return {"options": f"outside: {decision.reason}"}
     if is_own_host and not (decision := policy.decide(address, tenant_id=tenant_id)).is_allowed:
         return {"options": f"host: {decision.reason}"}
     # Without the port the address was judged when it was written.
@@ -104,6 +117,8 @@ def _check_options(endpoint: ManagementEndpoint) -> None:
         value = options[name]
         if not isinstance(value, str) or len(value) > 255 or "\x00" in value:
             raise ValueError(f"{name}: write a text of at most 255 characters")
+    if endpoint.protocol == "tcp":
+        places_outside(endpoint)
     if endpoint.protocol == "ssh" and JUMP in options:
         _check_jump(endpoint, options[JUMP])
     if endpoint.protocol == "vyos":
@@ -113,6 +128,28 @@ def _check_options(endpoint: ManagementEndpoint) -> None:
         check_options(target_class, _drivers_own(endpoint))
     elif unknown := sorted(options.keys() - texts):
         raise ValueError(f"{unknown[0]}: unknown option; known are {', '.join(sorted(texts)) or 'none'}")
+
+
+def places_outside(endpoint: ManagementEndpoint) -> list[tuple[Address, int]]:
+    """Where else the port of a tcp endpoint is offered, such as by a router's port forward: its option `outside`.
+
+    Raises ValueError ("outside: reason; remedy").
+    """
+    text = (endpoint.options or {}).get("outside", "")
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    if len(words) > MAX_PLACES:
+        raise ValueError(f"outside: {len(words)} places; write at most {MAX_PLACES}")
+    found = []
+    for word in words:
+        host, _, port = word.rpartition(":")
+        try:
+            address = parse_address(host.removeprefix("[").removesuffix("]"))
+        except ValidationError:
+            raise ValueError(f"outside: {word[:60]!r} is no place; write 203.0.113.7:32000") from None
+        if not (port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65535):
+            raise ValueError(f"outside: {word[:60]!r} has no port of 1 to 65535; write 203.0.113.7:32000")
+        found.append((address, int(port)))
+    return found
 
 
 def _drivers_own(endpoint: ManagementEndpoint) -> dict[str, Any]:
@@ -168,6 +205,10 @@ def target_of(endpoint: ManagementEndpoint, policy: Policy | None = None, book: 
     try:
         if endpoint.protocol == "icmp":
             return IcmpTarget(address=address, **check_options(IcmpTarget, endpoint.options))
+        if endpoint.protocol == "tcp":
+            return TcpTarget(
+                address=address, port=endpoint.port or 0, **check_options(TcpTarget, _drivers_own(endpoint))
+            )
         if endpoint.protocol == "snmp":
             return _snmp_target(endpoint, address)
         if endpoint.protocol == "ssh":
@@ -175,6 +216,29 @@ def target_of(endpoint: ManagementEndpoint, policy: Policy | None = None, book: 
     except ValueError as error:
         raise NoEndpoint(f"The {endpoint.protocol} endpoint of {endpoint.device} is not usable: {error}") from None
     raise NoEndpoint(f"Nothing here speaks {endpoint.protocol} yet.")
+
+
+def outside_target(
+    endpoint: ManagementEndpoint, policy: Policy | None = None, book: WayBook | None = None
+) -> TcpTarget:
+    """The places at which a tcp endpoint is offered outside. Raises NoEndpoint or TargetRefused."""
+    policy = policy or Policy.load()
+    try:
+        places = places_outside(endpoint)
+        if not places:
+            raise ValueError("outside: empty; write 203.0.113.7:32000, or delete the check")
+        for address, port in places:
+            policy.check(address, tenant_id=endpoint.device.tenant_id, port=port)
+        (first, port), *others = places
+        return TcpTarget(
+            address=str(first),
+            port=port,
+            beside=tuple((str(address), its) for address, its in others),
+            label=endpoint.port or 0,
+            **check_options(TcpTarget, _drivers_own(endpoint)),
+        )
+    except ValueError as error:
+        raise NoEndpoint(f"The tcp endpoint of {endpoint.device} is not usable: {error}") from None
 
 
 def _snmp_target(endpoint: ManagementEndpoint, address: str) -> SnmpTarget:

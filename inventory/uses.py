@@ -25,8 +25,9 @@ class Use:
     error_code: str
 
 
+@transaction.atomic(savepoint=False)
 def note(uses: Sequence[Use], *, is_asked: bool = False) -> None:
-    """Remember uses, in the caller's transaction: one query when nothing is new.
+    """Remember uses, in the caller's transaction if there is one: one query when nothing is new.
 
     A row is written when it is older than an hour or the outcome has changed. The first use of a UTC day also goes to
     the audit log; with `is_asked` a person's own event stands there already.

@@ -103,6 +103,17 @@ ICMP = register(
     )
 )
 
+TCP = register(
+    MetricSet(
+        "tcp",
+        "Port",
+        (
+            Column("connect_ms", "ms", 0.001, label="Time to connect"),
+            Column("up", "", 1, label="Accepted"),
+        ),
+    )
+)
+
 SNMP_SYSTEM = register(
     MetricSet(
         "snmp.system",

@@ -322,6 +322,7 @@ def health() -> Health:
             _polling_line(checks, found["poller_lag_seconds"], at),
             _checks_line(checks),
             _line("Database", found["database"], f"{engine} answers.", f"{engine} does not answer."),
+            _mcp_line(),
             _line("Broker", found["broker"], f"Messages go through {broker}.", f"No messages pass: {broker}."),
         ],
         processes=[(beat, at - beat.at <= health_service.FRESH) for beat in beats],
@@ -331,6 +332,13 @@ def health() -> Health:
 
 def _line(title: str, verdict: str, good: str, bad: str) -> Line:
     return Line("up", title, good) if verdict == "ok" else Line("down", title, bad)
+
+
+def _mcp_line() -> Line:
+    # It is an address of the web process, which answers just now.
+    if settings.MCP:
+        return Line("up", "MCP door", "Assistants get in at /mcp, with an API key.")
+    return Line("pending", "MCP door", "Switched off: NETMON_MCP.")
 
 
 def _polling_line(checks: dict[str, Any], lag: float | None, at: datetime) -> Line:

@@ -1,16 +1,26 @@
 """What monitoring hangs into the registers at start."""
 
-from inventory import followers, panels, search
+from inventory import followers, panels, search, sightings
+from inventory.targets import outside_target
 from monitoring import admin_actions, modules, notifiers
 from monitoring.alerting import searching, templates
-from monitoring.modules import config_backup, icmp, snmp_interfaces, snmp_system, ssh_host, ssh_routing
+from monitoring.modules import config_backup, icmp, snmp_interfaces, snmp_system, ssh_host, ssh_routing, tcp_port
 from monitoring.notifiers import apprise, email, slack, webhook
 from monitoring.services import configs, leaving, memories, scheduling, ssh_results
+from monitoring.services import sightings as seen
 from netmon.common import schedules
 
 
 def register_all() -> None:
     modules.register("icmp", "icmp", icmp.collect, is_availability=True)
+    modules.register(tcp_port.INSIDE, "tcp", tcp_port.collect, is_availability=True)
+    modules.register(
+        tcp_port.OUTSIDE,
+        "tcp",
+        tcp_port.collect_outside,
+        target=outside_target,
+        is_default=lambda endpoint: bool(endpoint.options.get("outside")),
+    )
     modules.register("snmp.system", "snmp", snmp_system.collect, is_availability=True)
     modules.register(
         "snmp.interfaces",
@@ -56,6 +66,7 @@ def register_all() -> None:
     )
     templates.register_all()
     search.register("alerts", "Alerts", searching.alerts)
+    sightings.register("monitoring", seen.look)
     for kind, send in (
         ("email", email.send),
         ("slack", slack.send),

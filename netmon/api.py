@@ -26,6 +26,7 @@ import netmon.audit.api
 import netmon.jobs.api
 import provisioning.api
 import provisioning.change_api
+import provisioning.mcp_api
 import provisioning.router_api
 import provisioning.vm_api
 import scanning.api
@@ -171,6 +172,8 @@ urlpatterns = [
     path("config-search/", monitoring.config_search_api.ConfigSearchView.as_view(), name="config-search"),
     path("drift/", provisioning.change_api.DriftView.as_view(), name="drift"),
     path("ports/status/", provisioning.vm_api.PortsStatusView.as_view(), name="ports-status"),
+    path("mcp/provision/", provisioning.mcp_api.ProvisionView.as_view(), name="mcp-provision"),
+    path("mcp/decommission/", provisioning.mcp_api.DecommissionView.as_view(), name="mcp-decommission"),
     path("ping/", scanning.api.PingView.as_view(), name="ping"),
     path("health/", monitoring.api.HealthView.as_view(), name="health"),
     path("", include(router.urls)),

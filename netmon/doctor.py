@@ -283,6 +283,18 @@ def api_keys() -> Findings:
         yield Finding(OK, "api keys", f"{usable.count()} in use, none expires within 14 days")
 
 
+def mcp() -> Findings:
+    if not settings.MCP:
+        yield Finding(OK, "mcp", "switched off: NETMON_MCP")
+        return
+    try:
+        from netmon.mcp import server  # most of a second, which other commands need not wait for
+    except ImportError as error:
+        yield Finding(FAIL, "mcp", f"the door at /mcp does not open: {error}", "install requirements/base.txt anew")
+        return
+    yield Finding(OK, "mcp", f"{len(server.ENTRIES)} tools at /mcp, for the same keys and rights as the API")
+
+
 def second_factors() -> Findings:
     lost = [row.user.username for row in Totp.objects.select_related("user") if not _opens(row)]
     if lost:
@@ -321,6 +333,7 @@ CHECKS: tuple[Callable[[], Findings], ...] = (
     passwords,
     api_keys,
     second_factors,
+    mcp,
     icmp,
     receive_buffer,
     actions,

@@ -7,7 +7,7 @@ documentation (RFC 5737, RFC 3849, RFC 2606). `tests/contract/test_examples.py` 
 
 from typing import Any
 
-from netmon import examples_provisioning, examples_scanning, examples_vyos
+from netmon import examples_mcp, examples_provisioning, examples_scanning, examples_vyos
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGzKnbCq4BA1nGYnC0uz7gXOmPv5dXKKPMdQqTWQZbDm netmon@example.net"
 MOMENT = "2026-11-21T22:04:05Z"
@@ -280,7 +280,7 @@ MEANINGS: dict[str, dict[str, Any]] = {
 }
 
 
-for more in (examples_scanning, examples_provisioning, examples_vyos):
+for more in (examples_scanning, examples_provisioning, examples_vyos, examples_mcp):
     REQUESTS |= more.REQUESTS
     MEANINGS |= more.MEANINGS
 

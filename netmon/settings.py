@@ -232,6 +232,8 @@ API_PER_MINUTE = {
     "reads": env.integer("NETMON_API_READS_PER_MINUTE", 600, minimum=0, maximum=1_000_000),
     "writes": env.integer("NETMON_API_WRITES_PER_MINUTE", 300, minimum=0, maximum=1_000_000),
 }
+# Model Context Protocol at /mcp, for the same keys and rights.
+MCP = env.boolean("NETMON_MCP", True)
 SPECTACULAR_SETTINGS = {
     "TITLE": "netmon",
     "VERSION": VERSION,

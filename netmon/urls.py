@@ -17,6 +17,7 @@ urlpatterns = [
     path("", include("monitoring.urls")),
     path("", include("scanning.urls")),
     path("", include("provisioning.urls")),
+    path("", include("netmon.mcp.urls")),
     path("api/v1/", include("netmon.api")),
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
@@ -35,12 +36,16 @@ def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def handler500(request: HttpRequest) -> HttpResponse:
+    if exception_handler.is_mcp(request):
+        return exception_handler.mcp_server_error(request)
     if exception_handler.is_api(request):
         return exception_handler.api_server_error(request)
     return defaults.server_error(request)
 
 
 def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if exception_handler.is_mcp(request):
+        return exception_handler.mcp_bad_request(request, exception)
     if exception_handler.is_api(request):
         return exception_handler.api_bad_request(request)
     return defaults.bad_request(request, exception)

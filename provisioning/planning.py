@@ -93,6 +93,8 @@ def plan(
             obstacles.append(Obstacle(row=one.row, words=_sentence(error), code="not_supported"))
             continue
         found = seen.obstacles(one, is_equal=heal.is_equal, family=family)
+        if one.is_absent and one.row is None:
+            found = []  # it bears netmon's mark, which is how it was found
         if found and (one.is_shared or one.is_absent):
             # What is to go has gone when somebody else's stands in its place.
             remarks += [] if one.is_absent else [obstacle.words for obstacle in found]

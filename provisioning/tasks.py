@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from provisioning.services import actions, changes, requests, running
+from provisioning.services import actions, capacity, changes, live, requests, running, telling
 
 
 @shared_task
@@ -33,3 +33,29 @@ def sweep_changes() -> None:
 @shared_task
 def expire_forwards() -> None:
     requests.expire()
+
+
+@shared_task
+def refresh_live() -> None:
+    live.spread()
+
+
+@shared_task
+def refresh_router(router_id: int) -> None:
+    live.refresh_quietly(router_id)
+
+
+@shared_task
+def tell_expiries() -> None:
+    telling.tell_expiries()
+
+
+@shared_task
+def measure_pools() -> None:
+    capacity.measure()
+    telling.tell_pools()
+
+
+@shared_task
+def tell_of_routers() -> None:
+    telling.look_around()

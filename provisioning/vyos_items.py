@@ -10,6 +10,7 @@ from netmon.drivers.vyos import (
     Item,
     Masquerade,
     Opening,
+    SeenRule,
     StaticMapping,
     Subnet,
     hairpin,
@@ -18,31 +19,32 @@ from provisioning.models import DhcpPool, DhcpReservation, PortForward, RuleClai
 
 ON_ROUTER = ("applied", "drifted")
 Row = DhcpReservation | PortForward | RuleClaim
+NO_ADDRESS = "0.0.0.0"  # noqa: S104 - of a rule that is known by its number alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """An item as it should be: there, or with `is_absent` not there. `row` is whose it is.
+    """An item as it should be: there, or with `is_absent` not there. `row` is whose it is, None where it is forgotten.
 
     `was_applied`: netmon has seen it on the router before, so what stands at its place is its own, though its mark be
     gone; a mapping has no mark at all, for before 1.5 it has no description.
     """
 
     item: Item
-    row: Row
+    row: Row | None
     is_absent: bool = False
     was_applied: bool = False
 
     @property
     def is_shared(self) -> bool:
         """Whether it is the router's as a whole, so that no single machine has to wait for it."""
-        return isinstance(self.row, RuleClaim)
+        return self.row is None or isinstance(self.row, RuleClaim)
 
 
 def mark(forward: PortForward) -> str:
     """The description by which a rule is known as ours: by names, so that a plan says what will be sent, and so that
     rows that come back from a backup find what is theirs."""
-    return f"netmon:{forward.vm.hostname} {forward.name}"
+    return forward.description or f"netmon:{forward.vm.hostname} {forward.name}"
 
 
 def claim_mark(claim: RuleClaim) -> str:
@@ -162,3 +164,15 @@ def opening(claim: RuleClaim, router: VyosRouter) -> Opening:
         ruleset=router.firewall_ruleset,
         prefix=prefixes[0] if len(prefixes) == 1 else "",
     )
+
+
+def strays(rules: Iterable[SeenRule], claimed: Collection[int]) -> list[Wanted]:
+    """Rules that bear netmon's mark and that no row knows any more: they are to go."""
+    found = []
+    for rule in rules:
+        if is_marked(rule.description) and rule.rule not in claimed:
+            item = Forward(
+                rule=rule.rule, interface="any", address=NO_ADDRESS, protocol="all", description=rule.description
+            )
+            found.append(Wanted(item=item, row=None, is_absent=True))
+    return found

@@ -1,13 +1,15 @@
 """What scanning hangs into the registers at start."""
 
-from inventory import panels, search
+from inventory import panels, search, sightings
 from netmon.common import schedules
 from scanning import searching
+from scanning.services import sightings as seen
 from scanning.services import telling
 
 
 def register_all() -> None:
     telling.register()
+    sightings.register("scanning", seen.look)
     search.register("discoveries", "Discoveries", searching.discoveries)
     panels.register("Ports", "device-ports")
     for name, task, every, description in (

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import CharField, F, Q, QuerySet, Value
+from django.db.models.functions import Cast, Concat
 from django.utils import timezone
 
 from inventory.models import Device
@@ -253,8 +254,10 @@ def _is_measured(alert: Alert, metric: str, now: datetime) -> bool:
 def _with_check(watched: QuerySet[Check]) -> list[int]:
     """Open alerts of checks that are still watched."""
     rows = Alert.objects.open().filter(source="check.down", device__isnull=False)
+    name = F("device__endpoints__checks__module")
+    at_port = Concat(name, Value(" "), Cast(F("device__endpoints__port"), CharField()))
     joined = rows.filter(
-        device__endpoints__checks__in=watched, device__endpoints__checks__module=F("subject")
+        Q(device__endpoints__checks__module=F("subject")) | Q(subject=at_port), device__endpoints__checks__in=watched
     ).values_list("pk", flat=True)
     return list(joined.distinct())
 

@@ -88,6 +88,13 @@ def _look_at_device(state: DeviceState, at: datetime) -> Observation:
     )
 
 
+def subject_of(check: Check) -> str:
+    """A device may have a check of some modules at each of its ports: these are told apart, and so are their alerts."""
+    if check.module in modules.OF_PORTS:
+        return f"{check.module} {check.endpoint.port}"
+    return check.module
+
+
 def _look_at_check(check: Check, state: DeviceState | None, at: datetime) -> Observation:
     is_bad: bool | None = None
     if check.status == Check.Status.DOWN:
@@ -102,11 +109,11 @@ def _look_at_check(check: Check, state: DeviceState | None, at: datetime) -> Obs
         source="check.down",
         at=at,
         device_id=check.endpoint.device_id,
-        subject=check.module,
+        subject=subject_of(check),
         match=check.module,
         is_bad=is_bad,
         since=check.failing_since if is_bad else None,
-        summary=f"{check.module} fails",
+        summary=f"{subject_of(check)} fails",
         detail=wording.clean(detail, 1000),
     )
 

@@ -80,6 +80,16 @@ def register_all() -> None:
         for_seconds=120,
     )
     register(
+        "port.closed",
+        name="Port closed though the device answers",
+        source="check.down",
+        match="tcp.*",
+        severity="medium",
+        for_seconds=120,
+        note="tcp.port is asked at the device, tcp.outside where a forward offers it: when only the second fails, look "
+        "at the forward and the router's firewall, else at the service.",
+    )
+    register(
         "backup.failed",
         name="Configuration backup failed",
         source="check.down",

@@ -87,6 +87,7 @@ class Module:
     `is_default(endpoint)` says whether an endpoint gets the check by itself; left out, every one of its protocol does.
     `note(check, result)` runs after the network and before that transaction, for what must not wait for its locks.
     With `is_of_device` a device has it once, whichever endpoint it runs against: what it reads is the device's own.
+    `target(endpoint, policy, book)` makes what `collect` gets, where that is not the endpoint's own place.
     With `guards_login` a refused login is a verdict at once, and is not tried again before somebody changed something.
     """
 
@@ -101,9 +102,12 @@ class Module:
     note: Callable[[Any, Any], None] | None = None
     guards_login: bool = False
     is_of_device: bool = False
+    target: Callable[[Any, Any, Any], Any] | None = None
 
 
 MODULES: dict[str, Module] = {}
+# Those that a device has once for each of its ports.
+OF_PORTS = frozenset({"tcp.port", "tcp.outside"})
 
 
 def register(
@@ -119,6 +123,7 @@ def register(
     note: Callable[[Any, Any], None] | None = None,
     guards_login: bool = False,
     is_of_device: bool = False,
+    target: Callable[[Any, Any, Any], Any] | None = None,
 ) -> Module:
     """Makes a module known under `key`; the same registration again is harmless, another owner raises ValueError."""
     module = Module(
@@ -133,6 +138,7 @@ def register(
         note=note,
         guards_login=guards_login,
         is_of_device=is_of_device,
+        target=target,
     )
     owner = MODULES.setdefault(key, module)
     if owner != module:

@@ -22,6 +22,8 @@ def of_run(check: Check, collected: Collected, at: datetime) -> dict[str, Any]:
         update["ssh_response_ms"] = collected.response_ms
         update["host_uptime_seconds"] = values.get("uptime_seconds")
         update["host_booted_at"] = at
+    elif check.module == "tcp.port":
+        update["tcp_response_ms"] = collected.response_ms
     else:
         update["snmp_response_ms"] = collected.response_ms
         uptime = values.get("uptime_seconds")
@@ -32,7 +34,8 @@ def of_run(check: Check, collected: Collected, at: datetime) -> dict[str, Any]:
 
 
 def write(updates: Mapping[int, Mapping[str, Any]], devices: Collection[int], now: datetime) -> None:
-    """Response times and uptimes. Ping's time goes before SNMP's, SNMP's before SSH's; so one figure does not alternate
+    """Response times and uptimes. Ping's time goes before SNMP's, SNMP's before SSH's,
+    a connection's last; so one figure does not alternate
     between what two ways in say of different things."""
     rows = Check.objects.filter(endpoint__device_id__in=devices, endpoint__is_enabled=True).exclude(
         status=Check.Status.PAUSED
@@ -47,6 +50,7 @@ def write(updates: Mapping[int, Mapping[str, Any]], devices: Collection[int], no
     for device_id, update in sorted(updates.items()):
         columns, by = dict(update), watched[device_id]
         snmp_response, ssh_response = columns.pop("snmp_response_ms", None), columns.pop("ssh_response_ms", None)
+        tcp_response = columns.pop("tcp_response_ms", None)
         uptime, measured_at = columns.pop("host_uptime_seconds", None), columns.pop("host_booted_at", None)
         if "icmp" not in by and snmp_response is not None:
             columns["response_time_ms"] = snmp_response
@@ -55,5 +59,7 @@ def write(updates: Mapping[int, Mapping[str, Any]], devices: Collection[int], no
                 columns["response_time_ms"] = ssh_response
             if uptime is not None:
                 columns["uptime_seconds"], columns["booted_at"] = uptime, measured_at - timedelta(seconds=uptime)
+        if tcp_response is not None and not by & {"icmp", "snmp.system", "ssh.host"}:
+            columns["response_time_ms"] = tcp_response
         if device_id in devices and columns:
             DeviceState.objects.filter(device_id=device_id).update(**columns)

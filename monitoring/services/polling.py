@@ -123,7 +123,7 @@ def _as_netmon(error: Exception) -> NetmonError:
 def _prepare(check: Check, policy: Policy, book: WayBook) -> Run:
     module = modules.get(check.module)
     context: dict[str, Any] = dict(module.context(check)) if module.context else {}
-    target = target_of(check.endpoint, policy, book)
+    target = (module.target or target_of)(check.endpoint, policy, book)
     return Run(key=check.pk, collect=module.collect, target=target, context=context, lane=lane_of(target))
 
 

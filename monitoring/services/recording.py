@@ -25,7 +25,7 @@ from inventory.models import Interface, ManagementEndpoint
 from monitoring import metrics, modules, rates
 from monitoring.alerting import observing
 from monitoring.models import Check, DeviceFact, Series
-from monitoring.modules import Collected, Reading
+from monitoring.modules import Collected, tcp_port
 from monitoring.runner import Result
 from monitoring.services import figures, lapsing, states
 from monitoring.store.write import CurrentWrite, SampleWrite, lapse, update_current, write_many
@@ -35,7 +35,10 @@ from netmon.drivers.errors import AuthenticationFailed, DriverError, LocalFault,
 log = logging.getLogger(__name__)
 
 # The set whose column `up` says of every run of a module whether it went well.
-MODULE_SETS = {"icmp": "icmp", "snmp.system": "snmp.system", "ssh.host": "host", "ssh.routing": "routing"}
+MODULE_SETS = {
+    "icmp": "icmp", "tcp.port": "tcp", "tcp.outside": "tcp", "snmp.system": "snmp.system", "ssh.host": "host",
+    "ssh.routing": "routing",
+}  # fmt: skip
 OPER_STATUS = metrics.IF_COUNTERS.index("oper_status")
 BUG_PAUSE = timedelta(hours=1)
 NOT_FACTS = {"interfaces_meta", "ssh_meta"}  # what a module tells its own next run
@@ -116,18 +119,25 @@ def _still_there(pairs: Sequence[tuple[Check, Result]], token: str | None) -> li
 SeriesKey = tuple[str, int | None, str]
 
 
-def _labels(reading: Reading) -> str:
-    return ",".join(f"{name}={value}" for name, value in sorted(reading.labels.items()))
+def _labels(labels: Mapping[str, str]) -> str:
+    return ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
+
+
+def _own_labels(check: Check) -> str:
+    """Of the series that notes a failed run; of a device's ports each has its own."""
+    if MODULE_SETS.get(check.module) != metrics.TCP.key:
+        return ""
+    return _labels(tcp_port.labels(check.module, check.endpoint.port))
 
 
 def _wanted(check: Check, result: Result, interfaces: dict[str, Interface]) -> list[SeriesKey]:
     if result.collected is None:
         key = MODULE_SETS.get(check.module)
-        return [(key, None, "")] if key else []
+        return [(key, None, _own_labels(check))] if key else []
     keys: list[SeriesKey] = []
     for reading in result.collected.readings:
         interface = interfaces.get(reading.interface) if reading.interface else None
-        keys.append((reading.set, interface.pk if interface else None, _labels(reading)))
+        keys.append((reading.set, interface.pk if interface else None, _labels(reading.labels)))
     return keys
 
 

@@ -207,15 +207,23 @@ def pause(check: Check) -> Check:
     return check
 
 
+def await_first_answer(endpoint: ManagementEndpoint) -> None:
+    """What the checks of this endpoint ask for is new: nobody is told that it is not there before it was there once."""
+    for check in Check.objects.select_for_update().filter(endpoint=endpoint, last_run_at=None).order_by("pk"):
+        if not check.memory.get(states.AWAITED):
+            check.memory[states.AWAITED] = True
+            check.save(update_fields=["memory", "updated_at"])
+
+
 @transaction.atomic
-def delete_checks(checks: Iterable[Check]) -> None:
-    """Delete checks; what they said of their devices goes with them. By themselves they do not come again."""
+def delete_checks(checks: Iterable[Check], *, for_good: bool = True) -> None:
+    """Delete checks; what they said of their devices goes with them. `for_good`: by themselves they come no more."""
     checks = list(checks)
     ids = {check.pk: check.endpoint.device_id for check in checks}
     list(states.lock(ids.values()))
-    DeclinedCheck.objects.bulk_create(
-        [DeclinedCheck(endpoint_id=check.endpoint_id, module=check.module) for check in checks], ignore_conflicts=True
-    )
+    if for_good:
+        declined = [DeclinedCheck(endpoint_id=check.endpoint_id, module=check.module) for check in checks]
+        DeclinedCheck.objects.bulk_create(declined, ignore_conflicts=True)
     Check.objects.filter(pk__in=ids).delete()
     states.evaluate(ids.values(), timezone.now())
 

@@ -22,12 +22,13 @@ SILENCE = 2.5  # intervals without a run: nothing was measured
 BACK_OFF = ((timedelta(hours=1), 5), (timedelta(minutes=10), 2))
 BACK_OFF_MAX_SECONDS = 300
 CLOCK_STEP = timedelta(hours=1)
+AWAITED = "awaits_first_answer"  # in a check's memory
 
 
 def note_run(check: Check, *, good: bool, at: datetime, is_final: bool = False) -> bool:
     """Note one run on the row (not saved). True when the status changed.
 
-    A failure that `is_final` needs no further runs to be believed.
+    A failure that `is_final` needs no further runs to be believed. What is awaited never fails.
     """
     before = check.status
     check.recent = (check.recent << 1 | (not good)) & ((1 << WINDOW) - 1)
@@ -44,7 +45,8 @@ def note_run(check: Check, *, good: bool, at: datetime, is_final: bool = False) 
             check.failing_since = at
         check.consecutive_failures += 1
         check.consecutive_successes = 0
-        if before != Check.Status.DOWN and (is_final or check.recent.bit_count() >= check.retries):
+        is_ripe = is_final or check.recent.bit_count() >= check.retries
+        if before != Check.Status.DOWN and is_ripe and not is_awaited(check):
             check.status = Check.Status.DOWN
             if check.consecutive_failures == 1:  # flapping: the window is full of failures, the series is short
                 check.failing_since = at
@@ -53,10 +55,18 @@ def note_run(check: Check, *, good: bool, at: datetime, is_final: bool = False) 
     return check.status != before
 
 
+def is_awaited(check: Check) -> bool:
+    """Whether it is of something new, which is not missing before it was there once: a machine that was made a minute
+    ago has not booted, and nothing listens on its ports yet."""
+    return bool(check.memory.get(AWAITED)) and check.last_success_at is None
+
+
 def next_wait(check: Check) -> float | None:
     """Seconds until the next run when it differs from the interval: sooner to confirm, later for the long dead."""
     down, interval = check.status == Check.Status.DOWN, check.interval_seconds
-    undecided = (check.consecutive_failures > 0 and not down) or (down and check.consecutive_successes > 0)
+    undecided = (check.consecutive_failures > 0 and not down and not is_awaited(check)) or (
+        down and check.consecutive_successes > 0
+    )
     wait = interval
     if undecided and is_availability(check):
         wait = min(RECHECK_SECONDS, interval)
@@ -79,6 +89,7 @@ class Verdict:
     is_reachable: bool | None
     failed_at: datetime | None = None  # first failed run of what made it not up
     answered_at: datetime | None = None  # first good run of what made it reachable
+    is_awaited: bool = False  # nothing of it was ever there, and that is as expected
 
 
 def judge(checks: Iterable[Check]) -> Verdict:
@@ -103,6 +114,8 @@ def judge(checks: Iterable[Check]) -> Verdict:
         return Verdict(state.DEGRADED, cause[:200], reachable, since, answered_at)
     if up:
         return Verdict(state.UP, "", reachable, None, answered_at)
+    if asked and all(is_awaited(check) for check in ways_in):
+        return Verdict(state.UNKNOWN, "not seen yet", reachable, is_awaited=True)
     return Verdict(state.UNKNOWN, "", reachable)
 
 
@@ -116,11 +129,15 @@ def _why(check: Check) -> str:
     }
     names = {
         "icmp": "ping",
+        "tcp.port": "port",
+        "tcp.outside": "port from outside",
         "snmp.system": "SNMP",
         "snmp.interfaces": "interfaces by SNMP",
         "config.backup": "configuration backup",
     }
     name = names.get(check.module, check.module)
+    if check.module.startswith("tcp."):
+        name = f"{name} {check.endpoint.port}"
     return f"{name}: {words.get(check.last_error_code, check.last_error_code or 'failed')}"
 
 
@@ -153,7 +170,8 @@ def evaluate(device_ids: Iterable[int], now: datetime, *, polled: dict[int, date
         outage = open_outages.get(device_id)
         if at := polled.get(device_id):
             outage = _note_silence(state, outage, at)
-            state.watched_since = state.watched_since or at
+            if not verdict.is_awaited:  # it was neither up nor down before it was there
+                state.watched_since = state.watched_since or at
             # A run that ended earlier changes nothing; a time far ahead was noted by a clock that has been set since.
             ahead = state.last_poll_at - at if state.last_poll_at else timedelta(0)
             if not timedelta(0) < ahead < CLOCK_STEP:

@@ -13,7 +13,7 @@ from inventory.policy import Policy
 from inventory.targets import contact_address, target_of
 from inventory.ways import WayBook
 from monitoring import runner
-from monitoring.modules import Collected, icmp, snmp_system, ssh_login
+from monitoring.modules import Collected, icmp, snmp_system, ssh_login, tcp_port
 from monitoring.modules.ssh_sessions import lane_of
 from monitoring.services import ssh_results
 from netmon.audit.context import acting
@@ -25,7 +25,12 @@ from netmon.drivers.ssh import UntrustedHostKey
 from netmon.jobs import services as jobs
 from netmon.jobs.models import Job
 
-COLLECTS: dict[str, Any] = {"icmp": icmp.collect, "snmp": snmp_system.collect, "ssh": ssh_login.collect}
+COLLECTS: dict[str, Any] = {
+    "icmp": icmp.collect,
+    "tcp": tcp_port.collect,
+    "snmp": snmp_system.collect,
+    "ssh": ssh_login.collect,
+}
 SHOWN = ("sys_name", "sys_descr", "sys_object_id", "uptime_seconds")
 JOB_SECONDS = 60.0
 TEST_SECONDS = 25.0
@@ -86,7 +91,7 @@ def _start(key: str, arguments: dict[str, Any], user: Any) -> Job:
 
 def _check(endpoint: ManagementEndpoint) -> Address:
     if endpoint.protocol not in COLLECTS:
-        raise TestUnsupported(f"Nothing here speaks {endpoint.protocol} yet: try icmp, snmp or ssh.")
+        raise TestUnsupported(f"Nothing here speaks {endpoint.protocol} yet: try icmp, tcp, snmp or ssh.")
     return contact_address(endpoint, Policy.load())
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from netmon.common.clients import client_address
+from netmon.common.clients import client_address, inner_door
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,9 @@ def _via(request: HttpRequest) -> str:
     if auth is None:
         return "session"
     prefix = getattr(auth, "prefix", None)
-    return f"api_key:{prefix}" if prefix else "jwt"
+    credential = f"api_key:{prefix}" if prefix else "jwt"
+    door = inner_door(request)
+    return f"{door}:{credential}" if door else credential
 
 
 @contextmanager

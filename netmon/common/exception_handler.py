@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import DisallowedHost, PermissionDenied
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.db import IntegrityError, OperationalError
 from django.db.models import ProtectedError, RestrictedError
@@ -23,6 +23,7 @@ from netmon.common.errors import NetmonError
 from netmon.common.middleware import request_id
 
 CONTENT_TYPE = "application/problem+json"
+JSON_RPC_REFUSED = -32000  # of the range that is left to servers
 UNIQUE_CODES = {"unique", "unique_together"}
 
 
@@ -156,6 +157,10 @@ def is_api(request: HttpRequest) -> bool:
     return request.path.startswith("/api/")
 
 
+def is_mcp(request: HttpRequest) -> bool:
+    return request.path_info == "/mcp"
+
+
 @csrf_exempt  # it changes nothing, and a program that wrote a wrong address should hear that
 def api_not_found(request: HttpRequest) -> JsonResponse:
     return _json(request, 404, "not_found", "There is nothing at this address.")
@@ -165,8 +170,30 @@ def api_bad_request(request: HttpRequest) -> JsonResponse:
     return _json(request, 400, "bad_request", "The request could not be read.")
 
 
+def mcp_bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
+    """421 for a foreign Host, which is how a page of somebody else reaches a machine of the inside (DNS rebinding)."""
+    if isinstance(exception, DisallowedHost):
+        body = problem(421, "misdirected_request", "netmon does not answer under this name: NETMON_ALLOWED_HOSTS.")
+    else:
+        body = problem(400, "bad_request", "The request could not be read.")
+    return JsonResponse(json_rpc(body), status=body["status"])
+
+
+def json_rpc(found: dict[str, Any]) -> dict[str, Any]:
+    """A problem as an error of JSON-RPC, which is all that MCP clients show of a refusal."""
+    error = {"code": JSON_RPC_REFUSED, "message": f"{found['code']}: {found['detail']}", "data": found}
+    return {"jsonrpc": "2.0", "id": None, "error": error}
+
+
+FAULT = "A fault in netmon; the log has its details under this request_id."
+
+
 def api_server_error(request: HttpRequest) -> JsonResponse:
-    return _json(request, 500, "internal", "A fault in netmon; the log has its details under this request_id.")
+    return _json(request, 500, "internal", FAULT)
+
+
+def mcp_server_error(request: HttpRequest) -> JsonResponse:
+    return JsonResponse(json_rpc(problem(500, "internal", FAULT)), status=500)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

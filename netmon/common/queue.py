@@ -22,6 +22,7 @@ RUN_LOOKUP_JOB = "monitoring.tasks.run_lookup_job"
 RUN_SCAN_JOB = "scanning.tasks.run_scan_job"
 RUN_ACTION_JOB = "provisioning.tasks.run_action_job"
 WORK_ON_ROUTER = "provisioning.tasks.work_on_router"
+REFRESH_ROUTER = "provisioning.tasks.refresh_router"
 PURGE_DELETED_SAMPLES = "monitoring.tasks.purge_deleted_samples"
 
 

@@ -146,6 +146,33 @@ class IcmpTarget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TcpTarget:
+    """A port to connect to, and the places `beside` it, (address, port) each, that must accept, too.
+
+    `timeout_seconds` bounds each handshake. `label` is the port by which the endpoint is known: that of `port` unless
+    the target is another place at which the endpoint is offered.
+    """
+
+    address: str
+    port: int
+    beside: tuple[tuple[str, int], ...] = ()
+    label: int = 0
+    timeout_seconds: float = _option(3.0, low=0.05, high=60.0)
+
+    def __post_init__(self) -> None:
+        _check_fields(self)
+        for address, port in ((self.address, self.port), *self.beside):
+            if type(port) is not int or not 1 <= port <= 65535:
+                raise ValueError(f"port: {port!r} is out of range; give 1 to 65535")
+            try:
+                ipaddress.ip_address(address)
+            except ValueError:
+                raise ValueError(f"address: {address!r} is not an IP address; resolve names first") from None
+        if not self.label:
+            object.__setattr__(self, "label", self.port)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SnmpTarget:
     """An SNMP agent and the credentials for it.
 

@@ -62,6 +62,9 @@ class ConfigChange(models.Model):
     undo = models.JSONField(default=list, blank=True, help_text="What would take it back.")
     diff = models.JSONField(default=list, blank=True, help_text="What changes, as a person reads it.")
     digest = models.CharField(max_length=64, blank=True, help_text="SHA-256 of the lines: what was approved is sent.")
+    only = models.JSONField(
+        default=list, blank=True, help_text="Of its machines only these rules and mappings; empty: all they have."
+    )
     is_approved = models.BooleanField(
         default=False, help_text="Somebody saw the plan of this digest: nothing else may be sent."
     )

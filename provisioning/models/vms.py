@@ -224,6 +224,12 @@ class PortForward(TimeStamped):
     rule_number = models.PositiveIntegerField(
         validators=[MinValueValidator(RULE_RANGE[0]), MaxValueValidator(RULE_RANGE[1])]
     )
+    description = models.CharField(
+        max_length=255,
+        blank=True,
+        editable=False,
+        help_text="Of a rule taken over as it stood; else the mark.",
+    )
     wants_hairpin = models.BooleanField(default=False, help_text="Also for those inside who ask for the outer address.")
     desired = models.CharField(max_length=8, choices=Desired.choices, default=Desired.ENABLED)
     why_disabled = models.CharField(max_length=8, blank=True, choices=Why.choices)

@@ -127,7 +127,7 @@ class Applier:
         groups = [self._vms()]
         while groups:
             group = groups.pop()
-            if not group:
+            if not group and not self.change.only:
                 continue
             plan = self._plan(group, version)
             if plan.obstacles:
@@ -143,6 +143,8 @@ class Applier:
                     if not self._send(group, plan, version):
                         return
                 except Rejected as error:
+                    if not group:
+                        raise
                     if self.in_doubt or len(group) == 1:
                         self._fail_group(group, error)
                         continue
@@ -235,7 +237,7 @@ class Applier:
 
     def _plan(self, group: Sequence[Vm], version: Version) -> Plan:
         assert self.running is not None
-        return plans.plan_of(self.router, group, self.running, version.family)
+        return plans.plan_of(self.router, group, self.running, version.family, only=self.change.only)
 
     def _read(self) -> RunningConfig:
         """What runs; of a moment ago when that was read back after our own last change, and nobody approved a plan."""

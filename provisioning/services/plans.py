@@ -1,10 +1,10 @@
 """Plans of rows: what a router would be sent so that it has what these machines are wished to have."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from django.db.models import Prefetch, QuerySet
 
-from netmon.drivers.vyos import Subnet
+from netmon.drivers.vyos import Subnet, describe, read_rules
 from provisioning import planning, vyos_items
 from provisioning.models import PortForward, RuleClaim, RunningConfig, Vm, VyosRouter
 from provisioning.obstacles import Obstacle
@@ -28,9 +28,12 @@ def load(ids: Iterable[int]) -> list[Vm]:
 
 
 def plan_of(
-    router: VyosRouter, vms: Sequence[Vm], running: RunningConfig, family: str, *, with_shared: bool = True
+    router: VyosRouter, vms: Sequence[Vm], running: RunningConfig, family: str, *, only: Collection[str] = ()
 ) -> Plan:
-    """One commit for these machines (from `load`), and for what the router needs as a whole."""
+    """One commit for these machines (from `load`), and for what the router needs as a whole.
+
+    `only` are labels (`describe`): then nothing else is in it, and what bears netmon's mark without a row may be.
+    """
     wanted: list[Wanted] = []
     broken: list[Obstacle] = []
     for vm in vms:
@@ -39,8 +42,11 @@ def plan_of(
         except ValueError as error:
             words = f"{vm}: {str(error)[0].upper()}{str(error)[1:]}."
             broken.append(Obstacle(row=vm.reservation, words=words, code="not_supported"))
-    if with_shared:
-        wanted += shared(router)
+    wanted += shared(router)
+    given = claimed(router)
+    if only:
+        wanted += vyos_items.strays(read_rules(running.nat), given)
+        wanted = [one for one in wanted if describe(one.item) in only]
     found = planning.plan(
         wanted,
         routers.whole(running),
@@ -48,7 +54,7 @@ def plan_of(
         subnets=_subnets(vms),
         serves=[address for entry in running.interfaces for address in entry["addresses"]],
         outside=router.external_address,
-        claimed=claimed(router),
+        claimed=given,
     )
     if not broken:
         return found

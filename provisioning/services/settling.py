@@ -7,13 +7,14 @@ from django.db import transaction
 from django.db.models import ProtectedError, RestrictedError
 from django.utils import timezone
 
-from inventory.models import Device
 from netmon.audit import services as audit
-from netmon.drivers.vyos import read_subnets
+from netmon.drivers.vyos import Item, describe, read_subnets
+from provisioning import vyos_items
 from provisioning.models import (
     ChangeItem,
     ConfigChange,
     DhcpPool,
+    DhcpReservation,
     PortForward,
     RuleClaim,
     RunningConfig,
@@ -21,7 +22,7 @@ from provisioning.models import (
     VyosRouter,
 )
 from provisioning.planning import Plan
-from provisioning.services import plans, ports, vms
+from provisioning.services import monitored, plans, ports, vms
 
 Status = ConfigChange.Status
 
@@ -33,13 +34,15 @@ def settle(
 
     `group` are the machines as they were planned: a row that is wished otherwise by now stays pending.
     """
-    wrong = {(type(one.row), one.row.pk) for one in plan.touched}
+    wrong = {(type(one.row), one.row.pk) for one in plan.touched if one.row is not None}
     wrong |= {(type(one.row), one.row.pk) for one in plan.obstacles if one.row is not None}
     gone = []
     with transaction.atomic():
         for vm in group:
             bad = []
             for row in (vm.reservation, *vm.forwards.all()):
+                if change.only and not _is_meant(row, change.only):
+                    continue
                 is_bad = (type(row), row.pk) in wrong
                 bad += [str(row)] if is_bad else []
                 rows = type(row)._default_manager.filter(pk=row.pk, desired=row.desired)
@@ -76,9 +79,18 @@ def _needing(error: ProtectedError | RestrictedError) -> Iterable[Any]:
     return error.protected_objects if isinstance(error, ProtectedError) else error.restricted_objects
 
 
+def _is_meant(row: DhcpReservation | PortForward, labels: Sequence[str]) -> bool:
+    items: list[Item] = [vyos_items.mapping(row)] if isinstance(row, DhcpReservation) else _rules(row)
+    return any(describe(item) in labels for item in items)
+
+
+def _rules(forward: PortForward) -> list[Item]:
+    return [one.item for one in vyos_items.of_forward(forward)]
+
+
 def _follow(vm: Vm) -> None:
-    """From now on it is watched."""
-    Device.objects.filter(pk=vm.device_id, status="planned").update(status="active")
+    """From now on it is watched, at the ports that it now has."""
+    monitored.applied(vm)
 
 
 def _tidy(router: VyosRouter, plan: Plan, running: RunningConfig) -> None:

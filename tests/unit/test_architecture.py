@@ -167,7 +167,7 @@ def test_every_app_uses_the_same_file_names() -> None:
             "host_keys", "host_keys_api", "views_host_keys", "ssh_setup", "ssh_setup_vendors", "ssh_setup_api",
             "topology", "topology_api",
             "policy_api", "scopes", "uses", "ways", "known_hosts", "device_actions", "forms", "views_keys",
-            "vyos_options",
+            "vyos_options", "sightings",
         },
         "monitoring": {
             "metrics", "runner", "lanes", "rates", "reports", "retention", "registrations", "parameters",
@@ -188,7 +188,8 @@ def test_every_app_uses_the_same_file_names() -> None:
         },
         "provisioning": {
             "action_parameters", "action_forms", "redaction", "registrations",
-            "admin_vyos", "change_api", "fill", "router_api", "router_serializers", "timeline", "vm_api", "vm_filters",
+            "admin_vyos", "change_api", "fill", "mcp_api", "mcp_serializers", "router_api", "router_serializers",
+            "timeline", "vm_api", "vm_filters",
             "vm_serializers", "vm_answers", "vm_requests",
             "vyos_items", "planning", "obstacles",
         },

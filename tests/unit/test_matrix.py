@@ -60,6 +60,7 @@ WRITE = {
     "api/v1/audit-events/": 3,
     "api/v1/auth/": 1,
     "api/v1/api-keys/": 1,
+    "api/v1/mcp/decommission/": 1,  # of their own machines
     "api/v1/users/": 3,
     "api/v1/invites/": 3,
 }
