@@ -284,3 +284,20 @@ class ProvisionResultSerializer(serializers.Serializer[Any]):
 
 class ProvisionedManySerializer(serializers.Serializer[Any]):
     results = ProvisionResultSerializer(many=True)
+
+
+class DiagnosisStepSerializer(serializers.Serializer[Any]):
+    key = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
+    status = serializers.CharField(help_text="ok, failed, unknown, or skipped where it does not apply.")
+    words = serializers.CharField()
+    remedy = serializers.CharField(allow_blank=True)
+    port = serializers.CharField(allow_blank=True, help_text="The port that the step is about.")
+
+
+class DiagnosisSerializer(serializers.Serializer[Any]):
+    """The way to a machine, step by step; the first that failed is what to look at."""
+
+    at = serializers.DateTimeField()
+    first_failed = DiagnosisStepSerializer(allow_null=True)
+    steps = DiagnosisStepSerializer(many=True)

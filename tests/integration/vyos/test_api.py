@@ -264,3 +264,13 @@ def test_every_write_is_on_record(site: Site, api: Any) -> None:
     assert told(f"port-forwards/{number}/", None, method="delete") == [("update", "portforward"), queued]
     assert told("vms/web-1/", None, method="delete") == [("decommission", "vm"), queued]
     assert told("vms/web-2/decommission/", {}) == [("decommission", "vm"), queued]
+
+
+def test_the_way_to_a_machine_is_told_step_by_step(site: Site, api: Any) -> None:
+    post(api, f"{VMS}provision/", {"vm_name": "web-1", "ports": ["ssh"]})
+    site.work()
+    found = api.get(f"{VMS}web-1/diagnose/").json()
+    assert [step["status"] for step in found["steps"] if step["key"] in ("router", "mapping", "rule")] == ["ok"] * 3
+    assert found["first_failed"] is None or found["first_failed"] in found["steps"]
+    assert api.get(f"{VMS}web-1/diagnose/?port=telnet").json()["code"] == "no_such_port"
+    assert api.get(f"{VMS}nothing/diagnose/").status_code == 404
