@@ -18,7 +18,7 @@ FORM = "/vms/provision/"
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    with site_of() as found:
+    with site_of(lan_interface="eth1", external_address="203.0.113.1") as found:
         yield found
 
 
