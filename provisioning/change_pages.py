@@ -27,12 +27,12 @@ REMEDIES = {
     "busy": "Somebody else is in configuration mode at the router; it is tried again by itself.",
     "router_busy": "Somebody else is asking the router; it is tried again by itself.",
     "auth_failed": "The router does not take the API key: correct the credential of its endpoint, then try again.",
-    "untrusted_peer": "The router's certificate is another than the pinned one: find out why before you pin the new one.",
+    "untrusted_peer": "The router's certificate is not the pinned one: find out why before you pin the new one.",
     "target_refused": "An admin's target rules keep netmon from this address: have it admitted, then try again.",
     "commit_failed": "The router refused the lines: read what it said, correct the cause there, then try again.",
     "rejected": "The router refused the lines: read what it said, correct the cause there, then try again.",
     "read_back": "Somebody changed it at the same time, perhaps: compare the router, and heal what differs.",
-    "stale_plan": "Look at the machine and ask for it again: the plan is made anew. Trying again sends what is right now.",
+    "stale_plan": "Look at the machine and ask for it again: trying again sends what is right now, unseen.",
     "unknown_outcome": "netmon reads the router back by itself; nothing is sent again blindly.",
     "unsettled": "netmon reads the router back by itself; nothing is sent again blindly.",
     "partly": "See below which machines were refused and why; trying again is for those alone.",
@@ -99,7 +99,8 @@ def change(request: HttpRequest, pk: int) -> HttpResponse:
         request, "changes", change=row, steps=steps_of(row),
         items=[{"row": item, "shape": ITEM_SHAPES.get(item.status, "unknown")} for item in items],
         remedy=REMEDIES.get(row.error_code) or (REMEDIES[failed.error_code] if failed and row.error_code else ""),
-        pause=1 if row.status in ConfigChange.ACTIVE else 10, is_going_on=is_going_on(row), may_retry=may_retry(user, row),
+        pause=1 if row.status in ConfigChange.ACTIVE else 10, is_going_on=is_going_on(row),
+        may_retry=may_retry(user, row),
     )  # fmt: skip
     template = "_change_live" if request.headers.get("HX-Request") else "change"
     answer = render(request, f"provisioning/{template}.html", values)

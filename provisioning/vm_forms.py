@@ -1,4 +1,4 @@
-"""The forms of machines. What is right the services decide; here stands how it is asked and where a refusal is shown."""
+"""The forms of machines. What is right the services decide; here stands how it is asked."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -147,7 +147,10 @@ def with_more(data: Any) -> Any:
 class ProvisionForm(RefusingForm):
     vm_name = forms.CharField(label="Name", max_length=63, widget=forms.TextInput(attrs=QUIET))
     hostname = forms.CharField(
-        label="Host name", required=False, max_length=63, widget=forms.TextInput(attrs={**QUIET, "placeholder": "as its name"})
+        label="Host name",
+        required=False,
+        max_length=63,
+        widget=forms.TextInput(attrs={**QUIET, "placeholder": "as its name"}),
     )
     router = forms.ModelChoiceField(VyosRouter.objects.none(), label="Router", required=False, empty_label=ANY)
     dhcp_pool = forms.ModelChoiceField(

@@ -35,7 +35,9 @@ def estate(cast: people.Cast) -> dict[str, Any]:
     ]
     for row, values in zip(rows, states, strict=True):
         PortForward.objects.filter(pk=row.pk).update(**values)
-    DriftItem.objects.update(words=["destination rule 10000 leads to 192.168.66.254 port 22, not to 192.168.66.10." * 2])
+    DriftItem.objects.update(
+        words=["destination rule 10000 leads to 192.168.66.254 port 22, not to 192.168.66.10." * 2]
+    )
     DhcpReservation.objects.update(lease_state="active", lease_ends="2026/11/23 10:00:00", lease_read_at=now)
     for number, state in enumerate(("active", "expired", "leaving")):
         other = factories.make_vm(router, user=cast.ada, vm_name=f"a-machine-of-a-long-name-that-{state}-{number}")
