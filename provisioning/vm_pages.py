@@ -316,8 +316,11 @@ def end(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @login_required
 def diagnose(request: HttpRequest, pk: int) -> HttpResponse:
-    """Asks now, which takes up to ten seconds: asked by htmx a part of the page, else the whole page."""
-    vm = machine_of(request, pk)
+    """Asks now, which takes up to ten seconds: asked by htmx a part of the page, else the whole page.
+
+    It holds the router meanwhile and sends to the machine, so it is for those who may act.
+    """
+    vm = machine_of(request, pk, to_change=True)
     found, why = None, ""
     try:
         found = diagnosis.diagnose(vm, port=request.POST.get("port", "")[:63] or None)

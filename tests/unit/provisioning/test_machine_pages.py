@@ -71,7 +71,13 @@ def test_a_viewer_acts_on_a_machine_of_their_own_alone(estate: dict[str, Any], c
     assert other.expires_at is None
     assert "Pause all" in page(cast.vera, f"/vms/{own.pk}/")
     assert "Pause all" not in page(cast.vera, f"/vms/{other.pk}/")
-    assert "Drift" not in page(cast.vera, f"/vms/{other.pk}/")
+    assert client.post(f"/vms/{other.pk}/diagnose/").status_code == 403
+    text = page(cast.vera, f"/vms/{other.pk}/")
+    assert "Drift" not in text and "Diagnose" not in text
+    change = factories.make_change(vm=own, status="failed", finished_at=timezone.now())
+    assert client.post(f"/changes/{change.pk}/retry/").status_code == 302
+    change.refresh_from_db()
+    assert change.status == "queued"
 
 
 def test_a_tenant_sees_its_own(estate: dict[str, Any]) -> None:
