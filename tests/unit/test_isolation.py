@@ -195,6 +195,8 @@ OF_PAGES = {
     "/scans/": "scans",
     "/discoveries/": "discoveries",
     "/prefixes/": "prefixes",
+    "/vms/": "vms",
+    "/changes/": "config-changes",
 }
 PLAIN = {"api", "admin", "api-auth", "static", "login", "logout", "docs"}
 
