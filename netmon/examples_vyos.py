@@ -146,5 +146,6 @@ MEANINGS: dict[str, dict[str, Any]] = {
     "ForwardAsked": _ASKED,
     "ActionResult": {"port": "ssh", "external_port": 32000, "nat_rule_number": 10000, "is_changed": True},
     "ProvisionResult": {"index": 0, "status": 202, "code": "", "errors": []},
+    "DiagnosisStep": {"key": "rule", "label": "NAT rule", "status": "ok", "words": "Rule 10000 is there."},
     "TimelineEntry": {"action": "provision", "user": "omar", "via": "api", "text": "192.168.66.10; ssh 32000"},
 }

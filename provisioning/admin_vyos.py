@@ -11,7 +11,6 @@ from django.utils.safestring import SafeString
 from netmon.audit.admin_mixin import AuditedAdmin, ReadOnlyAdmin
 from netmon.common.badges import badge, yes
 from provisioning.models import (
-    ChangeItem,
     ConfigChange,
     DhcpPool,
     DhcpReservation,
@@ -36,13 +35,26 @@ def lined(lines: Any) -> SafeString:
     if not lines:
         return format_html("{}", "none")
     texts = "\n".join(str(line) for line in lines)
-    return format_html('<pre class="code">{}</pre>', texts)
+    return format_html('<pre class="code" tabindex="0">{}</pre>', texts)
+
+
+class FamilyFilter(admin.SimpleListFilter):
+    """Django's own filter shows the empty text of a router that was never asked as a link without words."""
+
+    title, parameter_name = "version", "version_family"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("1.3", "1.3"), ("1.4", "1.4"), ("1.5", "1.5"), ("unknown", "Not known")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        value = self.value()
+        return queryset if value is None else queryset.filter(version_family="" if value == "unknown" else value)
 
 
 @admin.register(VyosRouter)
 class VyosRouterAdmin(AuditedAdmin):
     list_display = ["endpoint_device", "version_family", "inbound_interface", "external_address", "saved"]
-    list_filter = ["version_family", "is_saved"]
+    list_filter = [FamilyFilter, "is_saved"]
     list_select_related = ["endpoint__device"]
     search_fields = ["endpoint__device__name_key", "external_address"]
     autocomplete_fields = ["endpoint"]
@@ -129,27 +141,6 @@ class PortForwardAdmin(ReadOnlyAdmin):
         return badge(APPLIED_SHAPES.get(row.applied, "unknown"), row.get_applied_display())
 
 
-class ChangeItemInline(admin.TabularInline):
-    """The machines that a change concerns."""
-
-    model = ChangeItem
-    fields = ("vm_name", "state", "error_code", "error_detail")
-    readonly_fields = ("vm_name", "state", "error_code", "error_detail")
-    extra = 0
-    can_delete = False
-    verbose_name_plural = "machines"
-
-    @admin.display(description="status")
-    def state(self, row: ChangeItem) -> SafeString:
-        return badge(ITEM_SHAPES.get(row.status, "unknown"), row.get_status_display())
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(ConfigChange)
 class ConfigChangeAdmin(ReadOnlyAdmin):
     list_display = ["id", "kind", "router_name", "vm_name", "state", "saved", "requested_by", "created_at"]
@@ -158,8 +149,7 @@ class ConfigChangeAdmin(ReadOnlyAdmin):
     search_fields = ["router_name", "vm_name", "digest"]
     date_hierarchy = "created_at"
     exclude = ["lines", "undo", "diff"]
-    readonly_fields = ["what_changes", "sent_lines", "undo_lines"]
-    inlines = [ChangeItemInline]
+    readonly_fields = ["machines", "what_changes", "sent_lines", "undo_lines"]
 
     def get_queryset(self, request: HttpRequest) -> Any:
         rows = super().get_queryset(request)
@@ -174,6 +164,20 @@ class ConfigChangeAdmin(ReadOnlyAdmin):
     @admin.display(ordering="is_saved", description="saved")
     def saved(self, row: ConfigChange) -> SafeString:
         return yes(row.is_saved)
+
+    @admin.display(description="machines")
+    def machines(self, row: ConfigChange) -> SafeString:
+        rows = (
+            (
+                item.vm_name,
+                badge(ITEM_SHAPES.get(item.status, "unknown"), item.get_status_display()),
+                item.error_code,
+                item.error_detail,
+            )
+            for item in row.items.all()
+        )
+        # No inline: Django's table of one that nobody may change has a heading without words.
+        return format_html_join("", "<div>{} {} {} {}</div>", rows)
 
     @admin.display(description="what changes")
     def what_changes(self, row: ConfigChange) -> SafeString:

@@ -25,6 +25,12 @@ def register_all() -> None:
             "Takes up changes of VyOS routers that were not sent, whose worker was lost, or that are due again.",
         ),
         (
+            "Compare routers",
+            "compare_routers",
+            600,
+            "Reads VyOS routers, and tells where they differ from what netmon means them to be.",
+        ),
+        (
             "Expire forwards and machines",
             "expire_forwards",
             60,

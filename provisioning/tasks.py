@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from provisioning.services import actions, capacity, changes, live, requests, running, telling
+from provisioning.services import actions, capacity, changes, drift, live, requests, running, telling
 
 
 @shared_task
@@ -59,3 +59,13 @@ def measure_pools() -> None:
 @shared_task
 def tell_of_routers() -> None:
     telling.look_around()
+
+
+@shared_task
+def compare_routers() -> None:
+    drift.spread()
+
+
+@shared_task
+def compare_router(router_id: int) -> None:
+    drift.compare_quietly(router_id)

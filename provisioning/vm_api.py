@@ -7,7 +7,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.exceptions import PermissionDenied, ValidationError
-from rest_framework.generics import ListAPIView
+from rest_framework.generics import ListAPIView, get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -25,7 +25,7 @@ from provisioning import vm_requests as bodies
 from provisioning import vm_serializers as shapes
 from provisioning.models import PortForward, Vm
 from provisioning.models.owners import changes_own_only
-from provisioning.services import requests, wishes
+from provisioning.services import diagnosis, requests, wishes
 from provisioning.vm_answers import must_change
 
 NAME = "[A-Za-z0-9][A-Za-z0-9-]{0,62}"
@@ -37,6 +37,9 @@ WAIT = OpenApiParameter(
     "wait",
     {"type": "integer", "minimum": 0, "maximum": 30},
     description="Wait so many seconds for the end of the change: 200 when it ended.",
+)
+PORT = OpenApiParameter(
+    "port", {"type": "string", "pattern": f"^{NAME}$"}, description="One port by name; else all of them."
 )
 LIMIT = OpenApiParameter(
     "limit", {"type": "integer", "minimum": 1, "maximum": 500}, description="At most so many entries (100)."
@@ -250,6 +253,15 @@ class VmViewSet(VmsMixin):
         refuse_unknown(request, {"format"})
         return Response(shapes.PortsStatusSerializer(self.get_object()).data)
 
+    @extend_schema(parameters=[PORT], responses=shapes.DiagnosisSerializer, filters=False)
+    @action(detail=True, methods=["get"], pagination_class=None)
+    def diagnose(self, request: Request, name: str) -> Response:
+        """Why nobody gets in: router, mapping, rule, lease, host and ports, asked now; within ten seconds."""
+        refuse_unknown(request, {"port", "format"})
+        port = request.query_params.get("port")
+        found = diagnosis.diagnose(self.get_object(), port=port.lower() if port else None)
+        return Response(shapes.DiagnosisSerializer(found.as_dict()).data)
+
     @extend_schema(parameters=[LIMIT], responses=shapes.TimelineEntrySerializer(many=True), filters=False)
     @action(detail=True, methods=["get"], pagination_class=None)
     def timeline(self, request: Request, name: str) -> Response:
@@ -335,7 +347,8 @@ class PortForwardViewSet(VisibleReadViewSet):
         return self._answer(asked, forward.name, dry_run, wait)
 
     def _forward(self) -> PortForward:
-        forward: PortForward = self.get_object()
+        # Past the filters of the list, which know nothing of dry_run and wait.
+        forward: PortForward = get_object_or_404(self.get_queryset(), pk=self.kwargs["pk"])
         must_change(self.request.user, forward.vm)
         if "If-Match" in self.request.headers:
             etags.check(self.request, etags.of(self.get_serializer(forward).data))

@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from netmon.common.serializers import ValidatedModelSerializer
 from provisioning.models import ChangeItem, ConfigChange, DhcpReservation, DriftItem, PortForward, Vm
 from provisioning.models.vms import Applied, PortState
 from provisioning.services import ports, wishes
@@ -128,7 +129,7 @@ class DhcpReservationSerializer(serializers.ModelSerializer[DhcpReservation]):
         read_only_fields = fields
 
 
-class PortForwardSerializer(serializers.ModelSerializer[PortForward]):
+class PortForwardSerializer(ValidatedModelSerializer):
     vm_name = serializers.CharField(source="vm.name", read_only=True)
     router = serializers.IntegerField(source="vm.router_id", read_only=True)
     pool_name = serializers.CharField(source="pool.name", read_only=True)
@@ -283,3 +284,20 @@ class ProvisionResultSerializer(serializers.Serializer[Any]):
 
 class ProvisionedManySerializer(serializers.Serializer[Any]):
     results = ProvisionResultSerializer(many=True)
+
+
+class DiagnosisStepSerializer(serializers.Serializer[Any]):
+    key = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
+    status = serializers.CharField(help_text="ok, failed, unknown, or skipped where it does not apply.")
+    words = serializers.CharField()
+    remedy = serializers.CharField(allow_blank=True)
+    port = serializers.CharField(allow_blank=True, help_text="The port that the step is about.")
+
+
+class DiagnosisSerializer(serializers.Serializer[Any]):
+    """The way to a machine, step by step; the first that failed is what to look at."""
+
+    at = serializers.DateTimeField()
+    first_failed = DiagnosisStepSerializer(allow_null=True)
+    steps = DiagnosisStepSerializer(many=True)

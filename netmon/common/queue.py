@@ -23,6 +23,7 @@ RUN_SCAN_JOB = "scanning.tasks.run_scan_job"
 RUN_ACTION_JOB = "provisioning.tasks.run_action_job"
 WORK_ON_ROUTER = "provisioning.tasks.work_on_router"
 REFRESH_ROUTER = "provisioning.tasks.refresh_router"
+COMPARE_ROUTER = "provisioning.tasks.compare_router"
 PURGE_DELETED_SAMPLES = "monitoring.tasks.purge_deleted_samples"
 
 

@@ -44,10 +44,12 @@ def queue(
     via: str = "",
     plan: Plan | None = None,
     is_approved: bool = False,
+    only: Sequence[str] = (),
 ) -> ConfigChange:
     """A change of these machines, in the caller's transaction; a worker hears of it when that commits.
 
-    `plan` is what is expected to be sent; with `is_approved` nothing else may be.
+    `plan` is what is expected to be sent; with `is_approved` nothing else may be. `only` are labels: then nothing else
+    of the machines is looked at.
     """
     actor = context.current()
     change = ConfigChange.objects.create(
@@ -60,6 +62,7 @@ def queue(
         requested_by=user if user is not None else actor.user,
         via=(via or actor.via)[:200],
         is_approved=is_approved,
+        only=list(only),
         **(planned(plan) if plan is not None else {}),
     )
     ChangeItem.objects.bulk_create([ChangeItem(change=change, vm=vm, vm_name=vm.name) for vm in vms])

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db import transaction
-from django.db.models import ProtectedError, RestrictedError
+from django.db.models import ProtectedError, Q, RestrictedError
 from django.utils import timezone
 
 from netmon.audit import services as audit
@@ -15,6 +15,7 @@ from provisioning.models import (
     ConfigChange,
     DhcpPool,
     DhcpReservation,
+    DriftItem,
     PortForward,
     RuleClaim,
     RunningConfig,
@@ -59,6 +60,7 @@ def settle(
                 ports.release(vm)
                 _follow(vm)
         _tidy(router, plan, running)
+        _forget_drift(change, router, group, plan)
         if is_saved:
             _note_saved(router)
         for vm in gone:
@@ -77,6 +79,13 @@ def _release(change: ConfigChange, vm: Vm) -> None:
 
 def _needing(error: ProtectedError | RestrictedError) -> Iterable[Any]:
     return error.protected_objects if isinstance(error, ProtectedError) else error.restricted_objects
+
+
+def _forget_drift(change: ConfigChange, router: VyosRouter, group: Sequence[Vm], plan: Plan) -> None:
+    """What was found to differ and is right now."""
+    left = [describe(one.item)[:200] for one in plan.touched]
+    found = DriftItem.objects.filter(Q(vm__in=group) | Q(label__in=change.only), router=router)
+    found.exclude(label__in=left).exclude(kind="foreign").delete()
 
 
 def _is_meant(row: DhcpReservation | PortForward, labels: Sequence[str]) -> bool:

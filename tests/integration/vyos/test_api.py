@@ -176,6 +176,10 @@ def test_forwards_as_a_resource_of_their_own(site: Site, api: Any) -> None:
     assert refused["code"] == "vm_differs" and refused["field"] == "ports"
     site.work()
     url = f"/api/v1/port-forwards/{made['port_forward']['id']}/"
+    for method, body in (("patch", {"desired": "disabled"}), ("delete", None)):
+        plan = getattr(api, method)(f"{url}?dry_run=1&wait=0", body, format="json")
+        assert plan.status_code == 200 and plan.json()["status"] == "planned" and plan.json()["lines"]
+    assert PortForward.objects.get().desired == "enabled"
     answer = api.patch(url, {"desired": "disabled"}, format="json")
     assert answer.status_code == 202 and answer.json()["port_forward"]["status"] == "disabled"
     tag = api.get(url)["ETag"]
@@ -260,3 +264,13 @@ def test_every_write_is_on_record(site: Site, api: Any) -> None:
     assert told(f"port-forwards/{number}/", None, method="delete") == [("update", "portforward"), queued]
     assert told("vms/web-1/", None, method="delete") == [("decommission", "vm"), queued]
     assert told("vms/web-2/decommission/", {}) == [("decommission", "vm"), queued]
+
+
+def test_the_way_to_a_machine_is_told_step_by_step(site: Site, api: Any) -> None:
+    post(api, f"{VMS}provision/", {"vm_name": "web-1", "ports": ["ssh"]})
+    site.work()
+    found = api.get(f"{VMS}web-1/diagnose/").json()
+    assert [step["status"] for step in found["steps"] if step["key"] in ("router", "mapping", "rule")] == ["ok"] * 3
+    assert found["first_failed"] is None or found["first_failed"] in found["steps"]
+    assert api.get(f"{VMS}web-1/diagnose/?port=telnet").json()["code"] == "no_such_port"
+    assert api.get(f"{VMS}nothing/diagnose/").status_code == 404
