@@ -20,7 +20,7 @@ from netmon.audit.context import acting
 from netmon.lab.vyos import Router, Server
 from netmon.lab.vyos.certificates import Certificate, kept_certificate
 from provisioning.models import DhcpPool, PortForward, PortPool, Quota, Vm, VyosRouter
-from provisioning.services import changes, live, requests, routers, wishes
+from provisioning.services import changes, drift, live, requests, routers, wishes
 
 NAME, ADDRESS = "vyos-rt-01", "127.20.0.30"
 RELEASE = "1.5-2026-02"
@@ -86,9 +86,7 @@ def _router(certificate: Certificate, port: int, key: str) -> VyosRouter:
     tenant = site.tenant if site else None
     about = {"name": NAME, "kind": "router", "ip": ADDRESS, "site": site, "tenant": tenant, "location": "rack 04"}
     device = create_device(fields={**about, "vendor": "VyOS", "model": "simulated, 2 ports"})
-    credential = Credential.objects.create(
-        name=f"{NAME} API", kind=Credential.Kind.API_KEY, tenant=tenant, secret=key
-    )
+    credential = Credential.objects.create(name=f"{NAME} API", kind=Credential.Kind.API_KEY, tenant=tenant, secret=key)
     pin = {"certificate_sha256": certificate.fingerprint}
     way = ManagementEndpoint(device=device, protocol="vyos", port=port, credential=credential, options=pin)
     endpoint = save_endpoint(way)
@@ -136,6 +134,7 @@ def _live_a_while(lab: Router, router: VyosRouter, admin: User) -> None:
         lab.hits[forward.rule_number] = (count * count * 37, count * count * 37 * 412)
     lab.leases.append(("127.20.66.210", "00:50:56:66:02:10", "office-vpn"))
     live.refresh(router)
+    drift.compare(router)
 
 
 def _refused(lab: Router, router: VyosRouter, known: dict[str, Any]) -> None:

@@ -46,7 +46,9 @@ def main() -> None:
     if arguments.state_file and arguments.state_file.exists():
         router.take(json.loads(arguments.state_file.read_text(encoding="utf-8")))
     certificate = (
-        kept_certificate(arguments.certificate_file, addresses=(arguments.host,)) if arguments.certificate_file else None
+        kept_certificate(arguments.certificate_file, addresses=(arguments.host,))
+        if arguments.certificate_file
+        else None
     )
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

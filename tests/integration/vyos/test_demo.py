@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from netmon import demo, demo_vyos, processes
-from provisioning.models import ConfigChange, DhcpReservation, PortForward, Vm, VyosRouter
+from provisioning.models import ConfigChange, DhcpReservation, DriftItem, PortForward, Vm, VyosRouter
 from provisioning.services import live, routers
 from tests import people
 from tests.daemons import wait_until
@@ -37,7 +37,10 @@ def test_its_machines_are_in_every_state_and_the_router_goes_on_in_a_process_of_
     forwards = PortForward.objects.filter(vm__router=router)
     assert set(forwards.values_list("desired", "applied")) == {
         ("enabled", "applied"), ("disabled", "applied"), ("enabled", "failed"),
+        ("enabled", "drifted"),
     }  # fmt: skip
+    item = DriftItem.objects.get()
+    assert item.kind == "differs" and item.vm is not None and item.vm.hostname == "shop-db"
     assert Vm.objects.get(hostname="trial").expires_at is not None
     assert forwards.filter(hit_packets__gt=0).count() > 5
     assert DhcpReservation.objects.filter(lease_state="active").count() == len(demo_vyos.MACHINES)
