@@ -195,6 +195,7 @@ OF_PAGES = {
     "/scans/": "scans",
     "/discoveries/": "discoveries",
     "/prefixes/": "prefixes",
+    "/vyos/": "vyos-routers",
 }
 PLAIN = {"api", "admin", "api-auth", "static", "login", "logout", "docs"}
 

@@ -76,7 +76,7 @@ def places(running: Tree, outside: str) -> Iterator[Place]:
         inside = rule.get("translation", {})
         address, ports = str(inside.get("address", "")), str(inside.get("port", ""))
         outer = str(rule.get("destination", {}).get("port", ""))
-        if "udp" == rule.get("protocol") or not address.startswith(LOOPBACK):
+        if rule.get("protocol") == "udp" or not address.startswith(LOOPBACK):
             continue
         if ports.isdigit():
             yield address, int(ports)
