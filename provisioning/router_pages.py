@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, Prefetch, Q
 from django.urls import reverse
 from django.utils import timezone
 
-from provisioning.models import ConfigChange, DriftItem, Quota, VyosRouter
+from provisioning import fill as counted
+from provisioning.models import ConfigChange, DhcpPool, DriftItem, PortPool, Quota, VyosRouter
 from provisioning.services import capacity
 from provisioning.services.capacity import Fill, Outlook
 
@@ -22,7 +23,7 @@ REMEDIES = {
     "timeout": "The router is slow or hangs: look at its load; some builds hang until their web service is restarted.",
     "busy": "Somebody is at the router's configuration. netmon tries again by itself.",
     "auth_failed": "The API key is not the router's: enter the right one at the endpoint's credential.",
-    "untrusted_peer": "Its certificate is another one than netmon trusts: if that is known, enter its fingerprint anew.",
+    "untrusted_peer": "Its certificate is not the one netmon trusts: if that is known, enter its new fingerprint.",
     "protocol_error": "What answers there is no VyOS API: check address and port.",
     "not_supported": "This version of VyOS cannot do what was asked: the error says what.",
     "rejected": "The router refused it and says why; what it refuses changes nothing.",
@@ -50,6 +51,8 @@ class Bar:
 
 ABOUT = {"dhcp": "addresses", "ports": "ports", "rules": "rule numbers", "vms": "machines", "forwards": "forwards"}
 
+NAMES = {"rules": "Rule numbers", "vms": "Machines", "forwards": "Forwards"}
+
 
 def bar(fill: Fill, full_at: datetime | None = None, *, has_forecast: bool = True) -> Bar:
     """Of a quota nothing is foretold: who it limits decides."""
@@ -65,9 +68,14 @@ def bar(fill: Fill, full_at: datetime | None = None, *, has_forecast: bool = Tru
     else:
         shape, words = "up", "Not foreseen to fill." if has_forecast else "There is room."
     return Bar(
-        name=fill.name, about=ABOUT[fill.kind], used=fill.used, size=fill.size, percent=round(100 * fill.share),
-        shape=shape, words=words,
-    )  # fmt: skip
+        name=NAMES.get(fill.kind, fill.name),
+        about=ABOUT[fill.kind],
+        used=fill.used,
+        size=fill.size,
+        percent=round(100 * fill.share),
+        shape=shape,
+        words=words,
+    )
 
 
 def _days(left: timedelta) -> str:
@@ -80,6 +88,18 @@ def bars(outlooks: Sequence[Outlook]) -> list[Bar]:
     return [bar(one.fill, one.full_at) for one in outlooks]
 
 
+def fullest(router: VyosRouter) -> Bar | None:
+    """Of the pools of a router from `rows`, whose numbers came along."""
+    pools: list[DhcpPool | PortPool] = [*router.dhcp_pools.all(), *router.port_pools.all()]
+    fills = [
+        Fill(kind="dhcp" if isinstance(pool, DhcpPool) else "ports", name=pool.name, used=counted.given_of(pool),
+             size=counted.size_of(pool))
+        for pool in pools
+        if pool.is_enabled
+    ]  # fmt: skip
+    return bar(max(fills, key=lambda one: one.share)) if fills else None
+
+
 def bars_of_quota(quota: Quota) -> list[Bar]:
     return [bar(one, has_forecast=False) for one in capacity.fill_of_quota(quota)]
 
@@ -90,7 +110,12 @@ def rows(user: Any) -> Any:
     return (
         VyosRouter.objects.visible_to(user)
         .select_related(*RELATED)
+        .prefetch_related(
+            Prefetch("dhcp_pools", counted.with_addresses(DhcpPool.objects.all())),
+            Prefetch("port_pools", counted.with_ports(PortPool.objects.all())),
+        )
         .annotate(waiting=waiting, drifting=Count("drift_items", distinct=True), machines=Count("vms", distinct=True))
+        .order_by("endpoint__device__name_key", "pk")
     )
 
 
@@ -120,7 +145,7 @@ def saved_words(router: VyosRouter) -> tuple[str, str]:
     """Shape and words."""
     if router.is_saved is None:
         return "unknown", "Not known"
-    return ("up", "Saved") if router.is_saved else ("degraded", "Not saved: a reboot loses the last change")
+    return ("up", "Saved") if router.is_saved else ("degraded", "Not saved")
 
 
 def tabs_of(router: VyosRouter, drifting: int) -> list[tuple[str, str, str, int]]:

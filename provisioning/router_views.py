@@ -17,7 +17,7 @@ from provisioning import router_pages as shown
 from provisioning.models import DriftItem, Quota, RunningConfig, VyosRouter
 from provisioning.services import capacity, drift, importing, routers
 
-MOST_CHOSEN = 500
+MOST_CHOSEN, ROUTERS_A_PAGE = 500, 20
 VIA = "page"
 
 
@@ -45,15 +45,12 @@ def _of_router(request: HttpRequest, router: Any, tab: str, **values: Any) -> di
 def router_list(request: HttpRequest) -> HttpResponse:
     user = page_tools.need(request, "operator")
     rows = list(shown.rows(user)[:200])
-    fills: dict[int, list[shown.Bar]] = {}
-    for one in capacity.outlooks(rows):
-        fills.setdefault(one.router.pk, []).append(shown.bar(one.fill, one.full_at))
     entries = [
         {
             "router": row,
             "stands": shown.standing(row, row.drifting),
             "saved": shown.saved_words(row),
-            "fullest": max(fills.get(row.pk, ()), key=lambda found: found.percent, default=None),
+            "fullest": shown.fullest(row),
         }
         for row in rows
     ]
@@ -109,11 +106,8 @@ def read(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 def drift_page(request: HttpRequest, pk: int) -> HttpResponse:
     row = _router(request, pk)
-    return render(request, "provisioning/router_drift.html", _of_router(request, row, "drift", rows=_drift(row)))
-
-
-def _drift(row: VyosRouter) -> list[dict[str, Any]]:
-    return shown.drift_rows(row)
+    context = _of_router(request, row, "drift", rows=shown.drift_rows(row))
+    return render(request, "provisioning/router_drift.html", context)
 
 
 @require_POST
@@ -201,13 +195,14 @@ def _adopted(request: HttpRequest, row: VyosRouter, names: list[str]) -> str:
 def pools(request: HttpRequest) -> HttpResponse:
     """Addresses, ports and rule numbers of each router, and who may have how much."""
     user = page_tools.need(request, "operator")
-    rows = list(shown.rows(user)[:200])
+    page = page_tools.paged(request, shown.rows(user), ROUTERS_A_PAGE)
+    rows = list(page)
     groups: dict[int, dict[str, Any]] = {row.pk: {"router": row, "bars": []} for row in rows}
     for one in capacity.outlooks(rows):
         groups[one.router.pk]["bars"].append(shown.bar(one.fill, one.full_at))
     quotas = Quota.objects.visible_to(user).select_related("owner", "tenant")[:100]
     context = _context(
-        request, "pools", groups=list(groups.values()),
+        request, "pools", groups=list(groups.values()), paging=page, kept=page_tools.kept(request),
         quotas=[{"quota": quota, "bars": shown.bars_of_quota(quota)} for quota in quotas],
     )  # fmt: skip
     return render(request, "provisioning/pools.html", context)

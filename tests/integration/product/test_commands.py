@@ -122,7 +122,9 @@ def test_the_demo_lives_and_leaves_nothing(tmp_path: Path) -> None:
             # asked fifty times a second, it asks us to wait
             return dict(answer.body["by_state"]) if answer.status == 200 else {"up": 0, "down": 0}
 
-        assert demo.get("/api/v1/monitoring/overview/").body["total"] == 30  # 24, the VyOS router, and the five machines it took
+        assert (
+            demo.get("/api/v1/monitoring/overview/").body["total"] == 30
+        )  # 24, the VyOS router, and the five machines it took
         wait_until(lambda: states()["up"], seconds=120, what="the first device UP")
         up = time.monotonic()
         wait_until(lambda: states()["up"] >= 12 and states()["down"] >= 2, seconds=180, what="UP and DOWN")
