@@ -116,7 +116,7 @@ def _keep(row: Any) -> None:
 
 def _live_a_while(lab: Router, router: VyosRouter, admin: User) -> None:
     """Machines are asked for and changed, by people and past netmon."""
-    known = {"user": admin, "via": "demo"}
+    known: dict[str, Any] = {"user": admin, "via": "demo"}
     for machine in MACHINES:
         pool = "telephony" if machine["vm_name"] == "voip" else "outside"
         requests.provision(wishes.read_vm({**machine, "router": router.pk, "port_pool": pool}), **known)

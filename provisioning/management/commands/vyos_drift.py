@@ -29,7 +29,7 @@ class Command(BaseCommand):
         direction = "heal" if options["heal"] else "adopt" if options["adopt"] else ""
         with asked.refusals():
             found = drift.compare(router)
-            change, adopted = None, ()
+            change, adopted = None, tuple[str, ...]()
             if direction and (ids := _chosen(found, options[direction], direction)):
                 done = drift.reconcile(router, ids, direction, via=asked.VIA)
                 change, adopted = done.change, done.adopted
