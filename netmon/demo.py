@@ -68,6 +68,11 @@ def mailbox_ports(directory: Path) -> tuple[int, int]:
     return _port(directory / "mail_port", socket.SOCK_STREAM), _port(directory / "hook_port", socket.SOCK_STREAM)
 
 
+def router_port(directory: Path) -> int:
+    """The same for the API of the simulated VyOS router."""
+    return _port(directory / "vyos_port", socket.SOCK_STREAM)
+
+
 def _port(path: Path, kind: socket.SocketKind) -> int:
     kept = path.read_text(encoding="ascii").strip() if path.exists() else ""
     for wanted in ([int(kept)] if kept.isdigit() else []) + [0]:

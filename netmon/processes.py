@@ -81,6 +81,16 @@ def mailbox(mail_port: int, web_port: int) -> Process:
     return Process("mailbox", argv, stop_order=4)
 
 
+def vyos_router(address: str, port: int, directory: Path) -> Process:
+    """The simulated VyOS router of `manage.py demo`; no part of the product."""
+    argv = (
+        sys.executable, "-m", "netmon.lab.vyos", "--host", address, "--port", str(port), "--forwards",
+        "--key-file", str(directory / "key"), "--certificate-file", str(directory / "certificate.json"),
+        "--state-file", str(directory / "state.json"),
+    )  # fmt: skip
+    return Process("vyos", argv, stop_order=4)
+
+
 def all_processes(bind: str) -> list[Process]:
     return [web(bind), worker(), runner(), beat()]
 

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from provisioning import change_pages, provision_pages, views, vm_pages
+from provisioning import change_pages, provision_pages, router_views, views, vm_pages
 
 urlpatterns = [
     path("actions/", views.action_list, name="actions"),
@@ -26,4 +26,12 @@ urlpatterns = [
     path("changes/", change_pages.change_list, name="changes"),
     path("changes/<int:pk>/", change_pages.change, name="change"),
     path("changes/<int:pk>/retry/", change_pages.retry, name="change-retry"),
+    path("vyos/", router_views.router_list, name="vyos-routers"),
+    path("vyos/pools/", router_views.pools, name="vyos-pools"),
+    path("vyos/<int:pk>/", router_views.router, name="vyos-router"),
+    path("vyos/<int:pk>/read/", router_views.read, name="vyos-read"),
+    path("vyos/<int:pk>/drift/", router_views.drift_page, name="vyos-drift"),
+    path("vyos/<int:pk>/drift/compare/", router_views.compare, name="vyos-compare"),
+    path("vyos/<int:pk>/drift/reconcile/", router_views.reconcile, name="vyos-reconcile"),
+    path("vyos/<int:pk>/import/", router_views.take_over, name="vyos-import"),
 ]

@@ -197,6 +197,7 @@ OF_PAGES = {
     "/prefixes/": "prefixes",
     "/vms/": "vms",
     "/changes/": "config-changes",
+    "/vyos/": "vyos-routers",
 }
 PLAIN = {"api", "admin", "api-auth", "static", "login", "logout", "docs"}
 

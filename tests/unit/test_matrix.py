@@ -204,6 +204,7 @@ PAGES = (
 CLOSED = {
     "/actions/": 2, "/actions/runs/": 2, "/actions/waiting/": 2, "/actions/add/": 3,
     "/vms/provision/": 2,
+    "/vyos/": 2, "/vyos/pools/": 2,
     "/import/": 2, "/credentials/": 2, "/keys/ssh/": 2, "/devices/add/": 2, "/audit/": 3, "/people/": 3,
     "/scans/new/": 2, "/scans/import/": 2, "/scans/exclusions/": 2, "/scans/exclusions/add/": 3,
 }  # fmt: skip

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -20,6 +22,14 @@ class Certificate:
     key_pem: str
     ca_pem: str
     fingerprint: str
+
+
+def kept_certificate(path: Path, *, addresses: tuple[str, ...]) -> Certificate:
+    """The certificate of a file, made when it is missing, so that who pinned it meets the same one again."""
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(asdict(make_certificate(addresses=addresses, days=399))), encoding="ascii")
+    return Certificate(**json.loads(path.read_text(encoding="ascii")))
 
 
 def make_certificate(

@@ -91,6 +91,22 @@ class Router:
         with self._guard:
             self.running = applied(self.version, self.running, operations)
 
+    def kept(self) -> dict[str, Any]:
+        """All that a later process needs to go on as this router: what `take` takes."""
+        with self._guard:
+            return {
+                "running": copy.deepcopy(self.running),
+                "saved": copy.deepcopy(self.saved),
+                "leases": [list(lease) for lease in self.leases],
+                "hits": {str(number): list(hits) for number, hits in self.hits.items()},
+            }
+
+    def take(self, kept: dict[str, Any]) -> None:
+        with self._guard:
+            self.running, self.saved = copy.deepcopy(kept["running"]), copy.deepcopy(kept["saved"])
+            self.leases = [(address, mac, name) for address, mac, name in kept["leases"]]
+            self.hits = {int(number): (packets, octets) for number, (packets, octets) in kept["hits"].items()}
+
     def reboot(self) -> None:
         """Loses what was not saved."""
         with self._guard:

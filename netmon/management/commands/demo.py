@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
-from netmon import demo, demo_actions, demo_alerts, demo_scans, processes
+from netmon import demo, demo_actions, demo_alerts, demo_scans, demo_vyos, processes
 from netmon.lab.devices import DEMO_DEVICES
 from netmon.management.commands import run
 from netmon.processes import Process
@@ -56,6 +56,9 @@ class Command(run.Command):
         demo_alerts.populate(mail_port, web_port)
         demo_scans.populate()
         demo_actions.populate()
+        router_port = demo.router_port(settings.VAR_DIR)
+        router_files = demo_vyos.directory_of(settings.VAR_DIR)
+        demo_vyos.populate(router_files, router_port)
         self.stdout.write(
             f"\n  {options['devices']} simulated devices answer on loopback; data in {settings.VAR_DIR}\n"
             "  (delete that directory to begin anew); its mails and webhooks are kept in mail/ there\n"
@@ -69,4 +72,5 @@ class Command(run.Command):
             processes.fleet(port, demo.COMMUNITY),
             processes.ssh_hosts(ssh_port, demo.COMMUNITY),
             processes.mailbox(mail_port, web_port),
+            processes.vyos_router(demo_vyos.ADDRESS, router_port, router_files),
         ]

@@ -122,7 +122,9 @@ def test_the_demo_lives_and_leaves_nothing(tmp_path: Path) -> None:
             # asked fifty times a second, it asks us to wait
             return dict(answer.body["by_state"]) if answer.status == 200 else {"up": 0, "down": 0}
 
-        assert demo.get("/api/v1/monitoring/overview/").body["total"] == 24
+        assert (
+            demo.get("/api/v1/monitoring/overview/").body["total"] == 30
+        )  # 24, the VyOS router, and the five machines it took
         wait_until(lambda: states()["up"], seconds=120, what="the first device UP")
         up = time.monotonic()
         wait_until(lambda: states()["up"] >= 12 and states()["down"] >= 2, seconds=180, what="UP and DOWN")
@@ -131,7 +133,7 @@ def test_the_demo_lives_and_leaves_nothing(tmp_path: Path) -> None:
         down = {row["name"] for row in rows if row["state"] == "down"}
         assert down >= {"acc-sw-gym", "printer-admin"}
         assert {row["site"] for row in rows} == {"Lycée Jean Moulin", "Data centre Lyon-2"}
-        assert len(demo.pids("fleet")) == 1 and len(demo.pids("hosts")) == 1
+        assert len(demo.pids("fleet")) == 1 and len(demo.pids("hosts")) == 1 and len(demo.pids("vyos")) == 1
         assert tried(demo, "frr-rt-01")["found"]["platform"] == "frr"
         assert tried(demo, "mail-01")["error_code"] == "auth_failed"
         assert demo.process is not None
