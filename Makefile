@@ -10,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: help run demo test test-embedded test-production unit integration fuzz browser check lint types contracts \
         migrations schema vendor lock format bench-timeseries bench-secrets bench-inventory bench-ssh bench-alerts \
-        bench-scan clean
+        bench-scan bench-vyos clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -121,6 +121,10 @@ bench-scan: ## port scans and sweeps beside nmap, in a lab of fifty hosts (root;
 	@sh .ci/environment test
 	@sh .ci/packages
 	$(PYTHON_IN_VENV) bench/scan.py
+
+bench-vyos: ## machines at a simulated VyOS router, beside a commit for each line
+	@sh .ci/environment test
+	$(PYTHON_IN_VENV) bench/vyos.py
 
 clean: ## the environment and caches; never the data under var/
 	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .import_linter_cache

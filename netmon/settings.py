@@ -347,6 +347,8 @@ ACTIONS_DIR = Path(_actions) if _actions else None
 # Whose rights they have where netmon runs as root. An account of its own: the limit of processes counts per account.
 ACTIONS_USER = env.text("NETMON_ACTIONS_USER")
 # Take scripts that belong to netmon's own user, who could change them: for development and the demo.
+# Off where netmon cannot reach the machines, or knows another network by the same addresses.
+VYOS_PING = env.boolean("NETMON_VYOS_PING", True)
 ACTIONS_TRUST_OWNER = env.boolean("NETMON_ACTIONS_TRUST_OWNER", False)
 ACTIONS_DAYS = env.integer("NETMON_ACTIONS_DAYS", 90, minimum=1, maximum=36500)
 EVENTS_DAYS = env.integer("NETMON_EVENTS_DAYS", 365, minimum=1, maximum=36500)

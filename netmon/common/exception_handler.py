@@ -82,7 +82,7 @@ def problem_of(error: Exception, context: dict[str, Any]) -> tuple[dict[str, Any
         for entries in getattr(error, "error_dict", {}).values():
             codes |= {entry.code for entry in entries}
         error = exceptions.ValidationError(as_serializer_error(error), code=next(iter(codes), None) or "invalid")
-    if wait := getattr(error, "wait", None):
+    if (wait := getattr(error, "wait", None)) is not None:  # 0 in the last second of a minute
         headers["Retry-After"] = str(int(wait) + 1)
     if isinstance(error, NetmonError):
         return problem(error.http_status, error.code, error.detail, **error.data), headers

@@ -5,7 +5,7 @@ is waited for. The worker reads once more before it sends.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,9 +16,9 @@ from inventory.models import Tenant
 from netmon.common.errors import NetmonError
 from provisioning.models import ConfigChange, RunningConfig, Vm, VyosRouter
 from provisioning.planning import Plan
-from provisioning.services import changes, conflicts, expiry, plans, ports, routers, vms
+from provisioning.services import changes, conflicts, expiry, places, plans, ports, routers, vms, wire
 from provisioning.services.allocation import NOTHING, Taken
-from provisioning.services.refusals import InTheWay, NotPlannable, StalePlan
+from provisioning.services.refusals import AddressTaken, InTheWay, NotPlannable, StalePlan
 from provisioning.services.vms import Change, Provisioned
 from provisioning.services.wishes import PortWish, VmWish
 
@@ -83,7 +83,7 @@ def provision(
     if (there := vms.find_again(wish, user=user, tenant=tenant)) is not None:
         return Asked(vm=there.vm, plan=Plan(), made=there, rows=there.change)
     known = _look(vms.router_of(wish, user, tenant), needs_plan=dry_run or bool(digest))
-    taken = _without_answering(wish, known, user)
+    taken = _without_answering(wish, known, user, tenant)
     made: list[Provisioned] = []
 
     def write() -> Change:
@@ -241,6 +241,13 @@ def _check(plan: Plan, digest: str) -> None:
         )
 
 
-def _without_answering(wish: VmWish, known: _Known, user: Any) -> Taken:
-    """The same, and whichever free address somebody uses on the wire without having been given it."""
-    return known.taken
+def _without_answering(wish: VmWish, known: _Known, user: Any, tenant: Tenant | None) -> Taken:
+    """The same, and whichever address would be given next and is used by somebody who was not given it."""
+    pool = places.choose(wish, user=user).dhcp_pool
+    found = wire.occupied(pool, tenant=tenant, wanted=wish.ip_address, span=wish.ip_range, taken=known.taken)
+    if wish.ip_address in found:
+        raise AddressTaken(
+            f"{wish.ip_address} is in use: {found[wish.ip_address]}. Choose another, or leave it out.",
+            field="ip_address",
+        )
+    return replace(known.taken, addresses=known.taken.addresses | found.keys())

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
@@ -50,7 +51,7 @@ def answering(addresses: Iterable[str], *, tenant_id: int | None = None) -> dict
         for address in wanted
         if address not in found and policy.decide(_parsed(address), tenant_id=tenant_id).is_allowed
     ][:MOST_ASKED]
-    return found | (_pinged(ask) if ask else {})
+    return found | (_pinged(ask) if ask and settings.VYOS_PING else {})
 
 
 def _parsed(text: str) -> Address:

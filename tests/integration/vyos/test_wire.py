@@ -7,7 +7,7 @@ import pytest
 from provisioning.services import wire
 from tests.daemons.netns import Lab, lab
 
-pytestmark = [pytest.mark.integration, pytest.mark.django_db]
+pytestmark = [pytest.mark.integration, pytest.mark.asks, pytest.mark.django_db]
 
 
 @pytest.fixture(scope="module")

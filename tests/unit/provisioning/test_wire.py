@@ -15,9 +15,20 @@ from provisioning.services import allocation, wire
 from scanning.models import SeenHost
 from tests import factories
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.asks]
 
 NOBODY = "192.0.2.7"  # RFC 5737
+
+
+@pytest.fixture(autouse=True)
+def silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is on loopback answers; nobody else is asked."""
+    is_there = wire._is_there
+
+    async def asked(address: str) -> bool:
+        return address.startswith("127.") and await is_there(address)
+
+    monkeypatch.setattr(wire, "_is_there", asked)
 
 
 def meet(address: str, *, days: float = 1, tenant: Any = None, mac: str = "") -> SeenHost:

@@ -54,6 +54,15 @@ def test_writes_are_counted_apart(cast: people.Cast, limited: None) -> None:
     assert client.get(TENANTS).json()["count"] == 2
 
 
+def test_in_the_last_second_it_is_still_said_when_to_come_again(
+    cast: people.Cast, limited: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("netmon.common.throttling.time.time", lambda: 1_800_000_059.9)
+    client = people.client_for(cast.vera)
+    refused = [client.get(TENANTS) for _ in range(4)][-1]
+    assert (refused.status_code, refused["Retry-After"]) == (429, "1")
+
+
 def test_the_next_minute_begins_anew(cast: people.Cast, limited: None, monkeypatch: pytest.MonkeyPatch) -> None:
     client = people.client_for(cast.vera)
     assert [client.get(TENANTS).status_code for _ in range(4)][-1] == 429
