@@ -161,7 +161,7 @@ class FoundMachineSerializer(serializers.Serializer[Any]):
 
 class TakenOverSerializer(serializers.Serializer[Any]):
     dry_run = serializers.BooleanField()
-    taken = FoundMachineSerializer(many=True, help_text="Machines of netmon's now, or of a dry run those that would be.")
+    taken = FoundMachineSerializer(many=True, help_text="Machines of netmon's now; of a dry run those that would be.")
     left = FoundMachineSerializer(many=True, help_text="What else is there, each with its problem if it has one.")
 
 
