@@ -96,7 +96,7 @@ class VyosRouterViewSet(SetUpViewSet):
         responses={200: shapes.ReconciledSerializer, 202: shapes.ReconciledSerializer},
         filters=False,
     )
-    @action(detail=True, methods=["post"], pagination_class=None)
+    @action(detail=True, methods=["post"], pagination_class=None, filter_backends=[])
     def reconcile(self, request: Request, pk: str) -> Response:
         """Heal what differs (202 with the change), or let netmon wish what the router has (200, nothing is sent)."""
         refuse_unknown(request, {"wait", "format"})

@@ -62,9 +62,8 @@ def test_what_differs_is_found_now_and_healed(site: Site, api: Any) -> None:
     assert found["items"][0]["words"] == ["internal port: 2222 instead of 22"]
     assert get(api, url(site, "drift")) == found
 
-    healed = post(
-        api, url(site, "reconcile"), {"items": [numbers(found)["destination rule 10000"]], "direction": "heal"}, 202
-    )
+    chosen = {"items": [numbers(found)["destination rule 10000"]], "direction": "heal"}
+    healed = post(api, f"{url(site, 'reconcile')}?wait=1", chosen, 202)
     assert healed["status"] == "queued" and healed["adopted"] == []
     site.work()
     change = get(api, healed["change"]["url"])
@@ -106,6 +105,8 @@ def test_wrong_requests_change_nothing_and_say_why(site: Site, api: Any, cast: p
     ):
         refused = post(api, url(site, "reconcile"), body, 400)
         assert field in {entry["pointer"].split("/")[1] for entry in refused["errors"]}, (body, refused)
+    refused = post(api, f"{url(site, 'reconcile')}?pause=1", {"items": [number], "direction": "heal"}, 400)
+    assert refused["errors"][0]["code"] == "unknown_parameter"
     changes = ConfigChange.objects.count()
     for person in (cast.vera, None):
         other = people.client_for(person)
