@@ -5,10 +5,14 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from netmon.common.serializers import ValidatedModelSerializer
+from netmon.common.serializers import StrictSerializer, ValidatedModelSerializer
 from provisioning import fill
 from provisioning.models import DhcpPool, PortPool, Quota, VyosRouter
 from provisioning.models.pools import MAX_NAME_SERVERS
+from provisioning.services import drift, importing
+from provisioning.vm_serializers import DriftItemSerializer, PointedChangeSerializer
+
+MOST_ITEMS = 500
 
 
 class PoolFillSerializer(serializers.Serializer[Any]):
@@ -57,6 +61,21 @@ class VyosRouterSerializer(ValidatedModelSerializer):
         return list(PoolFillSerializer(router.port_pools.all(), many=True).data)
 
 
+class OutlookSerializer(serializers.Serializer[Any]):
+    """How full a pool is, or the rule numbers of the router are, and when there will be nothing left."""
+
+    kind = serializers.ChoiceField(choices=["dhcp", "ports", "rules"], source="fill.kind")
+    id = serializers.IntegerField(source="fill.pk", help_text="Of the pool; of rules the router.")
+    name = serializers.CharField(source="fill.name")
+    used = serializers.IntegerField(source="fill.used", help_text="What others hold counts as well.")
+    size = serializers.IntegerField(source="fill.size")
+    free = serializers.IntegerField(source="fill.free")
+    full_at = serializers.DateTimeField(
+        allow_null=True,
+        help_text="If things go on as in the last fortnight; null: not foreseen, or not measured for long enough.",
+    )
+
+
 class RouterStatusSerializer(serializers.Serializer[Any]):
     """How a router stands."""
 
@@ -74,6 +93,76 @@ class RouterStatusSerializer(serializers.Serializer[Any]):
     drift_count = serializers.IntegerField(help_text="What differed when it was last compared: `drift/?router=`.")
     dhcp_pools = PoolFillSerializer(many=True, source="dhcp_pools.all")
     port_pools = PoolFillSerializer(many=True, source="port_pools.all")
+    forecast = OutlookSerializer(many=True, source="outlooks")
+
+
+class RouterDriftSerializer(serializers.Serializer[Any]):
+    """Where a router differs from what it is meant to have."""
+
+    compared_at = serializers.DateTimeField(allow_null=True, help_text="Null: it was never compared.")
+    count = serializers.IntegerField()
+    items = DriftItemSerializer(many=True, help_text=f"At most {MOST_ITEMS}; all of them: `drift/?router=`.")
+
+
+class ReconcileSerializer(StrictSerializer):
+    items = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=2**63 - 1),
+        min_length=1,
+        max_length=MOST_ITEMS,
+        help_text="Numbers of what differs.",
+    )
+    direction = serializers.ChoiceField(
+        choices=list(drift.DIRECTIONS),
+        help_text="heal: the router gets what netmon wishes; adopt: netmon wishes what the router has.",
+    )
+
+
+class ReconciledSerializer(serializers.Serializer[Any]):
+    """`status` is adopted, or that of the change."""
+
+    status = serializers.CharField(help_text="adopted, queued; after `wait` what became of the change.")
+    change = PointedChangeSerializer(allow_null=True)
+    adopted = serializers.ListField(child=serializers.CharField(), help_text="What netmon wishes as the router has it.")
+
+
+class TakeOverSerializer(StrictSerializer):
+    names = serializers.ListField(
+        child=serializers.CharField(max_length=63),
+        required=False,
+        min_length=1,
+        max_length=importing.MOST_AT_ONCE,
+        help_text="Of mappings; without it all that can be taken over.",
+    )
+    dry_run = serializers.BooleanField(default=False, help_text="Say what would be taken over; write nothing.")
+
+
+class FoundForwardSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    rule = serializers.IntegerField(source="rule.rule")
+    protocol = serializers.CharField(source="rule.protocol")
+    external_port = serializers.CharField(source="rule.destination_port", help_text="A port or a range.")
+    internal_port = serializers.CharField(source="rule.translation_port", help_text="Empty: as outside.")
+    source_address = serializers.CharField(source="rule.source_address", help_text="Who may come in; empty: all.")
+    problem = serializers.CharField(help_text="Why this rule stays as it is, unknown to netmon; empty: it is taken.")
+
+
+class FoundMachineSerializer(serializers.Serializer[Any]):
+    """A mapping of the router, with the rules that lead to it."""
+
+    name = serializers.CharField()
+    mac_address = serializers.CharField()
+    address = serializers.CharField()
+    pool = serializers.IntegerField(source="pool.pk", default=None, allow_null=True)
+    pool_name = serializers.CharField(source="pool.name", default=None, allow_null=True)
+    is_disabled = serializers.BooleanField()
+    forwards = FoundForwardSerializer(many=True)
+    problem = serializers.CharField(help_text="Why it cannot be a machine of netmon's; empty: it can.")
+
+
+class TakenOverSerializer(serializers.Serializer[Any]):
+    dry_run = serializers.BooleanField()
+    taken = FoundMachineSerializer(many=True, help_text="Machines of netmon's now; of a dry run those that would be.")
+    left = FoundMachineSerializer(many=True, help_text="What else is there, each with its problem if it has one.")
 
 
 class DhcpPoolSerializer(ValidatedModelSerializer):

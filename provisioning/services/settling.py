@@ -84,7 +84,9 @@ def _needing(error: ProtectedError | RestrictedError) -> Iterable[Any]:
 def _forget_drift(change: ConfigChange, router: VyosRouter, group: Sequence[Vm], plan: Plan) -> None:
     """What was found to differ and is right now."""
     left = [describe(one.item)[:200] for one in plan.touched]
-    found = DriftItem.objects.filter(Q(vm__in=group) | Q(label__in=change.only), router=router)
+    # Of a change of some labels only, the others were not looked at.
+    meant = Q(label__in=change.only) if change.only else Q(vm__in=group)
+    found = DriftItem.objects.filter(meant, router=router)
     found.exclude(label__in=left).exclude(kind="foreign").delete()
 
 

@@ -119,6 +119,7 @@ RULED_FIELDS = {
         "firewall_ruleset",
         "rule_start",
         "firewall_rule_number",
+        "items",
     },
     "dhcp-pools": {
         "",

@@ -42,6 +42,9 @@ READ = {
     "api/v1/drift/": 2,
 }
 WRITE = {
+    "api/v1/vyos-routers/{pk}/compare/": 2,
+    "api/v1/vyos-routers/{pk}/reconcile/": 2,
+    "api/v1/vyos-routers/{pk}/import/": 2,
     "api/v1/vyos-routers/": 3,
     "api/v1/dhcp-pools/": 3,
     "api/v1/port-pools/": 3,
@@ -65,7 +68,10 @@ WRITE = {
     "api/v1/invites/": 3,
 }
 # Elsewhere on these the rule of the resource's writes holds: nobody learns from a 405 what he may not do.
-POST_ONLY = {"api/v1/credentials/{pk}/test/", "api/v1/target-rules/check/", "api/v1/actions/{pk}/run/"}
+POST_ONLY = {
+    "api/v1/credentials/{pk}/test/", "api/v1/target-rules/check/", "api/v1/actions/{pk}/run/",
+    "api/v1/vyos-routers/{pk}/compare/", "api/v1/vyos-routers/{pk}/reconcile/", "api/v1/vyos-routers/{pk}/import/",
+}  # fmt: skip
 RANKS = {None: 0, "viewer": 1, "operator": 2, "admin": 3}
 METHODS = ("get", "post", "put", "patch", "delete")
 
