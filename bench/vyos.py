@@ -30,7 +30,7 @@ from netmon.drivers.targets import Secret, VyosTarget
 from netmon.drivers.vyos import Command, Forward, StaticMapping, VyosClient, creation
 from netmon.lab.vyos import Router, Server
 from provisioning.models import RunningConfig, VyosRouter
-from provisioning.services import changes, requests, routers, wishes
+from provisioning.services import changes, requests, wishes
 from tests.vyos import Site, site_of
 
 COMMIT_SECONDS = 1.0
@@ -68,7 +68,6 @@ def one(site: Site, name: str) -> None:
 def forget(site: Site) -> None:
     """As if nobody had asked the router for a long time."""
     RunningConfig.objects.filter(router=site.row).delete()
-    routers._own_reads.clear()
 
 
 def alone(site: Site) -> tuple[float, float, float]:

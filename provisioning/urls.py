@@ -1,6 +1,6 @@
 from django.urls import path
 
-from provisioning import router_views, views
+from provisioning import change_pages, provision_pages, router_views, views, vm_pages
 
 urlpatterns = [
     path("actions/", views.action_list, name="actions"),
@@ -23,4 +23,15 @@ urlpatterns = [
     path("vyos/<int:pk>/drift/compare/", router_views.compare, name="vyos-compare"),
     path("vyos/<int:pk>/drift/reconcile/", router_views.reconcile, name="vyos-reconcile"),
     path("vyos/<int:pk>/import/", router_views.take_over, name="vyos-import"),
+    path("vms/", vm_pages.machines, name="machines"),
+    path("vms/provision/", provision_pages.provision, name="machine-provision"),
+    path("vms/<int:pk>/", vm_pages.machine, name="machine"),
+    path("vms/<int:pk>/ports/", vm_pages.act, name="machine-ports"),
+    path("vms/<int:pk>/ports/add/", provision_pages.add_ports, name="machine-ports-add"),
+    path("vms/<int:pk>/end/", vm_pages.end, name="machine-end"),
+    path("vms/<int:pk>/diagnose/", vm_pages.diagnose, name="machine-diagnose"),
+    path("vms/<int:pk>/decommission/", vm_pages.decommission, name="machine-decommission"),
+    path("changes/", change_pages.change_list, name="changes"),
+    path("changes/<int:pk>/", change_pages.change, name="change"),
+    path("changes/<int:pk>/retry/", change_pages.retry, name="change-retry"),
 ]

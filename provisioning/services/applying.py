@@ -52,7 +52,7 @@ def save_late(asked: Session) -> None:
     ids = unsaved.exclude(items__vm=None).values_list("items__vm", flat=True)
     version = asked.version()
     asked.save()
-    running = asked.read(is_own=True)
+    running = asked.read()
     if plans.plan_of(router, plans.load(set(ids)), running, version.family).touched:
         # A reboot was faster: what is missing is drift now, and is told as such.
         VyosRouter.objects.filter(pk=router.pk).update(is_saved=True)
@@ -227,7 +227,7 @@ class Applier:
             is_saved = False
             self.asked.error = error
             self._remark(f"Not saved: {error.detail}")
-        self.running = self.asked.read(is_own=True)
+        self.running = self.asked.read()
         plan = self._plan(group, version)
         settling.settle(self.change, self.router, group, plan, is_saved=is_saved, running=self.running)
         self.in_doubt = False
@@ -240,9 +240,9 @@ class Applier:
         return plans.plan_of(self.router, group, self.running, version.family, only=self.change.only)
 
     def _read(self) -> RunningConfig:
-        """What runs; of a moment ago when that was read back after our own last change, and nobody approved a plan."""
-        own = None if self.change.is_approved else self.asked.own_read(REUSE_SECONDS)
-        return own if own is not None else self.asked.read()
+        """What runs, or what ran a moment ago: a commit takes as long, and who approved a plan gets neither."""
+        just = None if self.change.is_approved else self.asked.just_read(REUSE_SECONDS)
+        return just if just is not None else self.asked.read()
 
     def _settled(self) -> RunningConfig:
         """What runs when two readings in a row agree: beside a commit under way one sees what may be discarded.

@@ -36,8 +36,6 @@ VERSION_STAYS = timedelta(hours=1)
 POLL_SECONDS = 0.05
 T = TypeVar("T")
 
-_own_reads: dict[int, datetime] = {}
-
 
 class RouterBusy(Conflict):
     """Somebody else is asking the router something: ask again in a few seconds."""
@@ -98,11 +96,8 @@ class Session:
         """What runs survives a reboot from now on."""
         self.call(self.client.save)
 
-    def read(self, *, is_own: bool = False) -> RunningConfig:
-        """The parts of the running configuration that matter here, asked for once and stored.
-
-        `is_own`: after a change of netmon's own.
-        """
+    def read(self) -> RunningConfig:
+        """The parts of the running configuration that matter here, asked for once and stored."""
         whole = self.call(self.client.show_config)
         firewall = whole.get("firewall")
         read_subnets(_below(whole, "service", "dhcp-server"))  # odd shapes are refused before they are kept
@@ -117,16 +112,12 @@ class Session:
             },
         )
         VyosRouter.objects.filter(pk=self.router.pk).update(last_read_at=running.read_at)
-        if is_own:
-            _own_reads[self.router.pk] = running.read_at
         return running
 
-    def own_read(self, seconds: float) -> RunningConfig | None:
-        """What this process read back after a change of its own so short a time ago, if nobody has read it since."""
-        read_at = _own_reads.get(self.router.pk)
-        if read_at is None or timezone.now() - read_at > timedelta(seconds=seconds):
-            return None
-        return RunningConfig.objects.filter(router=self.router, read_at=read_at).first()
+    def just_read(self, seconds: float) -> RunningConfig | None:
+        """What netmon read of the router so short a time ago, in whatever process."""
+        oldest = timezone.now() - timedelta(seconds=seconds)
+        return RunningConfig.objects.filter(router=self.router, read_at__gte=oldest).first()
 
 
 def known_version(router: VyosRouter, now: datetime | None = None) -> Version | None:

@@ -196,6 +196,8 @@ OF_PAGES = {
     "/discoveries/": "discoveries",
     "/prefixes/": "prefixes",
     "/vyos/": "vyos-routers",
+    "/vms/": "vms",
+    "/changes/": "config-changes",
 }
 PLAIN = {"api", "admin", "api-auth", "static", "login", "logout", "docs"}
 

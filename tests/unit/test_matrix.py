@@ -198,12 +198,13 @@ def test_every_api_route_answers_each_role_as_the_table_says(
 PAGES = (
     "/", "/monitoring/dashboard", "/devices/", "/health/", "/api/docs/", "/api/redoc/", "/api/schema/",
     "/account/", "/account/keys/", "/account/totp/", "/jobs/",
-    "/scans/", "/scans/schedules/", "/discoveries/", "/prefixes/",
+    "/scans/", "/scans/schedules/", "/discoveries/", "/prefixes/", "/vms/", "/changes/",
 )  # fmt: skip
 # Pages that not everybody may open, and who may.
 CLOSED = {
     "/actions/": 2, "/actions/runs/": 2, "/actions/waiting/": 2, "/actions/add/": 3,
     "/vyos/": 2, "/vyos/pools/": 2,
+    "/vms/provision/": 2,
     "/import/": 2, "/credentials/": 2, "/keys/ssh/": 2, "/devices/add/": 2, "/audit/": 3, "/people/": 3,
     "/scans/new/": 2, "/scans/import/": 2, "/scans/exclusions/": 2, "/scans/exclusions/add/": 3,
 }  # fmt: skip

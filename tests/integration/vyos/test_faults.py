@@ -11,7 +11,7 @@ from django.utils import timezone
 from inventory.models import Credential
 from netmon.lab.vyos import Fault
 from netmon.lab.vyos.certificates import make_certificate
-from provisioning.models import ConfigChange, DhcpReservation, PortForward, VyosRouter
+from provisioning.models import ConfigChange, DhcpReservation, PortForward, RunningConfig, VyosRouter
 from provisioning.services import applying, changes, requests, wishes
 from provisioning.services.refusals import InTheWay, StalePlan
 from tests.vyos import VERSIONS, Site, site_of
@@ -89,6 +89,7 @@ def test_a_lock_is_waited_for() -> None:
 def test_a_router_that_is_away_is_waited_for_but_not_for_ever() -> None:
     with site_of() as site:
         site.provision("web")
+        RunningConfig.objects.all().delete()  # what was read just now is old
         site.lab.is_down = True
         for _ in range(applying.MOST_TRIES):
             site.work()

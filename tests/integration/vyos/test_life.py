@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from provisioning.models import ConfigChange, DhcpReservation, PortClaim, PortForward, RuleClaim, Vm
+from provisioning.models import ConfigChange, DhcpReservation, PortClaim, PortForward, RuleClaim, RunningConfig, Vm
 from provisioning.services import requests, wishes
 from tests import vyos_trees
 from tests.vyos import VERSIONS, Site, site_of
@@ -123,6 +123,11 @@ def test_one_alone_takes_four_requests_and_one_of_a_series_three() -> None:
     with site_of() as site:
         site.provision("first")
         site.work()
+        RunningConfig.objects.update(read_at=timezone.now() - timedelta(hours=1))
+        site.lab.counts.clear()
+        site.provision("second")
+        site.work()
+        assert (site.lab.counts["requests"], site.lab.counts["reads"]) == (4, 2)
         site.lab.counts.clear()
         for number in range(5):
             site.provision(f"vm-{number}")
