@@ -189,7 +189,7 @@ def test_every_app_uses_the_same_file_names() -> None:
         "provisioning": {
             "action_parameters", "action_forms", "redaction", "registrations",
             "admin_vyos", "change_api", "fill", "mcp_api", "mcp_serializers", "router_api", "router_serializers",
-            "router_pages", "router_views",
+            "router_pages", "router_views", "vm_pages", "vm_forms", "provision_pages", "change_pages",
             "timeline", "vm_api", "vm_filters",
             "vm_serializers", "vm_answers", "vm_requests",
             "vyos_items", "planning", "obstacles",

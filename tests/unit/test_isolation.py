@@ -195,9 +195,9 @@ OF_PAGES = {
     "/scans/": "scans",
     "/discoveries/": "discoveries",
     "/prefixes/": "prefixes",
+    "/vyos/": "vyos-routers",
     "/vms/": "vms",
     "/changes/": "config-changes",
-    "/vyos/": "vyos-routers",
 }
 PLAIN = {"api", "admin", "api-auth", "static", "login", "logout", "docs"}
 
