@@ -127,7 +127,7 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def may_retry(user: Any, row: ConfigChange) -> bool:
-    return row.router_id is not None and row.status in (Status.FAILED, Status.UNKNOWN) and may_change(user, row.vm)
+    return row.can_be_retried and may_change(user, row.vm)
 
 
 def is_going_on(row: ConfigChange) -> bool:

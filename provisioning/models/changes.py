@@ -131,6 +131,12 @@ class ConfigChange(models.Model):
         return f"{self.get_kind_display()} {self.vm_name or self.router_name}"
 
     @property
+    def can_be_retried(self) -> bool:
+        """What failed, what nobody knows the end of, and what some of its machines did not get."""
+        is_partly = self.status == self.Status.APPLIED and self.error_code == "partly"
+        return self.router_id is not None and (is_partly or self.status in (self.Status.FAILED, self.Status.UNKNOWN))
+
+    @property
     def shape(self) -> str:
         """Its status in the shapes that states of devices have."""
         return self.SHAPES.get(self.status, "unknown")

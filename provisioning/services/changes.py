@@ -173,7 +173,7 @@ def mark(vm_ids: Sequence[int], applied: str) -> None:
 def retry(change: ConfigChange, *, user: Any = None) -> ConfigChange:
     """Queue a change again that failed, or whose end is unknown. What is sent is planned anew. Raises NotRetried."""
     change = ConfigChange.objects.select_for_update(of=("self",)).select_related("router").get(pk=change.pk)
-    if change.status not in (Status.FAILED, Status.UNKNOWN) or change.router is None:
+    if not change.can_be_retried or change.router is None:
         raise NotRetried(f"This change is {change.get_status_display().lower()}: there is nothing to try again.")
     before = audit.snapshot(change)
     was_unknown = change.status == Status.UNKNOWN
@@ -181,7 +181,7 @@ def retry(change: ConfigChange, *, user: Any = None) -> ConfigChange:
     # Who asks again has seen why it failed, and asks for whatever is right now.
     change.is_approved = False
     if not was_unknown:  # an unknown one is read back first, and keeps its status until then
-        change.status, change.finished_at = Status.QUEUED, None
+        change.status, change.finished_at, change.is_saved = Status.QUEUED, None, False
         change.items.filter(status="failed").update(status="pending", error_code="", error_detail="")
         _give_other_numbers(change)
     change.save()

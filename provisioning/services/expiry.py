@@ -33,7 +33,8 @@ def mark_due(now: datetime | None = None) -> list[Change]:
     due = Q(expires_at__lte=now)
     over = set(Vm.objects.filter(due, state="active").values_list("pk", flat=True))
     over |= set(PortForward.objects.filter(due, desired="enabled").values_list("vm", flat=True))
-    changes = [_mark(vm, now) for vm in Vm.objects.filter(pk__in=over).select_related("router").order_by("pk")]
+    rows = Vm.objects.filter(pk__in=over).select_related("router").order_by("router_id", "pk")
+    changes = [_mark(vm, now) for vm in rows]
     return [change for change in changes if not change.is_empty]
 
 

@@ -184,8 +184,9 @@ def set_end(
     )
 
 
+@transaction.atomic
 def expire() -> list[ConfigChange]:
-    """Switch off what is due: a change for each router."""
+    """Switch off what is due: a change for each router, in the transaction that marks it, so that none is forgotten."""
     made = []
     for number, rows in expiry.by_router(expiry.mark_due()).items():
         router = VyosRouter.objects.select_related("endpoint__device").get(pk=number)
