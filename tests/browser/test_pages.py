@@ -295,10 +295,10 @@ def test_a_reader_has_no_button_to_poll_or_add(visit, scene):
 @pytest.mark.parametrize(("username", "theme", "pages"), [
     ("vera", "dark", ["Health", "Jobs", "API", "Your API keys"]),
     ("omar", "light", [
-        "Actions", "Health", "Jobs", "Import", "Credentials", "Host keys", "SSH keys", "API", "Your API keys",
+        "Actions", "VyOS routers", "Health", "Jobs", "Import", "Credentials", "Host keys", "SSH keys", "API", "Your API keys",
     ]),
     ("ada", "dark", [
-        "Actions", "Health", "Jobs", "Import", "Credentials", "Host keys", "SSH keys", "Audit", "People", "Admin",
+        "Actions", "VyOS routers", "Health", "Jobs", "Import", "Credentials", "Host keys", "SSH keys", "Audit", "People", "Admin",
         "API", "Your API keys",
     ]),
 ])  # fmt: skip
@@ -309,7 +309,7 @@ def test_a_telephone_reaches_every_page_of_ones_role(visit, username, theme, pag
         expect(page.locator("#more")).to_be_hidden()
     page.locator("[popovertarget=more]").focus()
     page.keyboard.press("Enter")
-    expect(page.locator("#more a")).to_have_text(["Scans", "Maintenance", *pages])
+    expect(page.locator("#more a")).to_have_text(["Scans", "Virtual machines", "Maintenance", *pages])
     expect(page.locator("#more")).to_be_visible()
     assert visitor.accessibility_faults() == [] and visitor.overflow() == 0
     page.keyboard.press("Escape")
