@@ -295,11 +295,12 @@ def test_a_reader_has_no_button_to_poll_or_add(visit, scene):
 @pytest.mark.parametrize(("username", "theme", "pages"), [
     ("vera", "dark", ["Health", "Jobs", "API", "Your API keys"]),
     ("omar", "light", [
-        "Actions", "VyOS routers", "Health", "Jobs", "Import", "Credentials", "Host keys", "SSH keys", "API", "Your API keys",
+        "Actions", "VyOS routers", "Health", "Jobs", "Import", "Credentials", "Host keys", "SSH keys", "API",
+        "Your API keys",
     ]),
     ("ada", "dark", [
-        "Actions", "VyOS routers", "Health", "Jobs", "Import", "Credentials", "Host keys", "SSH keys", "Audit", "People", "Admin",
-        "API", "Your API keys",
+        "Actions", "VyOS routers", "Health", "Jobs", "Import", "Credentials", "Host keys", "SSH keys", "Audit",
+        "People", "Admin", "API", "Your API keys",
     ]),
 ])  # fmt: skip
 def test_a_telephone_reaches_every_page_of_ones_role(visit, username, theme, pages):
