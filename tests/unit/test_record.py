@@ -53,6 +53,7 @@ EXCUSED = {
     "api/v1/auth/totp/recovery-codes/": "tests/unit/accounts",
     "api/v1/auth/totp/disable/": "tests/unit/accounts",
     "api/v1/auth/totp/confirm/": "tests/unit/accounts",
+    "api/v1/mcp/provision/": "as vms/provision/: tests/unit/provisioning/test_mcp_api.py",
     "api/v1/mcp/decommission/": "as vms/{pk}/decommission/: tests/unit/provisioning/test_mcp_api.py",
     "api/v1/vms/provision/": "a row of the machine and one of its change: tests/integration/vyos/test_api.py",
     "api/v1/vms/bulk/": "the same",
