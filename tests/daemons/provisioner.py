@@ -1,7 +1,8 @@
 """A process that provisions machines on the database of a test, all at once, and says what became of each.
 
-Arguments: alias=database ..., the router's number, a prefix of names, how many. It says "ready", waits for a line, and
-then prints a JSON list: [address, port, rule] of a machine, or the code of a refusal.
+Arguments: alias=database ..., the router's number, a prefix of names, how many, and "to-router" where each is also to
+be carried out at the router. It says "ready", waits for a line, and then prints a JSON list: [address, port, rule] of
+a machine, or the code of a refusal.
 """
 
 import json
@@ -16,14 +17,18 @@ def main() -> None:
     import django
     from django.conf import settings
 
-    *databases, router, prefix, count = sys.argv[1:]
+    arguments = sys.argv[1:]
+    if to_router := arguments[-1] == "to-router":
+        arguments.pop()
+    *databases, router, prefix, count = arguments
     for alias, name in (pair.split("=", 1) for pair in databases):
         settings.DATABASES[alias]["NAME"] = name
     django.setup()
+    settings.ALLOW_LOOPBACK, settings.VYOS_PING = True, False
     results: list[Any] = [None] * int(count)
     barrier = threading.Barrier(int(count))
     threads = [
-        threading.Thread(target=work, args=(results, number, int(router), f"{prefix}-{number}", barrier))
+        threading.Thread(target=work, args=(results, number, int(router), f"{prefix}-{number}", barrier, to_router))
         for number in range(int(count))
     ]
     print("ready", flush=True)
@@ -35,19 +40,23 @@ def main() -> None:
     print(json.dumps(results), flush=True)
 
 
-def work(results: list[Any], number: int, router: int, name: str, barrier: threading.Barrier) -> None:
+def work(results: list[Any], number: int, router: int, name: str, barrier: threading.Barrier, to_router: bool) -> None:
     from django.db import OperationalError, connections
 
     from netmon.common.errors import NetmonError
-    from provisioning.services import vms, wishes
+    from provisioning.services import changes, requests, vms, wishes
 
     wish = wishes.read_vm({"vm_name": name, "router": router, "ports": ["ssh"]})
     barrier.wait()
     while results[number] is None:
         try:
-            made = vms.provision(wish)
+            asked = requests.provision(wish) if to_router else None
+            made = asked.made if asked is not None else vms.provision(wish)
+            assert made is not None
             (forward,) = made.forwards
             results[number] = [made.reservation.address, forward.external_port, forward.rule_number]
+            if to_router:
+                changes.run(router)  # as many workers as there are machines
         except NetmonError as refusal:
             results[number] = refusal.code
         except OperationalError as error:  # SQLite's only writer was waited for too long: asked again, as clients do

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
+from netmon.audit.models import AuditEvent
 from provisioning.models import ConfigChange, Vm
 from tests import people
 from tests.unit.mcp.conftest import key_of
@@ -40,6 +41,9 @@ def test_a_machine_comes_and_goes(site: Site, api: APIClient) -> None:
     assert gone.status_code == 202 and gone.json()["context"] == {"status": "queued"}
     site.work()
     assert not Vm.objects.exists() and not site.rules()
+    for action in ("provision", "decommission"):
+        event = AuditEvent.objects.get(action=action, object_type="provisioning.vm")
+        assert event.user_id is not None and event.object_name == "web-1"
 
 
 def test_a_plan_is_seen_and_confirmed(site: Site, api: APIClient) -> None:
