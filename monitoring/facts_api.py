@@ -143,6 +143,9 @@ class RoutingFactsMixin(FactViewMixin):
         """The routing table, a page at a time. A table of more than 20000 routes is read in part: see `is_partial`,
         and ask the router for one prefix with `routing-table/lookup/`.
         """
+        for name in ("prefix", "protocol"):
+            if request.query_params.get(name) == "":
+                raise refuse(name, "Write a value, or leave it out.")
         family = request.query_params.get("family", "")
         if family and family not in FAMILIES:
             raise refuse("family", f"Write one of {', '.join(FAMILIES)}.")

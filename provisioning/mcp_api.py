@@ -61,6 +61,7 @@ class ProvisionView(ToolView):
 
 
 class DecommissionView(ToolView):
+    tells_missing = True  # the machine is named in the body
     required_roles = {"write": "viewer"}  # of their own machines: `must_change`
 
     @extend_schema(

@@ -203,7 +203,8 @@ class ProblemAutoSchema(AutoSchema):
             if "201" in bodies:
                 bodies["201"]["content"]["application/json"]["schema"] = written
         statuses = ["400", "401", "403", "429"]
-        if "{" in self.path or getattr(self.view, "action", "") in ("bulk_update", "bulk_destroy"):
+        names_rows = getattr(self.view, "action", "") in ("bulk_update", "bulk_destroy")
+        if "{" in self.path or names_rows or getattr(self.view, "tells_missing", False):
             statuses.append("404")
         if self.method not in ("GET", "HEAD"):
             statuses += ["409", "413", "415"]
