@@ -1,5 +1,6 @@
 """netmon's web process on a free port, and the official client before it."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -75,7 +76,9 @@ class Site:
     """A netmon with people, their keys, and a tenant that is somebody else's."""
 
     def __init__(self, directory: Path) -> None:
-        self.product = Product(directory, is_migrated=True)
+        # Sites of several workers would count their log-ins together in one Redis database.
+        worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+        self.product = Product(directory, is_migrated=True, redis_database=8 + int(worker) % 8)
         self.url = ""
 
     def fill(self) -> None:
