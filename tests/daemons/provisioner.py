@@ -7,9 +7,43 @@ a machine, or the code of a refusal.
 
 import json
 import os
+import subprocess
 import sys
 import threading
 from typing import Any
+
+
+def start(router: int, prefix: str, count: int, *more: str) -> "subprocess.Popen[str]":
+    """The process, on the databases of the test that starts it."""
+    from django.db import connections
+
+    from tests.databases import REPOSITORY
+
+    names = [f"{alias}={connections[alias].settings_dict['NAME']}" for alias in connections]
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.daemons.provisioner", *names, str(router), prefix, str(count), *more],
+        cwd=REPOSITORY,
+        env=dict(os.environ),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def results_of(processes: "list[subprocess.Popen[str]]") -> list[Any]:
+    """What all of them print, once all were let go together; ended afterwards, whatever happens."""
+    try:
+        for process in processes:
+            assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        return [result for process in processes for result in json.loads(process.communicate()[0])]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
 
 
 def main() -> None:
